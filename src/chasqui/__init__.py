@@ -1,0 +1,1 @@
+"""chasqui: sealed group text and files over any path there is."""

@@ -1,0 +1,45 @@
+"""Every domain label of chasqui, mirrored in `docs/spec/labels.md`. No label is used for two purposes.
+
+Personalisation labels of BLAKE2 are at most 16 bytes (b), of BLAKE2s 8 bytes (s).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+# MLS exporter (RFC 9420 8.5): the label of the one secret that chasqui takes from an epoch.
+EXPORTER_BUNDLE: Final = "chasqui bundle"
+EXPORTER_EPOCH_ID: Final = "chasqui epoch id"
+EXPORTER_CHECK_WORDS: Final = "chasqui check words"
+
+# Key derivation: BLAKE2b with these as personalisation.
+KDF_ROOT: Final = b"chq1 root"
+KDF_MARK: Final = b"chq1 mark"
+KDF_MARK_NEXT: Final = b"chq1 mark next"
+KDF_HEAD: Final = b"chq1 head"
+KDF_HEAD_NEXT: Final = b"chq1 head next"
+KDF_CHAIN: Final = b"chq1 chain"
+KDF_CHAIN_NEXT: Final = b"chq1 chain next"
+KDF_MESSAGE: Final = b"chq1 message"
+
+# Hashes: BLAKE2b with these as personalisation.
+HASH_BUNDLE_ID: Final = b"chq1 bundle id"
+HASH_OBJECT_ID: Final = b"chq1 object id"
+HASH_GROUP_ID: Final = b"chq1 group id"
+HASH_COMMIT_ID: Final = b"chq1 commit id"
+HASH_FILE: Final = b"chq1 file"
+HASH_FRAME_ID: Final = b"chq1 short id"
+
+# BLAKE2s, 8 bytes of personalisation.
+HASH_MARK_BODY: Final = b"chq1 mrk"
+
+# Signatures: prefix of what Ed25519 signs.
+SIGN_OBJECT: Final = b"chasqui object 1\x00"
+
+# HPKE info strings.
+HPKE_PAIRING_REPLY: Final = b"chasqui pairing reply 1"
+
+# File magics: what a finder of the file may know (docs/spec/files.md).
+MAGIC_COURIER: Final = b"CHQB"
+MAGIC_OFFER: Final = b"CHQO"
+MAGIC_REPLY: Final = b"CHQR"

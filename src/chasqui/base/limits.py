@@ -1,0 +1,51 @@
+"""Every bound of chasqui with the reason beside it. Units stand in the names."""
+
+from __future__ import annotations
+
+from typing import Final
+
+# -- time ---------------------------------------------------------------------------------------------------
+SECONDS_PER_DAY: Final = 86_400
+MINUTES_PER_DAY: Final = 1_440
+BUNDLE_AGE_DAYS_MAX: Final = 172  # 2^12 hours, the longest lifetime, are 170.7 days; one more for the day grain
+BUNDLE_FUTURE_DAYS_MAX: Final = 1  # a clock may be a day ahead, more is a lie or a broken clock
+LIFETIME_EXPONENT_MAX: Final = 12  # 2^12 hours: the day number mod 256 stays unambiguous
+KEY_PACKAGE_LIFETIME_S: Final = 180 * SECONDS_PER_DAY  # a courier may need months to bring one
+
+# -- members and groups -------------------------------------------------------------------------------------
+GROUP_MEMBERS_MAX: Final = 128  # what the design is measured for
+NAME_BYTES_MAX: Final = 64  # one line on a small screen, in any script
+GROUP_OPERATIONS_MAX: Final = 4_096  # ten years of a lively group; bounds members(ops)
+OPERATION_HEADS_MAX: Final = 16  # more concurrent heads than this are never needed: an op merges them
+
+# -- objects and bundles ------------------------------------------------------------------------------------
+BUNDLE_STEPS: Final = (
+    128, 160, 207, 240, 320, 480, 640, 800, 1008, 1280, 1600, 1920,
+    2560, 3200, 3840, 5120, 6400, 7680, 10240, 12800, 15360,
+)  # fmt: skip  # fit LoRa 222/255, 508, packet radio 256; waste <= 1/3 below 480, 1/4 above on average
+BUNDLE_BYTES_MAX: Final = BUNDLE_STEPS[-1]
+BUNDLE_BYTES_MIN: Final = BUNDLE_STEPS[0]
+SEQUENCE_MAX: Final = 2**24 - 1  # three bytes in the object
+COUNTER_JUMP_MAX: Final = 2**16 - 1  # a long cut; bounds the hashing that one forged header can cause (33 ms)
+COUNTER_RENEW: Final = 2**15  # a sender renews its epoch before; the upper half is kept for reseals
+RECEIPT_BITMAP_BYTES_MAX: Final = 255  # 2,040 objects out of order per author and receipt
+TEXT_BYTES_MAX: Final = 15_000  # one bundle; more is a file
+FILE_BYTES_MAX: Final = 64 * 2**20  # what fits a vault on a small device
+FILE_PART_BYTES: Final = 15_232  # fills the largest bundle: 15360 - 30 header and tag - 6 - 2 - 26 - 64
+FILE_PARTS_MAX: Final = FILE_BYTES_MAX // FILE_PART_BYTES + 1
+FILE_NAME_BYTES_MAX: Final = 200  # below the 255 of common file systems
+
+# -- pairing ------------------------------------------------------------------------------------------------
+CHECK_WORDS: Final = 12  # 132 bits: a man in the middle of two files cannot match them (four words: 2^44)
+SPARE_KEY_PACKAGES: Final = 8  # groups that a contact can add us to before the next exchange
+PAIRING_FILE_BYTES_MAX: Final = 65_536  # an offer is 300 bytes, a reply 6 KiB
+
+# -- frames and sessions ------------------------------------------------------------------------------------
+FRAME_BYTES_MAX: Final = 65_535  # two length bytes on a stream
+FRAME_IDS_MAX: Final = 8_000  # 8-byte short ids in one frame
+SESSIONS_MAX: Final = 256  # neighbours on one LAN
+SESSION_REQUESTS_MAX: Final = 65_536  # short ids one neighbour may ask for before it is cut off
+
+# -- store --------------------------------------------------------------------------------------------------
+CARRIED_BYTES_MAX: Final = 32 * 2**20  # bundles held for strangers; oldest and largest class go first
+COURIER_FILE_BYTES_MAX: Final = 512 * 2**20  # a stick; read as a stream, never whole

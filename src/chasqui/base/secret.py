@@ -1,0 +1,14 @@
+"""Key bytes whose repr shows nothing."""
+
+from __future__ import annotations
+
+
+class Secret(bytes):
+    """Bytes that never show in a traceback, a log or a debugger's list of locals."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "Secret(…)"
+
+    __str__ = __repr__
