@@ -1,0 +1,1 @@
+"""I/O at the edge: each file is one kind of link (chasqui.node.link_port)."""
