@@ -63,8 +63,8 @@ def is_ready(level: str) -> bool:
 
 
 def main(argv: list[str]) -> int:
-    """Runs one command; returns only where it could not become that command."""
-    if sys.version_info < (3, 11):
+    """Runs one command; returns its exit code where it could not become that command."""
+    if sys.version_info < (3, 11):  # noqa: UP036 - this is where an older one is told so
         for minor in range(19, 10, -1):
             for folder in os.get_exec_path():
                 newer = os.path.join(folder, f"python3.{minor}")
@@ -97,11 +97,11 @@ def main(argv: list[str]) -> int:
         os.chdir(ROOT)
     sys.stdout.flush()
     command = [PYTHON, *arguments, *rest]
-    if os.name == "nt":  # exec there does not wait
-        import subprocess
+    if os.name != "nt":
+        os.execv(PYTHON, command)
+    import subprocess  # exec does not wait on Windows
 
-        return subprocess.call(command)
-    os.execv(PYTHON, command)
+    return subprocess.call(command)
 
 
 if __name__ == "__main__":

@@ -157,7 +157,12 @@ def _install(level: str) -> None:
     seen = 0
     showing = sys.stderr.isatty()
     with subprocess.Popen(
-        command, env=_environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        env=_environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     ) as pip:
         assert pip.stdout is not None  # noqa: S101 - for mypy
         for line in pip.stdout:
