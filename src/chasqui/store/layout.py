@@ -1,0 +1,26 @@
+"""What lies in a vault's home: names, sizes and bounds (`docs/spec/vault.md`)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+HEADER_NAME: Final = "vault"  # salt, costs and four key slots; its presence is what makes a home a vault
+LOCK_NAME: Final = "lock"  # empty; flocked by the one process that has the store open
+HEADER_LOCK_NAME: Final = "lock.header"  # empty; flocked while the header is rewritten
+STAGING_NAME: Final = "new"  # a vault being made; files move up from here, the header last
+SLOTS: Final = 4  # profiles that a vault has room for, from the first day
+SLOT_NAMES: Final = tuple(f"slot{i}" for i in range(SLOTS))
+LOG_SUFFIX: Final = "-wal"  # SQLite's write-ahead log, only while the vault is open
+JOURNAL_SUFFIX: Final = "-journal"  # SQLite's rollback journal, only while the files grow
+
+PAGE_BYTES: Final = 4096  # SQLCipher 4's default
+SLOT_BYTES_FIRST: Final = 4 * 2**20  # a year of texts of one lively group; 16 MiB in all on a small device
+SLOT_BYTES_MAX: Final = 2**30  # SQLite leaves the page at 1 GiB as zeroes, which would show
+FILL_CHUNK_BYTES: Final = 2**18  # random bytes written at once, to each file in turn
+
+SPACE_MAX: Final = 2**31 - 1  # spaces are small integers
+KEY_BYTES_MAX: Final = 1024  # a key is an id or a few; longer ones would spill out of the tree's pages
+VALUE_BYTES_MAX: Final = 2**20  # the MLS state of 128 members is a tenth of it
+
+DIRECTORY_MODE: Final = 0o700
+FILE_MODE: Final = 0o600
