@@ -114,16 +114,10 @@ def _make_venv() -> None:
     say(f"making {VENV} with Python {sys.version.split()[0]}")
     if any(VENV.iterdir()) and not (VENV / "pyvenv.cfg").exists() and list(VENV.iterdir()) != [GUARD]:
         raise SetupError(f"{VENV} is there and is no virtual environment; move it, or set CHASQUI_VENV.")
-    for old in VENV.iterdir():
-        if old == GUARD:
-            continue
-        if old.is_dir() and not old.is_symlink():
-            shutil.rmtree(old)
-        else:
-            old.unlink()
-    if importlib.util.find_spec("ensurepip"):
+    _clear_venv()
+    if _has("ensurepip"):
         flags = []
-    elif importlib.util.find_spec("pip"):  # Debian without python3-venv, but with python3-pip
+    elif _has("pip"):  # Debian without python3-venv, but with python3-pip
         flags = ["--without-pip"]
     else:
         raise SetupError(NO_VENV)
@@ -135,14 +129,31 @@ def _make_venv() -> None:
         check=False,
     )
     if made.returncode:
+        _clear_venv()
         raise SetupError(f"{made.stdout}{made.stderr}\n{NO_VENV}")
+
+
+def _clear_venv() -> None:
+    for old in VENV.iterdir():
+        if old == GUARD:
+            continue
+        if old.is_dir() and not old.is_symlink():
+            shutil.rmtree(old)
+        else:
+            old.unlink()
+
+
+def _has(module: str) -> bool:
+    """Whether this Python has a module (and not only an empty folder of that name)."""
+    spec = importlib.util.find_spec(module)
+    return spec is not None and spec.origin is not None
 
 
 def _pip() -> list[str]:
     """How to call pip for the environment: its own, or this Python's."""
     if subprocess.run([dev.PYTHON, "-c", "import pip"], capture_output=True, check=False).returncode == 0:
         return [dev.PYTHON, "-m", "pip", *PIP_FLAGS]
-    if not importlib.util.find_spec("pip"):
+    if not _has("pip"):
         raise SetupError(NO_VENV)
     return [sys.executable, "-m", "pip", "--python", dev.PYTHON, *PIP_FLAGS]
 
