@@ -6,9 +6,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
+from chasqui.base.errors import ChasquiError
 from chasqui.base.secret import Secret
 from chasqui.store import driver
-from chasqui.store.failures import damaged, from_database, machine
+from chasqui.store.failures import from_database, machine
 from chasqui.store.layout import PAGE_BYTES
 
 KEY_BYTES: Final = 32
@@ -69,7 +70,10 @@ class Database:
 
     def pragma(self, name: str, value: str | None = None) -> Any:
         """The first column of the pragma's first row, or None."""
-        row = self.connection.execute(f"PRAGMA {name}" + (f" = {value}" if value else "")).fetchone()
+        try:
+            row = self.connection.execute(f"PRAGMA {name}" + (f" = {value}" if value else "")).fetchone()
+        except driver.Error as error:
+            raise from_database(error, self.path.parent) from error
         return row[0] if row else None
 
     def page_count(self) -> int:
@@ -112,9 +116,9 @@ class Database:
             except BaseException:
                 self.rollback()
                 self.limit_pages(before)
+                self.keep_log()
                 raise
-            finally:
-                self._set_journal("wal")
+            self._set_journal("wal")
         except driver.Error as error:
             raise from_database(error, self.path.parent) from error
 
@@ -132,6 +136,12 @@ class Database:
             execute(f"DROP TABLE fill{i}")
         execute("DROP TABLE fill")
 
+    def keep_log(self) -> None:
+        """Goes back to the log after a growth that failed. If even that fails, the rollback journal stays in use:
+        slower and as safe; the next opening tries again."""
+        with suppress(ChasquiError):
+            self._set_journal("wal")
+
     def rollback(self) -> None:
         """Ends an open transaction, if there is one, without its writes."""
         with suppress(driver.Error):
@@ -142,11 +152,11 @@ class Database:
         """Rolls back, moves the log into the file, removes it, wipes the key. Never fails: what was committed
         is durable in the log, and the next opening finishes the move."""
         self.rollback()
-        with suppress(driver.Error):
-            self.pragma("wal_checkpoint(TRUNCATE)")
+        with suppress(ChasquiError):
+            self.checkpoint()
         with suppress(driver.Error):
             self.connection.close()
 
     def _set_journal(self, mode: str) -> None:
         if self.pragma("journal_mode", mode) != mode:
-            raise damaged("The vault's database does not keep its log as it should.")
+            raise machine("The vault's database could not change the way it keeps its log")

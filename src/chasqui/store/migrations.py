@@ -11,10 +11,8 @@ from chasqui.store.database import Database
 Migration = tuple[str, ...]  # statements of one step
 
 MIGRATIONS: Final[tuple[Migration, ...]] = (
-    (
-        "CREATE TABLE records(space INTEGER NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL,"
-        " PRIMARY KEY(space, key)) WITHOUT ROWID",
-    ),
+    # With row ids: the index holds keys alone. Without them, puts and gets of values above 1 KB are 2-6 times slower.
+    ("CREATE TABLE records(space INTEGER NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL, PRIMARY KEY(space, key))",),
 )
 
 
@@ -30,9 +28,21 @@ def check_version(database: Database, migrations: Sequence[Migration]) -> int:
     return version
 
 
-def run_migrations(database: Database, version: int, migrations: Sequence[Migration]) -> None:
-    """Takes all steps behind `version` in the open transaction."""
-    for step in migrations[version:]:
-        for statement in step:
-            database.connection.execute(statement)
-    database.pragma("user_version", str(len(migrations)))
+def migrate(database: Database, migrations: Sequence[Migration]) -> None:
+    """Takes all steps that were not taken, in one transaction.
+
+    Raises `VaultError` for a newer vault, and the driver's own error when a step fails; nothing is changed then.
+    """
+    version = check_version(database, migrations)
+    if version == len(migrations):
+        return
+    try:
+        database.connection.execute("BEGIN IMMEDIATE")
+        for step in migrations[version:]:
+            for statement in step:
+                database.connection.execute(statement)
+        database.pragma("user_version", str(len(migrations)))
+        database.connection.execute("COMMIT")
+    except BaseException:
+        database.rollback()
+        raise

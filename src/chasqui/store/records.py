@@ -13,7 +13,7 @@ from chasqui.store import driver
 from chasqui.store.database import Database
 from chasqui.store.failures import SQLITE_FULL, disk_full, from_database, primary_code, vault_full
 from chasqui.store.layout import KEY_BYTES_MAX, PAGE_BYTES, SLOT_BYTES_MAX, SPACE_MAX, VALUE_BYTES_MAX
-from chasqui.store.migrations import MIGRATIONS, Migration, check_version, run_migrations
+from chasqui.store.migrations import MIGRATIONS, Migration, migrate
 from chasqui.store.slots import SlotFiles
 
 _GET: Final = "SELECT value FROM records WHERE space = ? AND key = ?"
@@ -210,6 +210,7 @@ class EncryptedStore:
         except BaseException:
             with suppress(OSError):
                 self._slots.shrink(size)
+            self._database.keep_log()
             raise
         self._slots.touch()
 
@@ -225,21 +226,15 @@ class EncryptedStore:
     # -- inside ---------------------------------------------------------------------------------------------
 
     def _migrate(self, migrations: Sequence[Migration]) -> None:
-        version = check_version(self._database, migrations)
-        while version < len(migrations):
+        while True:
             try:
-                self._begin()
-                run_migrations(self._database, version, migrations)
-                self._execute("COMMIT")
-                return
+                return migrate(self._database, migrations)
             except driver.Error as error:
-                self._database.rollback()
-                if primary_code(error) != SQLITE_FULL or self._database.free_pages() * 2 > self._database.page_count():
+                # A step at most copies all there is; where that would have fitted, it is the disk that is full.
+                free, pages = self._database.free_pages(), self._database.page_count()
+                if primary_code(error) != SQLITE_FULL or free * 2 > pages:
                     raise from_database(error, self._database.path.parent) from error
                 self._grow()
-            except BaseException:
-                self._database.rollback()
-                raise
 
     def _begin(self) -> None:
         if not self._database.connection.in_transaction:
@@ -263,6 +258,8 @@ class EncryptedStore:
 
 def _check(write: Write) -> None:
     space, key, value = write
+    if not (isinstance(key, bytes) and (value is None or isinstance(value, bytes))):
+        raise TypeError("keys and values are bytes")
     if not 0 <= space <= SPACE_MAX:
         raise ValueError("space out of range")
     if len(key) > KEY_BYTES_MAX:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from chasqui.base.ports import Entropy
@@ -47,10 +48,11 @@ class SlotFiles:
             raise damaged("One of the vault's four files is cut short or too long.")
         return step
 
-    def extend(self, size: int, entropy: Entropy) -> None:
+    def extend(self, size: int, entropy: Entropy, given: Mapping[int, bytes] | None = None) -> None:
         """Brings every file that is shorter to `size` with random bytes, in turn, and makes that durable.
 
-        Raises `DiskFullError` or another `MachineError`; some files may then be longer than before.
+        `given` holds, by the number of the file, what to write instead of random bytes. Raises `DiskFullError` or
+        another `MachineError`; some files may then be longer than before.
         """
         try:
             handles = [os.open(p, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), FILE_MODE) for p in self.paths]
@@ -59,7 +61,9 @@ class SlotFiles:
                 while min(ends) < size:
                     for i, fd in enumerate(handles):
                         if ends[i] < size:
-                            ends[i] += os.write(fd, entropy(min(FILL_CHUNK_BYTES, size - ends[i])))
+                            n = min(FILL_CHUNK_BYTES, size - ends[i])
+                            piece = given[i][ends[i] : ends[i] + n] if given and i in given else entropy(n)
+                            ends[i] += os.write(fd, piece)
                 for fd in handles:
                     os.fsync(fd)
             finally:
