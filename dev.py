@@ -94,6 +94,7 @@ def main(argv: list[str]) -> int:
         if failed:
             return failed
     if in_checkout:
+        os.environ["CHASQUI_VENV"] = VENV  # it may have been relative
         os.chdir(ROOT)
     sys.stdout.flush()
     command = [PYTHON, *arguments, *rest]

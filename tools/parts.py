@@ -77,7 +77,7 @@ def quick_parts() -> dict[str, Callable[[], tuple[bool, str]]]:
         "ruff": python("-m", "ruff", "check", "--quiet", *SOURCES),
         "imports": python("-c", LINT_IMPORTS),
         "mypy": python("-m", "mypy", "--no-error-summary"),
-        "project": python("-m", "pytest", "tests/project", "-m", "rule", "-p", "no:cacheprovider"),
+        "project": python("-m", "pytest", "tests/project", "-m", "rule", "-p", "no:cacheprovider", "--tb=line"),
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from collections.abc import Iterator
 
 import pytest
@@ -137,6 +138,15 @@ def test_locks_agree() -> None:
     assert runtime
     assert not runtime.keys() - dev.keys()
     assert not [pinned for pinned, hashes in {**runtime, **dev}.items() if "sha256" not in hashes]
+
+
+def test_locks_hold_what_the_project_asks_for() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    asked = (project["project"]["dependencies"], project["dependency-groups"]["dev"])
+    for lock, requirements in zip(LOCKS, asked, strict=True):
+        pinned = set(re.findall(r"^([a-z0-9][\w.-]*)==", (ROOT / lock).read_text(), re.MULTILINE))
+        names = {re.split(r"[^\w.-]", requirement)[0].lower() for requirement in requirements}
+        assert not names - pinned, f"{lock}: run python3 dev.py lock"
 
 
 def test_nothing_is_left_for_later_in_a_comment() -> None:
