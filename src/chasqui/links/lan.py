@@ -1,0 +1,542 @@
+"""The LAN link: neighbours on the same network find each other and hold one TLS session per pair.
+
+`places` says where, `beacon` announces, `session` talks; this file decides who talks to whom and how much.
+The daemon with the lower run id dials. docs/spec/lan.md has the bytes, docs/howto/link-lan.md the limits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import socket
+from collections import Counter
+from collections.abc import Callable, Collection, Coroutine
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final
+
+from chasqui.base.errors import PeerError
+from chasqui.base.limits import FRAME_BYTES_MAX, SESSIONS_MAX
+from chasqui.base.ports import Entropy
+from chasqui.links.announcement import NONCE_BYTES, Announcement, RunId, seal_announcement
+from chasqui.links.beacon import Beacon
+from chasqui.links.identity import LanIdentity, make_identity
+from chasqui.links.lan_limits import (
+    BACKLOG,
+    DIALS_AT_ONCE_MAX,
+    DISCOVERY_PORT,
+    NEIGHBOURS_MAX,
+    NEIGHBOURS_PER_ADDRESS_MAX,
+    QUEUES_BYTES_MAX,
+    SESSIONS_PER_ADDRESS_MAX,
+    UNGREETED_MAX,
+    UNGREETED_PER_ADDRESS_MAX,
+    LanPace,
+)
+from chasqui.links.places import Place, find_places
+from chasqui.links.session import LanSession
+from chasqui.node.link_port import LinkProfile, SessionEvents, SessionId
+
+PROFILE: Final = LinkProfile(
+    kind="lan",
+    mtu_bytes=FRAME_BYTES_MAX,
+    bit_rate_bps=None,
+    broadcast=False,
+    needs_daemon=True,
+    loss_expected=0.0,
+    airtime_share_max=1.0,
+)
+
+
+@dataclass
+class _Neighbour:
+    """Somebody whose announcement was heard."""
+
+    run_id: RunId
+    place: Place
+    address: str
+    port: int
+    heard_at: float
+    dial_at: float
+    failures: int = 0
+
+
+@dataclass
+class _Presence:
+    """What we run at one place."""
+
+    place: Place
+    beacon: Beacon
+    listener: socket.socket
+    port: int
+    announce_at: float
+    announced_at: float
+    pause_s: float
+    deaf: bool = False  # the network did not take the last announcement
+    accepting: asyncio.Task[None] | None = None
+
+
+class LanLink:
+    """`SessionLink` over the networks that this machine is on.
+
+    `addresses`: only these addresses of ours (for example `["127.0.0.1"]`: daemons on one machine meet without
+    any privilege); None: every network interface, but neither loopback nor tunnels. `port` is the UDP port of
+    the announcements and must be the same for all who want to meet.
+    """
+
+    def __init__(
+        self,
+        *,
+        entropy: Entropy,
+        addresses: Collection[str] | None = None,
+        port: int = DISCOVERY_PORT,
+        pace: LanPace | None = None,
+    ) -> None:
+        self.pace = pace or LanPace()
+        self._entropy = entropy
+        self._addresses = None if addresses is None else frozenset(addresses)
+        self._port = port
+        self._identity: LanIdentity | None = None
+        self._events: SessionEvents | None = None
+        self._presences: dict[Place, _Presence] = {}
+        self._refused = 0  # places that could not be used at the last scan
+        self._why = ""
+        self._neighbours: dict[RunId, _Neighbour] = {}
+        self._dialling: set[RunId] = set()
+        self._ungreeted: Counter[str] = Counter()
+        self._sessions: dict[SessionId, LanSession] = {}
+        self._by_run: dict[RunId, LanSession] = {}
+        self._all: set[LanSession] = set()  # those before their hello, too
+        self._queued_bytes = 0
+        self._numbers = itertools.count(1)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._broken: asyncio.Future[None] | None = None
+        self._nudge = asyncio.Event()  # something may be due earlier than thought
+
+    # -- SessionLink ------------------------------------------------------------------------------------------
+
+    @property
+    def profile(self) -> LinkProfile:
+        return PROFILE
+
+    async def run(self, events: SessionEvents) -> None:
+        """See `SessionLink.run`. An exception of `events` other than `PeerError` ends it and is raised."""
+        if self._events is not None:
+            raise RuntimeError("the link runs already")
+        self._events = events
+        self._broken = asyncio.get_running_loop().create_future()
+        self._nudge = asyncio.Event()
+        self._identity = make_identity(self._entropy)
+        try:
+            self._start(self._scan())
+            self._start(self._watch())
+            await self._broken
+        finally:
+            await self._stop()
+
+    def send(self, session: SessionId, frame: bytes) -> None:
+        """See `SessionLink.send`. Raises `ValueError` for an empty frame or one above the MTU."""
+        if not 0 < len(frame) <= FRAME_BYTES_MAX:
+            raise ValueError("a frame has 1 to 65535 bytes")
+        found = self._sessions.get(session)
+        if found is not None:
+            found.send(frame)
+
+    def close(self, session: SessionId) -> None:
+        """See `SessionLink.close`. The neighbour may come back; refusing him for longer is not our decision."""
+        found = self._sessions.get(session)
+        if found is not None:
+            found.cut()
+
+    def queued_bytes(self, session: SessionId) -> int:
+        """Bytes of frames that wait for this neighbour; 0 for a session that is gone."""
+        found = self._sessions.get(session)
+        return found.queued_bytes if found is not None else 0
+
+    @property
+    def state(self) -> str:
+        """One line for people. It names nobody and no address."""
+        if self._events is None:
+            return "not running"
+        here, talking = len(self._presences), len(self._sessions)
+        if not here:
+            if self._refused:
+                return f"cannot use the network ({self._why}); trying again"
+            return "no network; waiting for one"
+        line = f"{_count(talking, 'neighbour')} on {_count(here, 'network')}"
+        if not talking:
+            line = f"looking for neighbours on {_count(here, 'network')}"
+        silent = sum(presence.deaf for presence in self._presences.values())
+        if silent or self._refused:
+            line += f"; {silent + self._refused} not usable now ({self._why})"
+        return line
+
+    # -- SessionHost ------------------------------------------------------------------------------------------
+
+    @property
+    def own_run_id(self) -> RunId:
+        """The run id of this start."""
+        assert self._identity is not None  # noqa: S101
+        return self._identity.run_id
+
+    def jitter(self, mean_s: float) -> float:
+        """Between half and one and a half of the mean."""
+        return mean_s * (0.5 + int.from_bytes(self._entropy(4), "big") / 2**32)
+
+    def greeted(self, session: LanSession) -> None:
+        """Admits a session, so that there is one per pair of run ids."""
+        peer = session.peer
+        assert peer is not None  # noqa: S101
+        if peer == self.own_run_id:
+            raise PeerError("We reached ourselves.")
+        if (session.dialled is None) != (peer < self.own_run_id):
+            raise PeerError("The neighbour with the higher run id dialled.")
+        older = self._by_run.get(peer)
+        if older is not None:
+            older.cut()  # only he dials, one at a time: he knows that the older one is dead
+        if len(self._sessions) >= SESSIONS_MAX:
+            raise PeerError("There are too many neighbours.")
+        if session.dialled is None:
+            self._ungreeted -= Counter({session.address: 1})
+        session.id = SessionId(next(self._numbers))
+        self._sessions[session.id] = session
+        self._by_run[peer] = session
+        self._call(session, lambda events, number: events.opened(number))
+
+    def frame(self, session: LanSession, frame: bytes) -> None:
+        """Hands a frame to the owner."""
+        self._call(session, lambda events, number: events.received(number, frame))
+
+    def ended(self, session: LanSession) -> None:
+        """Forgets a session."""
+        self._all.discard(session)
+        if session.dialled is not None:
+            self._redial_later(session.dialled, session.age_s)
+        elif session.id is None:
+            self._ungreeted -= Counter({session.address: 1})
+        if session.id is None:
+            return
+        del self._sessions[session.id]
+        if session.peer is not None and self._by_run.get(session.peer) is session:
+            del self._by_run[session.peer]
+        self._hurry()
+        self._call(session, lambda events, number: events.closed(number))
+
+    def queued(self, session: LanSession, change_bytes: int) -> None:
+        """Keeps all queues together below their bound by ending the session with the longest."""
+        self._queued_bytes += change_bytes
+        if change_bytes > 0 and self._queued_bytes > QUEUES_BYTES_MAX:
+            max(self._all, key=lambda each: each.queued_bytes).cut()
+
+    def _call(self, session: LanSession, tell: Any) -> None:
+        if self._events is None or session.id is None:
+            return
+        try:
+            tell(self._events, session.id)
+        except PeerError:
+            session.cut()
+        except Exception as error:  # the owner is broken: better to end than to go on half alive
+            if self._broken is not None and not self._broken.done():
+                self._broken.set_exception(error)
+
+    # -- places -----------------------------------------------------------------------------------------------
+
+    async def _scan(self) -> None:
+        while True:
+            self._look_around()
+            await asyncio.sleep(self.jitter(self.pace.rescan_s))
+
+    def _look_around(self) -> None:
+        try:
+            now_here = find_places(self._addresses)
+        except OSError as error:
+            self._refused, self._why = 1, _plain(error)
+            return
+        moved = bool(self._presences) and not now_here & set(self._presences)
+        for place in [place for place in self._presences if place not in now_here]:
+            self._depart(place)
+        if moved:  # we have left every network: on the next one we are somebody else
+            self._identity = make_identity(self._entropy)
+        self._refused = 0
+        for place in now_here:
+            if place not in self._presences:
+                try:
+                    self._arrive(place)
+                except OSError as error:
+                    self._refused += 1
+                    self._why = _plain(error)
+
+    def _arrive(self, place: Place) -> None:
+        listener = socket.socket(place.family, socket.SOCK_STREAM)
+        try:
+            listener.setblocking(False)
+            listener.bind(place.endpoint(place.address, 0))
+            listener.listen(BACKLOG)
+            beacon = Beacon(place, self._port, self._heard)
+        except BaseException:
+            listener.close()
+            raise
+        now = asyncio.get_running_loop().time()
+        first = self.pace.announce_first_s
+        presence = _Presence(
+            place, beacon, listener, listener.getsockname()[1], now + self.jitter(first / 2), 0.0, first
+        )
+        presence.accepting = self._start(self._accept(presence))
+        self._presences[place] = presence
+
+    def _depart(self, place: Place) -> None:
+        presence = self._presences.pop(place)
+        if presence.accepting is not None:
+            presence.accepting.cancel()
+        presence.listener.close()
+        presence.beacon.close()
+        for run_id in [run_id for run_id, one in self._neighbours.items() if one.place == place]:
+            del self._neighbours[run_id]
+        for session in [session for session in self._all if session.place == place]:
+            session.cut()
+
+    # -- time -------------------------------------------------------------------------------------------------
+
+    async def _watch(self) -> None:
+        loop = asyncio.get_running_loop()
+        tick_at = loop.time()
+        while True:
+            self._nudge.clear()
+            now = loop.time()
+            for presence in list(self._presences.values()):
+                if now >= presence.announce_at:
+                    self._announce(presence, now)
+            if now >= tick_at:
+                tick_at = now + self.pace.tick_s
+                for session in list(self._all):
+                    session.tick(now)
+                self._forget(now)
+            self._dial_who_is_due(now)
+            until = min([tick_at, *(presence.announce_at for presence in self._presences.values())])
+            with suppress(TimeoutError):
+                async with asyncio.timeout(max(until - loop.time(), _GRAIN_S)):
+                    await self._nudge.wait()
+
+    def _announce(self, presence: _Presence, now: float) -> None:
+        datagram = seal_announcement(Announcement(self.own_run_id, presence.port), bytes(self._entropy(NONCE_BYTES)))
+        try:
+            presence.beacon.send(datagram)
+        except OSError as error:
+            presence.deaf, self._why = True, _plain(error)
+            presence.announce_at = now + self.jitter(self.pace.rescan_s)
+            return
+        if presence.deaf:
+            presence.deaf, presence.pause_s = False, self.pace.announce_first_s
+            for one in self._neighbours.values():
+                if one.place == presence.place:
+                    one.dial_at = now
+        presence.announced_at = now
+        presence.announce_at = now + self.jitter(presence.pause_s)
+        presence.pause_s = min(presence.pause_s * 2, self.pace.announce_max_s)
+
+    def _hurry(self, only: Place | None = None) -> None:
+        """Somebody is new, or was lost: we announce ourselves soon, but not more often than others can use."""
+        for presence in self._presences.values():
+            if only is None or presence.place == only:
+                soon = presence.announced_at + self.jitter(self.pace.announce_gap_s)
+                presence.announce_at = min(presence.announce_at, soon)
+                if only is None:
+                    presence.pause_s = min(presence.pause_s, self.pace.announce_gap_s)
+        self._nudge.set()
+
+    def _forget(self, now: float) -> None:
+        for run_id, one in list(self._neighbours.items()):
+            if now - one.heard_at > self.pace.forget_s and run_id not in self._by_run:
+                del self._neighbours[run_id]
+
+    # -- neighbours -------------------------------------------------------------------------------------------
+
+    def _heard(self, place: Place, address: str, announcement: Announcement) -> None:
+        run_id = announcement.run_id
+        if run_id == self.own_run_id:
+            return
+        now = asyncio.get_running_loop().time()
+        known = self._neighbours.get(run_id)
+        if known is not None:
+            known.heard_at = now
+            if (known.place, known.address, known.port) != (place, address, announcement.port):
+                if run_id in self._by_run or run_id in self._dialling:
+                    return  # another way to one whom we have
+                known.place, known.address, known.port = place, address, announcement.port
+            return
+        if sum(one.address == address for one in self._neighbours.values()) >= NEIGHBOURS_PER_ADDRESS_MAX:
+            return
+        if len(self._neighbours) >= NEIGHBOURS_MAX:
+            idle = [each for each in self._neighbours if each not in self._by_run and each not in self._dialling]
+            if not idle:
+                return
+            del self._neighbours[idle[self._draw(len(idle))]]
+        self._neighbours[run_id] = _Neighbour(run_id, place, address, announcement.port, now, now)
+        self._hurry(place)
+
+    def _dial_who_is_due(self, now: float) -> None:
+        if len(self._dialling) >= DIALS_AT_ONCE_MAX or len(self._sessions) >= SESSIONS_MAX:
+            return
+        due = [
+            one
+            for one in self._neighbours.values()
+            if one.dial_at <= now
+            and one.run_id > self.own_run_id
+            and one.run_id not in self._by_run
+            and one.run_id not in self._dialling
+            and one.place in self._presences
+        ]
+        if len(due) > 1:  # under a flood of forged announcements the true ones have their chance
+            turn = self._draw(len(due))
+            due = due[turn:] + due[:turn]
+        for one in due[: DIALS_AT_ONCE_MAX - len(self._dialling)]:
+            self._dialling.add(one.run_id)
+            self._start(self._dial(one))
+
+    async def _dial(self, one: _Neighbour) -> None:
+        identity, place = self._identity, one.place
+        assert identity is not None  # noqa: S101
+        loop = asyncio.get_running_loop()
+        session = self._session(place, one.address, one.run_id)
+        try:
+            sock = socket.socket(place.family, socket.SOCK_STREAM)
+            try:
+                sock.setblocking(False)
+                sock.bind(place.endpoint(place.address, 0))
+                async with asyncio.timeout(self.pace.dial_s):
+                    await loop.sock_connect(sock, place.endpoint(one.address, one.port))
+            except BaseException:
+                sock.close()
+                raise
+            session.begin()
+            async with asyncio.timeout(self.pace.greet_s):
+                await loop.create_connection(
+                    lambda: session,
+                    sock=sock,
+                    ssl=identity.dialling,
+                    server_hostname="",  # no name in the hello
+                    ssl_shutdown_timeout=self.pace.goodbye_s,
+                )
+        except (OSError, TimeoutError):
+            session.cut()
+        except asyncio.CancelledError:
+            session.cut()
+            raise
+        finally:
+            self._dialling.discard(one.run_id)
+
+    def _redial_later(self, run_id: RunId, age_s: float) -> None:
+        """A dialled session ended: longer and longer pauses, unless it had been a good one."""
+        one = self._neighbours.get(run_id)
+        if one is None:
+            return
+        one.failures = 1 if age_s > self.pace.redial_max_s else min(one.failures + 1, 16)
+        wait_s = min(self.pace.redial_first_s * 2 ** (one.failures - 1), self.pace.redial_max_s)
+        one.dial_at = asyncio.get_running_loop().time() + self.jitter(wait_s)
+
+    def _draw(self, below: int) -> int:
+        return int.from_bytes(self._entropy(4), "big") % below
+
+    # -- accepting --------------------------------------------------------------------------------------------
+
+    async def _accept(self, presence: _Presence) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                sock, source = await loop.sock_accept(presence.listener)
+            except OSError as error:  # out of file descriptors, or the interface is going
+                self._why = _plain(error)
+                await asyncio.sleep(self.pace.tick_s)
+                continue
+            address = str(source[0]).partition("%")[0]
+            if not presence.place.holds(source) or not self._has_room(address):
+                sock.close()
+                await asyncio.sleep(0)
+                continue
+            self._ungreeted[address] += 1
+            self._start(self._welcome(presence.place, sock, address))
+
+    def _has_room(self, address: str) -> bool:
+        return (
+            self._ungreeted.total() < UNGREETED_MAX
+            and self._ungreeted[address] < UNGREETED_PER_ADDRESS_MAX
+            and len(self._sessions) < SESSIONS_MAX
+            and sum(session.address == address for session in self._sessions.values()) < SESSIONS_PER_ADDRESS_MAX
+        )
+
+    async def _welcome(self, place: Place, sock: socket.socket, address: str) -> None:
+        identity = self._identity
+        assert identity is not None  # noqa: S101
+        session = self._session(place, address, None)
+        session.begin()
+        try:
+            async with asyncio.timeout(self.pace.greet_s):
+                await asyncio.get_running_loop().connect_accepted_socket(
+                    lambda: session,
+                    sock,
+                    ssl=identity.accepting,
+                    ssl_shutdown_timeout=self.pace.goodbye_s,
+                )
+        except (OSError, TimeoutError):
+            session.cut()
+        except asyncio.CancelledError:
+            session.cut()
+            raise
+
+    def _session(self, place: Place, address: str, dialled: RunId | None) -> LanSession:
+        session = LanSession(self, place, address, dialled)
+        self._all.add(session)
+        return session
+
+    # -- tasks ------------------------------------------------------------------------------------------------
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if task.cancelled() or task.exception() is None:
+            return
+        if self._broken is not None and not self._broken.done():
+            error = task.exception()
+            assert error is not None  # noqa: S101
+            self._broken.set_exception(error)
+
+    async def _stop(self) -> None:
+        for task in list(self._tasks):
+            task.cancel()
+        with suppress(asyncio.CancelledError):
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+        leaving = list(self._all)
+        await self._wait_until(lambda: not self._queued_bytes)
+        for session in leaving:
+            session.leave()
+        for place in list(self._presences):
+            self._depart(place)
+        await self._wait_until(lambda: all(session.gone for session in leaving))
+        self._neighbours.clear()
+        self._dialling.clear()
+        self._ungreeted.clear()
+        self._identity = None
+        self._events = None
+
+    async def _wait_until(self, done: Callable[[], bool]) -> None:
+        """Waits at most `goodbye_s`."""
+        for _ in range(20):
+            if done():
+                return
+            await asyncio.sleep(self.pace.goodbye_s / 20)
+
+
+_GRAIN_S: Final = 0.02  # never wake more often than this, whatever is due
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def _plain(error: OSError) -> str:
+    return (error.strerror or "no reason given").lower()
