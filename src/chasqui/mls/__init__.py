@@ -1,0 +1,89 @@
+"""Messaging Layer Security (RFC 9420), complete, strict and without I/O.
+
+A group is a frozen `GroupState`. Its verbs return a new state or raise, and never change the one they are called
+on; time (unix seconds) and entropy are arguments. Hostile bytes raise `PeerError` and nothing else.
+"""
+
+from __future__ import annotations
+
+from chasqui.mls.checks import Check
+from chasqui.mls.creating import create_group
+from chasqui.mls.credential import Credential, CredentialType
+from chasqui.mls.errors import MlsError, PeerError, StateError, UsageError
+from chasqui.mls.extensions import (
+    Capabilities,
+    Extension,
+    ExtensionType,
+    ExternalSender,
+    RequiredCapabilities,
+    external_senders_extension,
+    own_capabilities,
+)
+from chasqui.mls.framing import read_message
+from chasqui.mls.group import GroupState
+from chasqui.mls.joining import join
+from chasqui.mls.key_package import KeyPackage, KeyPackageKeys, make_key_package, read_key_package
+from chasqui.mls.leaf import LeafNode, LeafTemplate
+from chasqui.mls.psk import PskId, PskLookup, PskUsage
+from chasqui.mls.requests import (
+    AddProposal,
+    GroupContextExtensionsProposal,
+    PreSharedKeyProposal,
+    ProposalRequest,
+    ReInitProposal,
+    RemoveProposal,
+    UpdateProposal,
+)
+from chasqui.mls.results import Application, Commit, Inspected, Kind, Member, Processed, Proposed
+from chasqui.mls.secret import Secret
+from chasqui.mls.suite import CipherSuite, Entropy
+
+Proposal = ProposalRequest
+
+__all__ = [
+    "AddProposal",
+    "Application",
+    "Capabilities",
+    "Check",
+    "CipherSuite",
+    "Commit",
+    "Credential",
+    "CredentialType",
+    "Entropy",
+    "Extension",
+    "ExtensionType",
+    "ExternalSender",
+    "GroupContextExtensionsProposal",
+    "GroupState",
+    "Inspected",
+    "KeyPackage",
+    "KeyPackageKeys",
+    "Kind",
+    "LeafNode",
+    "LeafTemplate",
+    "Member",
+    "MlsError",
+    "PeerError",
+    "PreSharedKeyProposal",
+    "Processed",
+    "Proposal",
+    "ProposalRequest",
+    "Proposed",
+    "PskId",
+    "PskLookup",
+    "PskUsage",
+    "ReInitProposal",
+    "RemoveProposal",
+    "RequiredCapabilities",
+    "Secret",
+    "StateError",
+    "UpdateProposal",
+    "UsageError",
+    "create_group",
+    "external_senders_extension",
+    "join",
+    "make_key_package",
+    "own_capabilities",
+    "read_key_package",
+    "read_message",
+]

@@ -1,0 +1,106 @@
+"""What the verbs of a group state give back. All frozen; applying is the caller's adoption of `state`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from chasqui.mls.leaf import LeafNode
+from chasqui.mls.proposals import Proposal, ReInit
+from chasqui.mls.psk import PskId
+
+if TYPE_CHECKING:
+    from chasqui.mls.group import GroupState
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A member as the tree shows it."""
+
+    leaf: int
+    signature_key: bytes
+    identity: bytes
+    encryption_key: bytes
+
+    @staticmethod
+    def of(number: int, leaf: LeafNode) -> Member:
+        return Member(number, leaf.signature_key, leaf.credential.identity, leaf.encryption_key)
+
+
+class Kind(Enum):
+    """What a processed message was."""
+
+    COMMIT = "commit"
+    PROPOSAL = "proposal"
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """A commit of our own. Persist `state` before sending `message`; until then `self` of commit() stays valid.
+
+    `welcome` is an MLSMessage for all members added, None when there are none.
+    """
+
+    message: bytes
+    state: GroupState
+    welcome: bytes | None
+    added: tuple[Member, ...]
+    removed: tuple[Member, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """A proposal of our own by reference: the MLSMessage, the state that remembers it, and its ProposalRef."""
+
+    message: bytes
+    state: GroupState
+    ref: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Processed:
+    """A handshake message applied. `state` is None exactly when `self_removed`.
+
+    `sender_leaf` is None for a proposal from outside; for an external commit it is the newcomer's leaf.
+    `updated` lists members whose leaf was replaced, the committer with a path among them. The application
+    judges credentials here (RFC 5.3.1): to refuse, it does not adopt `state`.
+    """
+
+    kind: Kind
+    state: GroupState | None
+    sender_leaf: int | None
+    external: bool
+    authenticated_data: bytes
+    added: tuple[Member, ...] = ()
+    removed: tuple[Member, ...] = ()
+    updated: tuple[Member, ...] = ()
+    psks: tuple[PskId, ...] = ()
+    proposals: tuple[Proposal, ...] = ()
+    proposal_ref: bytes | None = None
+    reinit: ReInit | None = None
+    self_removed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """A handshake message whose sender is proven and that was not applied."""
+
+    kind: Kind
+    epoch: int
+    sender_leaf: int | None
+    external: bool
+    authenticated_data: bytes
+    proposals: tuple[Proposal, ...]
+    by_reference: tuple[bytes, ...]
+    has_path: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """A decrypted application message."""
+
+    data: bytes
+    authenticated_data: bytes
+    sender_leaf: int
+    generation: int
