@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Final
 
-from chasqui.base.errors import MachineError
+from chasqui.base.errors import ChasquiError, DamagedVaultError, MachineError, ReadOnlyError
 from chasqui.base.ports import Entropy
 from chasqui.node.store_port import Write
 from chasqui.store import driver
@@ -45,6 +45,7 @@ class EncryptedStore:
         self._slots = slots
         self._entropy = entropy
         self._pending: list[Write] = []
+        self._damage: DamagedVaultError | None = None
         self._open = True
         self._level()
         self._migrate(migrations)
@@ -247,9 +248,14 @@ class EncryptedStore:
         else:
             self._execute(_PUT, (space, key, value))
 
-    def _failed(self, error: driver.Error) -> Exception:
+    def _failed(self, error: driver.Error) -> ChasquiError:
         self.rollback()
-        return from_database(error, self._database.path.parent)
+        failure = from_database(error, self._database.path.parent)
+        if self._damage is not None and isinstance(failure, ReadOnlyError):
+            return self._damage  # SQLCipher refuses to write behind a page that it could not read
+        if isinstance(failure, DamagedVaultError):
+            self._damage = failure
+        return failure
 
     def _check_open(self) -> None:
         if not self._open:
