@@ -19,11 +19,13 @@ from chasqui.mls.extensions import (
     external_senders_extension,
     own_capabilities,
 )
+from chasqui.mls.external import join_external, propose_as_external_sender, propose_own_add
 from chasqui.mls.framing import read_message
 from chasqui.mls.group import GroupState
 from chasqui.mls.joining import join
 from chasqui.mls.key_package import KeyPackage, KeyPackageKeys, make_key_package, read_key_package
 from chasqui.mls.leaf import LeafNode, LeafTemplate
+from chasqui.mls.linking import branch, reinitialise
 from chasqui.mls.psk import PskId, PskLookup, PskUsage
 from chasqui.mls.requests import (
     AddProposal,
@@ -79,11 +81,16 @@ __all__ = [
     "StateError",
     "UpdateProposal",
     "UsageError",
+    "branch",
     "create_group",
     "external_senders_extension",
     "join",
+    "join_external",
     "make_key_package",
     "own_capabilities",
+    "propose_as_external_sender",
+    "propose_own_add",
     "read_key_package",
     "read_message",
+    "reinitialise",
 ]

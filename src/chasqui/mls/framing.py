@@ -17,6 +17,8 @@ from chasqui.mls.welcome import GroupInfo, Welcome, read_group_info, read_welcom
 
 
 class WireFormat(IntEnum):
+    """What an MLSMessage holds (RFC 17.2)."""
+
     PUBLIC_MESSAGE = 1
     PRIVATE_MESSAGE = 2
     WELCOME = 3
@@ -25,12 +27,16 @@ class WireFormat(IntEnum):
 
 
 class ContentType(IntEnum):
+    """What a FramedContent holds."""
+
     APPLICATION = 1
     PROPOSAL = 2
     COMMIT = 3
 
 
 class SenderType(IntEnum):
+    """Who may speak."""
+
     MEMBER = 1
     EXTERNAL = 2
     NEW_MEMBER_PROPOSAL = 3

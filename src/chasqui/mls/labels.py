@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+STATE_CHECKSUM: Final = b"mls saved group state"
+"""Ours: the checksum of a saved state."""
+
 PREFIX: Final = b"MLS 1.0 "
 
 # signatures (17.6)

@@ -14,6 +14,8 @@ from chasqui.mls.suite import Crypto
 
 
 class PskType(IntEnum):
+    """Where a pre-shared key comes from."""
+
     EXTERNAL = 1
     RESUMPTION = 2
 

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from chasqui.mls import ed25519, limits
+from chasqui.mls import ed25519, labels, limits
 from chasqui.mls.codec import Reader, decode_all, optional, u8, u32, vl, vl_join
 from chasqui.mls.errors import PeerError, StateError
 from chasqui.mls.framing import Sender
@@ -27,7 +27,7 @@ _CHECKSUM_BYTES = 16
 
 
 def _checksum(body: bytes) -> bytes:
-    return hashlib.sha256(b"chasqui mls state" + body).digest()[:_CHECKSUM_BYTES]
+    return hashlib.sha256(labels.STATE_CHECKSUM + body).digest()[:_CHECKSUM_BYTES]
 
 
 def _secret(secret: Secret | None) -> bytes:

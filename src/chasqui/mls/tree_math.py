@@ -53,6 +53,7 @@ def sibling(x: int, leaves: int) -> int:
 
 
 def is_power_of_two(leaves: int) -> bool:
+    """Whether a tree can have that many leaves."""
     return leaves > 0 and leaves & (leaves - 1) == 0
 
 

@@ -1,0 +1,194 @@
+"""Both directions against both mls-rs bindings: each operation with every partner that offers it, in random histories.
+
+One history holds members of all three implementations in one group. Whatever one of them does, the others must
+follow: same epoch, same exporter where it is offered, every application message readable, past epochs too.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.mls.partners import AgentVault, Client, Ours, Rine
+from tests.mls.support import Rng
+
+pytest.importorskip("mls_rs_uniffi")
+pytest.importorskip("rine_mls")
+
+Matrix = Counter[tuple[str, str, str]]
+
+
+class History:
+    """A group of mixed members and everything that was checked in it, as (operation, by whom, read by whom)."""
+
+    def __init__(self, seed: int, size_max: int) -> None:
+        self.rng = Rng(seed)
+        self.now = int(time.time())
+        self.size_max = size_max
+        self.count = 0
+        self.members: list[Client] = []
+        self.matrix: Matrix = Counter()
+        self.makers: tuple[Callable[[bytes], Client], ...] = (
+            lambda name: Ours(name, seed, self.now),
+            AgentVault,
+            lambda name: Rine(name, seed),
+        )
+
+    def new(self, kind: int | None = None) -> Client:
+        self.count += 1
+        return self.makers[self.rng.below(3) if kind is None else kind](b"member %d" % self.count)
+
+    @property
+    def reference(self) -> Ours:
+        """One of ours that is a member; histories always keep one."""
+        return next(member for member in self.members if isinstance(member, Ours))
+
+    def pick(self, ability: str) -> Client:
+        able = [member for member in self.members if ability in member.can]
+        return able[self.rng.below(len(able))]
+
+    def told(self, operation: str, by: Client, message: bytes, skip: Client | None = None) -> None:
+        for member in self.members:
+            if member is not by and member is not skip:
+                member.process(message, by)
+                self.matrix[operation, by.kind, member.kind] += 1
+
+    def agree(self) -> None:
+        values = {member.exported() for member in self.members if "export" in member.can}
+        assert len(values) == 1
+
+    def create(self, kind: int) -> None:
+        founder = self.new(kind)
+        founder.create(b"history!")
+        self.members = [founder]
+        self.add(0)
+
+    def add(self, kind: int | None = None, many: int = 1) -> None:
+        by = self.pick("add")
+        new = [self.new(kind) for _ in range(many)]
+        commit, welcomes = by.add([client.key_package() for client in new])
+        self.told("add", by, commit)
+        for client, welcome in zip(new, welcomes, strict=True):
+            client.join(welcome)
+            self.matrix["welcome", by.kind, client.kind] += 1
+        self.members += new
+
+    def update(self) -> None:
+        by = self.pick("update")
+        self.told("update", by, by.update())
+
+    def remove(self) -> None:
+        by = self.pick("remove")
+        others = [member for member in self.members if member not in (by, self.reference)]
+        if not others:
+            return
+        target = others[self.rng.below(len(others))]
+        leaf = {seen.identity: seen.leaf for seen in self.reference.state.members}[target.name]
+        commit = by.remove(leaf, target)
+        if commit is None:
+            return
+        self.told("remove", by, commit, skip=target)
+        self.members.remove(target)
+        target.close()
+
+    def external(self) -> None:
+        new = self.new()
+        if "external" not in new.can:
+            return
+        info = self.pick("group_info")
+        self.matrix["group info", info.kind, new.kind] += 1
+        self.told("external", new, new.join_external(info.group_info()))
+        self.members.append(new)
+
+    def talk(self) -> None:
+        by = self.pick("app")
+        sent = by.encrypt(b"hello")
+        for member in self.members:
+            if member is not by:
+                assert member.decrypt(sent, by) == b"hello"
+                self.matrix["message", by.kind, member.kind] += 1
+
+    def talk_late(self) -> None:
+        """A message of the epoch before, read after a commit."""
+        by = self.pick("app")
+        sent = by.encrypt(b"late")
+        self.update()
+        for member in self.members:
+            if member is not by:
+                assert member.decrypt(sent, by) == b"late"
+                self.matrix["past epoch", by.kind, member.kind] += 1
+
+    def step(self) -> None:
+        size = len(self.members)
+        choice = self.rng.below(12)
+        if choice < 3 and size < self.size_max:
+            self.add(many=1 + self.rng.below(3))
+        elif choice < 4 and size < self.size_max:
+            self.external()
+        elif choice < 6 and size > 3:
+            self.remove()
+        elif choice < 9:
+            self.update()
+        elif choice < 11:
+            self.talk()
+        else:
+            self.talk_late()
+        self.agree()
+
+
+def table(matrix: Matrix) -> str:
+    """Operation by sender, counted per receiver."""
+    kinds = ("chasqui", "agentvault", "rine")
+    lines = [f"{'operation':12}{'by':12}" + "".join(f"{kind:>12}" for kind in kinds)]
+    for operation, by in sorted({(operation, by) for operation, by, _ in matrix}):
+        cells = "".join(f"{matrix[operation, by, kind]:12}" for kind in kinds)
+        lines.append(f"{operation:12}{by:12}{cells}")
+    return "\n".join(lines)
+
+
+@pytest.fixture
+def histories() -> Iterator[list[History]]:
+    made: list[History] = []
+    yield made
+    for history in made:
+        for member in history.members:
+            member.close()
+
+
+def run(histories: list[History], seed: int, size_max: int, steps: int) -> Matrix:
+    history = History(seed, size_max)
+    histories.append(history)
+    history.create(seed % 3)
+    for number in range(steps):
+        try:
+            history.step()
+        except Exception as error:
+            raise AssertionError(f"seed {seed}, step {number}, {len(history.members)} members") from error
+    return history.matrix
+
+
+def test_each_operation_with_every_partner(histories: list[History]) -> None:
+    matrix: Matrix = Counter()
+    for seed in range(3):
+        matrix += run(histories, seed, 10, 60)
+    print("\n" + table(matrix))
+    ours_to_them = {(operation, receiver) for operation, by, receiver in matrix if by == "chasqui"}
+    for operation in ("add", "welcome", "update", "remove", "external", "message", "past epoch"):
+        for partner in ("agentvault", "rine"):
+            assert (operation, partner) in ours_to_them, (operation, partner)
+    theirs_to_us = {(operation, by) for operation, by, receiver in matrix if receiver == "chasqui"}
+    for partner, operations in (
+        ("agentvault", ("add", "welcome", "update", "remove", "message", "past epoch")),
+        ("rine", ("add", "welcome", "remove", "external", "group info", "message", "past epoch")),
+    ):
+        for operation in operations:
+            assert (operation, partner) in theirs_to_us, (operation, partner)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(10, 16))
+def test_long_histories(histories: list[History], seed: int) -> None:
+    print("\n" + table(run(histories, seed, 64, 300)))
