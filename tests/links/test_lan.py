@@ -220,6 +220,10 @@ class Stranger:
             tcp.close()
             raise
 
+    def __del__(self) -> None:
+        if hasattr(self, "tls"):
+            self.tls.close()
+
     def greet(self, run_id: bytes) -> None:
         self.tls.sendall(framed(hello(RunId(run_id))))
 
@@ -392,7 +396,7 @@ def test_an_announcement_of_another_run_id_is_found_out(port: int, lonely: Host)
         server.settimeout(10)
         tcp, _ = server.accept()
         tcp.settimeout(10)
-        with suppress(OSError), identity.accepting.wrap_socket(tcp, server_side=True) as tls:
+        with tcp, suppress(OSError), identity.accepting.wrap_socket(tcp, server_side=True) as tls:
             hellos.append(tls.recv(100))
             tls.sendall(framed(hello(claimed)))
     assert lonely.events.opened_ever == 0

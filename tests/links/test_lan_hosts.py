@@ -152,6 +152,7 @@ def test_nobody_listens_to_farther_networks(hub: Hub) -> None:
     first, second = (Host(PORT, namespace=name) for name in hub.names[:2])
     try:
         wait_for(lambda: joined(first, second), "a session")
+        wait_for(lambda: len(first.link._presences) == 2, "the IPv6 address, which takes a second to be usable")
         places = first.do(lambda: list(first.link._presences))
         assert {place.network.version for place in places} == {4, 6}
         for place in places:

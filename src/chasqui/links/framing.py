@@ -23,20 +23,21 @@ class FrameReader:
     __slots__ = ("_rest",)
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._rest = bytearray()
 
     def feed(self, data: bytes) -> list[bytes]:
         """The frames that this piece completes; a keepalive is an empty one. Any bytes are legal."""
-        data = self._rest + data
+        rest = self._rest
+        rest += data
         frames: list[bytes] = []
-        start, size = 0, len(data)
+        start, size = 0, len(rest)
         while size - start >= LENGTH_BYTES:
-            end = start + LENGTH_BYTES + int.from_bytes(data[start : start + LENGTH_BYTES], "big")
+            end = start + LENGTH_BYTES + (rest[start] << 8 | rest[start + 1])
             if end > size:
                 break
-            frames.append(data[start + LENGTH_BYTES : end])
+            frames.append(bytes(rest[start + LENGTH_BYTES : end]))
             start = end
-        self._rest = data[start:]
+        del rest[:start]
         return frames
 
     @property

@@ -102,7 +102,7 @@ class LanLink:
         self._refused = 0  # places that could not be used at the last scan
         self._why = ""
         self._neighbours: dict[RunId, _Neighbour] = {}
-        self._dialling: set[RunId] = set()
+        self._dialling: set[RunId] = set()  # until the hello came: TLS alone is no session yet
         self._ungreeted: Counter[str] = Counter()
         self._sessions: dict[SessionId, LanSession] = {}
         self._by_run: dict[RunId, LanSession] = {}
@@ -201,6 +201,7 @@ class LanLink:
         session.id = SessionId(next(self._numbers))
         self._sessions[session.id] = session
         self._by_run[peer] = session
+        self._dialling.discard(peer)
         self._call(session, lambda events, number: events.opened(number))
 
     def frame(self, session: LanSession, frame: bytes) -> None:
@@ -211,6 +212,7 @@ class LanLink:
         """Forgets a session."""
         self._all.discard(session)
         if session.dialled is not None:
+            self._dialling.discard(session.dialled)
             self._redial_later(session.dialled, session.age_s)
         elif session.id is None:
             self._ungreeted -= Counter({session.address: 1})
@@ -422,8 +424,6 @@ class LanLink:
         except asyncio.CancelledError:
             session.cut()
             raise
-        finally:
-            self._dialling.discard(one.run_id)
 
     def _redial_later(self, run_id: RunId, age_s: float) -> None:
         """A dialled session ended: longer and longer pauses, unless it had been a good one."""
