@@ -1,4 +1,4 @@
-"""Typed bodies: msgspec arrays that decode to one frozen struct or are refused, and re-encode to the input."""
+"""Typed bodies: msgspec arrays that decode to one frozen struct or are refused; re-encoding gives the input."""
 
 from __future__ import annotations
 
@@ -36,6 +36,17 @@ def decode(data: bytes, kind: type[T]) -> T:
         raise PeerError(f"The data is not a {kind.__name__}.") from error
     if _encoder.encode(body) != data:
         raise PeerError(f"A {kind.__name__} is not in its canonical form.")
+    return body
+
+
+def decode_union(data: bytes, kinds: Any, name: str) -> Any:
+    """As `decode`, for a union of tagged bodies; `name` is what the error calls it."""
+    try:
+        body = _decoder(kinds).decode(data)
+    except (msgspec.MsgspecError, RecursionError, UnicodeError, OverflowError) as error:
+        raise PeerError(f"The data is not an {name}.") from error
+    if _encoder.encode(body) != data:
+        raise PeerError(f"An {name} is not in its canonical form.")
     return body
 
 

@@ -1,0 +1,119 @@
+"""What travels between members besides text: commits, welcomes, key packages, manifests and parts."""
+
+from __future__ import annotations
+
+from chasqui.base.errors import PeerError
+from chasqui.base.ids import ID_BYTES, MEMBER_KEY_BYTES
+from chasqui.base.limits import (
+    FILE_BYTES_MAX,
+    FILE_NAME_BYTES_MAX,
+    FILE_PART_BYTES,
+    GROUP_OPERATIONS_MAX,
+    SPARE_KEY_PACKAGES,
+)
+from chasqui.base.schema import Body, decode
+from chasqui.sealed.kinds import Kind
+
+
+class CommitBody(Body, frozen=True):
+    """An MLS commit (RFC 9420 12.4) with the operations that it carries out.
+
+    `r` is 16 random bytes that enter the root of the new epoch and are erased with it; `first_day` is the first
+    day on which the new epoch seals.
+    """
+
+    operations: tuple[bytes, ...]
+    r: bytes
+    first_day: int
+    message: bytes
+
+
+class WelcomeBody(Body, frozen=True):
+    """All that a new member needs. Travels inside the contact, or wholly under HPKE in a pairing reply.
+
+    `operations` are whole objects, `inviter` is the sender's key in the group that it invites to.
+    """
+
+    group: bytes
+    inviter: bytes
+    operations: tuple[bytes, ...]
+    r: bytes
+    first_day: int
+    message: bytes
+
+
+class KeyPackagesBody(Body, frozen=True):
+    """Spare key packages (RFC 9420 10): each lets the contact add us to one group."""
+
+    key_packages: tuple[bytes, ...]
+
+
+class ManifestBody(Body, frozen=True):
+    """Announces a body too large for one bundle, sent in parts. `digest` is the 32-byte hash of the whole."""
+
+    kind: int
+    digest: bytes
+    size: int
+    name: str
+
+
+class PartBody(Body, frozen=True):
+    """One part of what a manifest of the same author announces."""
+
+    digest: bytes
+    index: int
+    data: bytes
+
+
+def parts_of(size: int) -> int:
+    """How many parts a body of so many bytes has."""
+    return max(1, -(-size // FILE_PART_BYTES))
+
+
+def read_commit(data: bytes) -> CommitBody:
+    """Raises `PeerError` for anything else."""
+    body = decode(data, CommitBody)
+    _require(len(body.r) == ID_BYTES and 0 <= body.first_day < 2**24 and bool(body.message))
+    _require(len(body.operations) <= GROUP_OPERATIONS_MAX)
+    _require(all(len(operation) == ID_BYTES for operation in body.operations))
+    _require(len(set(body.operations)) == len(body.operations))
+    return body
+
+
+def read_welcome(data: bytes) -> WelcomeBody:
+    """Raises `PeerError` for anything else."""
+    body = decode(data, WelcomeBody)
+    _require(len(body.group) == ID_BYTES and len(body.inviter) == MEMBER_KEY_BYTES)
+    _require(len(body.r) == ID_BYTES and 0 <= body.first_day < 2**24)
+    _require(1 <= len(body.operations) <= GROUP_OPERATIONS_MAX)
+    return body
+
+
+def read_key_packages(data: bytes) -> KeyPackagesBody:
+    """Raises `PeerError` for anything else."""
+    body = decode(data, KeyPackagesBody)
+    _require(1 <= len(body.key_packages) <= SPARE_KEY_PACKAGES)
+    return body
+
+
+def read_manifest(data: bytes) -> ManifestBody:
+    """Raises `PeerError` for anything else."""
+    body = decode(data, ManifestBody)
+    _require(body.kind in (Kind.MANIFEST, Kind.WELCOME))
+    _require(len(body.digest) == 32 and 0 <= body.size <= FILE_BYTES_MAX)
+    _require(len(body.name.encode()) <= FILE_NAME_BYTES_MAX and body.name.isprintable())
+    _require(not set(body.name) & set("/\\") and body.name not in (".", ".."))
+    return body
+
+
+def read_part(data: bytes) -> PartBody:
+    """Raises `PeerError` for anything else."""
+    body = decode(data, PartBody)
+    _require(len(body.digest) == 32 and 0 <= body.index < parts_of(FILE_BYTES_MAX))
+    _require(len(body.data) <= FILE_PART_BYTES)
+    return body
+
+
+def _require(holds: bool) -> None:
+    if not holds:
+        raise PeerError("A body breaks the rules of its kind.")

@@ -1,0 +1,280 @@
+"""Changes of membership that we make: an operation and the commit that carries it out, in one transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chasqui import mls
+from chasqui.base import labels
+from chasqui.base.days import day_of
+from chasqui.base.errors import RefusedForSafetyError, UserError
+from chasqui.base.hashing import labelled_hash
+from chasqui.base.ids import ID_BYTES, NO_GROUP, CommitId, EpochId, GroupId, MemberKey, ObjectId
+from chasqui.base.limits import GROUP_MEMBERS_MAX, GROUP_OPERATIONS_MAX, OPERATION_HEADS_MAX
+from chasqui.base.schema import encode
+from chasqui.groups.bodies import CommitBody, WelcomeBody
+from chasqui.groups.history import History
+from chasqui.groups.membership import Roster, carries_out, members
+from chasqui.groups.operation import (
+    Add,
+    Genesis,
+    GroupKind,
+    Operation,
+    Reason,
+    Remove,
+    Role,
+    encode_change,
+    group_id_of,
+)
+from chasqui.groups.pairing import SUITE
+from chasqui.node.authors import expect_from_start, load_author
+from chasqui.node.epochs import epochs_of, erase_epoch, head_of, leaf_of, open_epoch
+from chasqui.node.groups import (
+    history_of,
+    load_group,
+    note_members,
+    note_renewal,
+    save_group,
+    save_operation,
+    tree_keys,
+)
+from chasqui.node.outbox import say
+from chasqui.node.records import CommitRecord, GroupRecord, Space
+from chasqui.node.transaction import Transaction
+from chasqui.sealed.kinds import Kind
+from chasqui.sealed.object import Origin, SignedObject, make_object
+from chasqui.sealed.signing import signing_key
+
+
+@dataclass(frozen=True)
+class Carried:
+    """What a commit of ours did."""
+
+    group: GroupRecord
+    r: bytes
+    first_day: int
+    welcome: bytes | None
+    state: mls.GroupState
+
+
+def found_group(
+    tx: Transaction, name: str, kind: GroupKind, own_name: str, retention_s: int
+) -> tuple[GroupId, GroupRecord, mls.GroupState]:
+    """A new group with us alone in it, and its MLS state."""
+    keys = mls.make_key_package(SUITE, own_name.encode(), tx.entropy, tx.now_s, _FOUNDER_LIFETIME_S)
+    package = mls.read_key_package(keys.key_package)
+    member = MemberKey(package.signature_key)
+    signer = signing_key(keys.signature_private.reveal(), member)
+    genesis = make_object(
+        group=NO_GROUP,
+        author=member,
+        key=signer,
+        seq=1,
+        minute=tx.now_s // 60,
+        kind=Kind.OP,
+        body=encode_change(Genesis(kind, SUITE, name, tx.entropy(ID_BYTES), retention_s)),
+        receipts=b"",
+        origin=Origin(EpochId(bytes(ID_BYTES)), 0, 0),
+    )
+    group = group_id_of(genesis)
+    state = mls.create_group(SUITE, group, keys, tx.entropy).without_message_secrets()
+    record = GroupRecord(name, kind, member, bytes(signer), b"", 1, retention_s, tx.now_s)
+    head = open_epoch(tx, group, state, r=tx.entropy(ID_BYTES), first_day=day_of(tx.now_s))
+    tx.put(Space.OPERATION, group + genesis.id, genesis.to_whole())
+    note_members(tx, group, state)
+    expect_from_start(tx, group, member)
+    return group, save_group(tx, group, record, head=head), state
+
+
+_FOUNDER_LIFETIME_S = 86_400  # the founder's key package is never sent; its leaf stands in the tree at once
+
+
+def add_member(
+    tx: Transaction, group: GroupId, key_package: bytes, role: Role, *, first_of_contact: bool = False
+) -> tuple[MemberKey, WelcomeBody]:
+    """Adds the owner of a key package. Gives the new member's key and the welcome for it.
+
+    Raises `UserError` where we may not, or the group is full.
+    """
+    record = load_group(tx, group)
+    history = history_of(tx, group)
+    roster = members(history)
+    if not first_of_contact:
+        require_admin(record, roster)
+    if len(roster.seats) >= GROUP_MEMBERS_MAX:
+        raise UserError(f"A group has at most {GROUP_MEMBERS_MAX} members.", todo="Make a second group.")
+    package = mls.read_key_package(key_package)
+    member = MemberKey(package.signature_key)
+    change = Add(_heads(history), member, package.ref, role)
+    signed, record = issue(tx, group, record, history, change)
+    carried = carry_out(tx, group, record, (signed.id,), (mls.AddProposal(key_package),))
+    if carried.welcome is None:
+        raise AssertionError("an addition without a welcome")
+    expect_from_start(tx, group, member)
+    operations = tuple(operation.signed.to_whole() for operation in history_of(tx, group).order)
+    return member, WelcomeBody(
+        group, record.member, operations, carried.r, carried.first_day, carried.welcome
+    )
+
+
+def remove_member(tx: Transaction, group: GroupId, member: MemberKey) -> None:
+    """Puts a member out and renews the keys. Raises `UserError` where we may not."""
+    record = load_group(tx, group)
+    history = history_of(tx, group)
+    roster = members(history)
+    require_admin(record, roster)
+    if roster.seat(member) is None:
+        raise UserError("That member is not in the group any more.")
+    last_seq = load_author(tx, group, member).claimed
+    change = Remove(_heads(history), member, last_seq, Reason.REMOVED)
+    _, record = issue(tx, group, record, history, change)
+    carry_out_due(tx, group)
+
+
+def leave(tx: Transaction, group: GroupId) -> None:
+    """Says that we leave, and erases every key of the group; an admin renews the keys of those who stay."""
+    record = load_group(tx, group)
+    history = history_of(tx, group)
+    change = Remove(_heads(history), record.member, record.seq + 1, Reason.LEFT)
+    _, record = issue(tx, group, record, history, change)
+    shut(tx, group, record, Reason.LEFT)
+
+
+def issue(
+    tx: Transaction, group: GroupId, record: GroupRecord, history: History, change: Add | Remove
+) -> tuple[SignedObject, GroupRecord]:
+    """Signs and seals an operation, and adds it to the set."""
+    if len(history.order) >= GROUP_OPERATIONS_MAX:
+        raise UserError("This group has seen too many changes.", todo="Make a new group with its members.")
+    signed, record = say(tx, group, record, Kind.OP, encode_change(change))
+    save_operation(tx, group, signed)
+    return signed, record
+
+
+def carry_out_due(tx: Transaction, group: GroupId) -> bool:
+    """Commits every removal that the head has not carried out and that is ours to commit; whether there was one."""
+    record = load_group(tx, group)
+    if record.out or not record.head:
+        return False
+    _, epoch = head_of(tx, group, record)
+    roster = members(history_of(tx, group))
+    present = tree_keys(epoch)
+    stranded = _carried_out_elsewhere(tx, group)
+    due = [
+        operation
+        for member, operation in sorted(roster.removals.items())
+        if member in present
+        and record.member == carries_out(roster, operation, present if operation.id in stranded else None)
+    ]
+    if not due:
+        return False
+    proposals = []
+    for operation in due:
+        leaf = leaf_of(epoch, _removed(operation))
+        if leaf is None:
+            raise AssertionError("a member of the tree without a leaf")
+        proposals.append(mls.RemoveProposal(leaf))
+    carry_out(tx, group, record, tuple(operation.id for operation in due), tuple(proposals))
+    return True
+
+
+def carry_out(
+    tx: Transaction,
+    group: GroupId,
+    record: GroupRecord,
+    operations: tuple[ObjectId, ...],
+    proposals: tuple[mls.AddProposal | mls.RemoveProposal, ...],
+) -> Carried:
+    """Commits operations on our head: the commit is sealed under the old epoch, then the new one is the head."""
+    parent, epoch = head_of(tx, group, record)
+    state = mls.GroupState.from_bytes(epoch.mls_state)
+    commit = state.commit(proposals, tx.entropy, tx.now_s)
+    after = commit.state.without_message_secrets()
+    r, first_day = tx.entropy(ID_BYTES), max(day_of(tx.now_s), epoch.day)
+    body = CommitBody(tuple(sorted(operations)), r, first_day, commit.message)
+    _, record = say(tx, group, record, Kind.COMMIT, encode(body))
+    commit_id = commit_id_of(commit.message)
+    child = open_epoch(
+        tx, group, after, r=r, first_day=first_day, parent=parent, commit=commit_id
+    )
+    tx.save(
+        Space.COMMIT,
+        group + commit_id,
+        CommitRecord(parent, child, record.member, b"", body.operations, tx.now_s),
+    )
+    note_members(tx, group, after)
+    if commit.removed:  # such a commit has a path (RFC 9420 12.4)
+        note_renewal(tx, group, MemberKey(record.member))
+    return Carried(save_group(tx, group, record, head=child), r, first_day, commit.welcome, after)
+
+
+def commit_id_of(message: bytes) -> CommitId:
+    """The id of an MLS commit: the same for all who see it."""
+    return CommitId(labelled_hash(labels.HASH_COMMIT_ID, message))
+
+
+def require_admin(record: GroupRecord, roster: Roster) -> None:
+    """Raises `UserError` unless we may change the membership."""
+    if record.kind == GroupKind.CONTACT:
+        raise UserError("A contact is a group of two and stays so.", todo="Make a group and add the contact.")
+    if MemberKey(record.member) not in roster.admins:
+        raise UserError("Only an admin of the group can do this.", todo="Ask an admin: see `group show`.")
+
+
+def require_clean(tx: Transaction, group: GroupId) -> GroupRecord:
+    """The group, ready to send: no removal that we know of is left undone.
+
+    Raises `RefusedForSafetyError` while a removal waits for somebody else, `UserError` where we are not in.
+    """
+    record = require_in(load_group(tx, group))
+    if carry_out_due(tx, group):
+        record = load_group(tx, group)
+    _, epoch = head_of(tx, group, record)
+    roster = members(history_of(tx, group))
+    if tree_keys(epoch) & roster.removals.keys():
+        raise RefusedForSafetyError(
+            "A member was removed, but the new keys have not arrived here yet.",
+            safety="What you send now could still be read by that member, so nothing was sent.",
+            todo="Exchange with the others (`chasqui sync`, or stay connected) and send again.",
+        )
+    return record
+
+
+def require_in(record: GroupRecord) -> GroupRecord:
+    """The group. Raises `UserError` where we are not in it any more."""
+    if record.out:
+        what = "You have left this group." if record.out == Reason.LEFT else "You were removed from this group."
+        raise UserError(what, safety="Nothing was sent.", todo="An admin can invite you again.")
+    return record
+
+
+def shut(tx: Transaction, group: GroupId, record: GroupRecord, reason: Reason) -> None:
+    """We are out: every key of the group is erased; what was read stays readable."""
+    for epoch, _ in list(epochs_of(tx, group)):
+        erase_epoch(tx, group, epoch)
+    tx.erase(Space.DUE, group)
+    tx.erase_prefix(Space.HELD, group)
+    tx.erase_prefix(Space.PENDING_ADD, group)
+    save_group(tx, group, record, head=b"", out=reason, signing_key=b"")
+
+
+def _carried_out_elsewhere(tx: Transaction, group: GroupId) -> frozenset[ObjectId]:
+    """Operations whose commit is a sibling of what we applied: it will never reach this branch."""
+    return frozenset(
+        ObjectId(operation)
+        for _, commit in tx.load_prefix(Space.COMMIT, group, CommitRecord)
+        if not commit.child
+        for operation in commit.operations
+    )
+
+
+def _heads(history: History) -> tuple[bytes, ...]:
+    return tuple(history.heads[:OPERATION_HEADS_MAX])
+
+
+def _removed(operation: Operation) -> bytes:
+    if isinstance(operation.change, Genesis):
+        raise AssertionError("a genesis removes nobody")
+    return operation.change.member
+
+

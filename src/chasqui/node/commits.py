@@ -1,0 +1,127 @@
+"""Commits that others made: applied when they fit the head and the operations, kept when they do not."""
+
+from __future__ import annotations
+
+from chasqui import mls
+from chasqui.base.errors import PeerError
+from chasqui.base.ids import EpochId, GroupId, MemberKey, ObjectId
+from chasqui.groups.bodies import CommitBody, read_commit
+from chasqui.groups.history import History, arrange
+from chasqui.groups.membership import members
+from chasqui.groups.mls_errors import peers_fault
+from chasqui.groups.operation import Add, Genesis, Reason
+from chasqui.node.authors import expect_from_start
+from chasqui.node.changes import commit_id_of, shut
+from chasqui.node.effects import Notice
+from chasqui.node.epochs import load_epoch, open_epoch
+from chasqui.node.groups import history_of, load_group, note_members, note_renewal, save_group, tree_keys
+from chasqui.node.records import CommitRecord, EpochRecord, Space
+from chasqui.node.transaction import Transaction
+from chasqui.sealed.object import SignedObject
+
+
+class Deferred(Exception):  # noqa: N818  (not an error: the bundle waits, its key is kept)
+    """A commit cites an operation that is not here yet, or has a sibling that was applied."""
+
+
+def take_commit(tx: Transaction, signed: SignedObject, bundle: bytes) -> None:
+    """Applies a verified commit object that was opened under its parent epoch.
+
+    Raises `Deferred` where it has to wait, `PeerError` where it breaks a rule; state is then unchanged.
+    """
+    body = read_commit(signed.body)
+    group, parent = signed.group, signed.origin.epoch
+    record = load_group(tx, group)
+    epoch = load_epoch(tx, group, parent)
+    if epoch is None:
+        raise PeerError("A commit belongs to no epoch that is known here.")
+    commit_id = commit_id_of(body.message)
+    if tx.get(Space.COMMIT, group + commit_id) is not None:
+        return
+    if record.head != parent:
+        raise Deferred
+    history = history_of(tx, group)
+    if not all(ObjectId(operation) in history.position for operation in body.operations):
+        raise Deferred
+    with peers_fault():
+        processed = mls.GroupState.from_bytes(epoch.mls_state).process(body.message)
+    if processed.sender_leaf != signed.origin.leaf:
+        raise PeerError("A commit was signed by one member and made by another.")
+    added = frozenset(MemberKey(member.signature_key) for member in processed.added)
+    removed = frozenset(MemberKey(member.signature_key) for member in processed.removed)
+    _check_cited(history, body, epoch, added, removed)
+    if processed.state is None:
+        tx.notify(Notice("removed", group))
+        shut(tx, group, record, Reason.REMOVED)
+        return
+    after = processed.state.without_message_secrets()
+    child = open_epoch(
+        tx, group, after, r=body.r, first_day=body.first_day, parent=parent, commit=commit_id
+    )
+    tx.save(
+        Space.COMMIT,
+        group + commit_id,
+        CommitRecord(parent, child, signed.author, bundle, body.operations, tx.now_s),
+    )
+    save_group(tx, group, record, head=child)
+    note_members(tx, group, after)
+    if any(member.leaf == processed.sender_leaf for member in processed.updated):
+        note_renewal(tx, group, signed.author)
+    for member in added:
+        expect_from_start(tx, group, member)
+    tx.notify(Notice("members" if added or removed else "renewed", group))
+
+
+def keep_sibling(tx: Transaction, signed: SignedObject, bundle: bytes) -> bool:
+    """Keeps a commit whose parent already has another child: 'fork pending'. Whether it was one.
+
+    Its bundle stays sealed and its key is not spent, so that a later choice can still follow it.
+    """
+    body = read_commit(signed.body)
+    record = load_group(tx, signed.group)
+    if record.out or record.head == signed.origin.epoch:
+        return False
+    commit_id = commit_id_of(body.message)
+    if tx.get(Space.COMMIT, signed.group + commit_id) is None:
+        sibling = CommitRecord(
+            signed.origin.epoch, b"", signed.author, bundle, body.operations, tx.now_s
+        )
+        tx.save(Space.COMMIT, signed.group + commit_id, sibling)
+        tx.notify(Notice("fork", signed.group))
+    return True
+
+
+def unsettled_forks(tx: Transaction, group: GroupId) -> dict[EpochId, list[CommitRecord]]:
+    """Every parent with more than one commit, and those commits."""
+    children: dict[EpochId, list[CommitRecord]] = {}
+    for _, commit in tx.load_prefix(Space.COMMIT, group, CommitRecord):
+        children.setdefault(EpochId(commit.parent), []).append(commit)
+    return {parent: commits for parent, commits in children.items() if len(commits) > 1}
+
+
+def _check_cited(
+    history: History,
+    body: CommitBody,
+    epoch: EpochRecord,
+    added: frozenset[MemberKey],
+    removed: frozenset[MemberKey],
+) -> None:
+    """The tree changes by exactly the cited operations, and holds nobody whom their past removes."""
+    cited = {ObjectId(operation) for operation in body.operations}
+    past = 0
+    for operation in cited:
+        past |= history.past[operation] | 1 << history.position[operation]
+    roster = members(arrange(o for index, o in enumerate(history.order) if past >> index & 1))
+    additions: set[MemberKey] = set()
+    removals: set[MemberKey] = set()
+    for operation in cited:
+        change = history.order[history.position[operation]].change
+        if operation not in roster.counting or isinstance(change, Genesis):
+            raise PeerError("A commit cites an operation that does not count.")
+        (additions if isinstance(change, Add) else removals).add(MemberKey(change.member))
+    if added != additions or removed != removals:
+        raise PeerError("A commit changes the group by something else than the operations that it cites.")
+    if (tree_keys(epoch) | added) - removed & roster.removals.keys():
+        raise PeerError("A commit keeps somebody whom its operations remove.")
+
+

@@ -1,0 +1,145 @@
+"""Epochs of a group on this device: made from MLS states, retired, erased."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from msgspec import structs
+
+from chasqui.base import labels
+from chasqui.base.days import day_of
+from chasqui.base.ids import ID_BYTES, CommitId, EpochId, GroupId, MemberKey
+from chasqui.base.limits import BUNDLE_AGE_DAYS_MAX, SECONDS_PER_DAY
+from chasqui.base.schema import decode_own
+from chasqui.base.secret import Secret
+from chasqui.mls import GroupState
+from chasqui.node.keys import u16
+from chasqui.node.records import ChainRecord, EpochRecord, GroupRecord, Space
+from chasqui.node.transaction import Transaction
+from chasqui.sealed.chain import Chain
+from chasqui.sealed.epoch_keys import DayChain, DayKeys, derive_epoch
+
+NO_EPOCH = EpochId(b"")
+NO_COMMIT = CommitId(b"")
+
+
+def load_epoch(tx: Transaction, group: GroupId, epoch: EpochId) -> EpochRecord | None:
+    """The record of an epoch that is still known."""
+    return tx.load(Space.EPOCH, group + epoch, EpochRecord)
+
+
+def head_of(tx: Transaction, group: GroupId, record: GroupRecord) -> tuple[EpochId, EpochRecord]:
+    """The epoch that a group sends in; the caller knows that we are in the group."""
+    epoch = EpochId(record.head)
+    found = load_epoch(tx, group, epoch)
+    if found is None:
+        raise AssertionError("a group without its head")
+    return epoch, found
+
+
+def epochs_of(tx: Transaction, group: GroupId) -> Iterator[tuple[EpochId, EpochRecord]]:
+    """All epochs of a group that are still known."""
+    for key, record in tx.load_prefix(Space.EPOCH, group, EpochRecord):
+        yield EpochId(key), record
+
+
+def day_chain(record: EpochRecord) -> DayChain:
+    """The day keys of an epoch."""
+    return DayChain(record.day, DayKeys(Secret(record.mark_key), Secret(record.head_key)))
+
+
+def leaf_of(record: EpochRecord, member: bytes) -> int | None:
+    """The leaf at which a member sits in an epoch."""
+    return next((leaf for leaf, key in record.roster if key == member), None)
+
+
+def member_at(record: EpochRecord, leaf: int) -> MemberKey | None:
+    """The member who sits at a leaf."""
+    return next((MemberKey(key) for at, key in record.roster if at == leaf), None)
+
+
+def open_epoch(
+    tx: Transaction,
+    group: GroupId,
+    state: GroupState,
+    *,
+    r: bytes,
+    first_day: int,
+    parent: EpochId = NO_EPOCH,
+    commit: CommitId = NO_COMMIT,
+) -> EpochId:
+    """Derives and keeps the keys of a new epoch and retires its parent, whose MLS state is erased.
+
+    The caller sets the head of the group.
+    """
+    epoch = EpochId(state.export(labels.EXPORTER_EPOCH_ID, group, ID_BYTES))
+    roster = tuple((member.leaf, member.signature_key) for member in state.members)
+    secret = state.export(labels.EXPORTER_BUNDLE, group, 32)
+    secrets = derive_epoch(secret, r, first_day, tuple(leaf for leaf, _ in roster))
+    record = EpochRecord(
+        number=state.epoch,
+        parent=parent,
+        commit=commit,
+        own_leaf=state.own_leaf,
+        roster=roster,
+        day=first_day,
+        mark_key=bytes(secrets.days.keys.mark),
+        head_key=bytes(secrets.days.keys.head),
+        created_s=tx.now_s,
+        superseded_s=0,
+        mls_state=state.to_bytes(),
+    )
+    tx.save(Space.EPOCH, group + epoch, record)
+    for (leaf, _), chain in zip(roster, secrets.chains, strict=True):
+        save_chain(tx, epoch, leaf, chain)
+    if parent:
+        retire_epoch(tx, group, parent)
+    tx.epochs_opened.append((group, epoch))
+    return epoch
+
+
+def retire_epoch(tx: Transaction, group: GroupId, epoch: EpochId) -> None:
+    """Erases the MLS state of an epoch that has a child; keys for bundles still on their way stay."""
+    record = load_epoch(tx, group, epoch)
+    if record is not None:
+        changed = {"mls_state": b"", "superseded_s": record.superseded_s or tx.now_s}
+        tx.save(Space.EPOCH, group + epoch, structs.replace(record, **changed))
+
+
+def erase_epoch(tx: Transaction, group: GroupId, epoch: EpochId) -> None:
+    """Erases every key of an epoch."""
+    tx.erase(Space.EPOCH, group + epoch)
+    tx.erase_prefix(Space.CHAIN, epoch)
+    tx.erase_prefix(Space.SKIPPED, epoch)
+    tx.epochs_erased.append(epoch)
+
+
+def erase_expired(tx: Transaction, group: GroupId) -> None:
+    """Erases epochs of which no bundle can be on its way any more, and the keys of days that are over."""
+    oldest_day = day_of(tx.now_s) - BUNDLE_AGE_DAYS_MAX
+    for epoch, record in list(epochs_of(tx, group)):
+        if record.superseded_s and record.superseded_s // SECONDS_PER_DAY < oldest_day:
+            erase_epoch(tx, group, epoch)
+        elif record.day < oldest_day:
+            days = day_chain(record).at(oldest_day)
+            changed = {
+                "day": days.day,
+                "mark_key": bytes(days.keys.mark),
+                "head_key": bytes(days.keys.head),
+            }
+            tx.save(Space.EPOCH, group + epoch, structs.replace(record, **changed))
+            tx.epochs_opened.append((group, epoch))
+
+
+def load_chain(tx: Transaction, epoch: EpochId, leaf: int) -> Chain | None:
+    """The ratchet of a sender."""
+    data = tx.get(Space.CHAIN, epoch + u16(leaf))
+    if data is None:
+        return None
+    record = decode_own(data, ChainRecord)
+    return Chain(record.counter, Secret(record.key))
+
+
+def save_chain(tx: Transaction, epoch: EpochId, leaf: int, chain: Chain) -> None:
+    """Overwrites the ratchet of a sender; what it was before is gone."""
+    tx.save(Space.CHAIN, epoch + u16(leaf), ChainRecord(chain.counter, bytes(chain.key)))

@@ -1,0 +1,79 @@
+"""The records of groups and their members, and what the operations say of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import structs
+
+from chasqui.base.errors import UserError
+from chasqui.base.ids import NO_GROUP, GroupId, MemberKey, ObjectId
+from chasqui.base.names import peer_name
+from chasqui.groups.history import History, arrange
+from chasqui.groups.membership import Roster, members
+from chasqui.groups.operation import Operation, read_parsed_operation
+from chasqui.mls import GroupState
+from chasqui.node.records import EpochRecord, GroupRecord, MemberRecord, Space
+from chasqui.node.transaction import Transaction
+from chasqui.sealed.object import SignedObject, parse_whole
+
+
+def load_group(tx: Transaction, group: GroupId) -> GroupRecord:
+    """The record of a group. Raises `UserError` where there is none."""
+    record = tx.load(Space.GROUP, group, GroupRecord)
+    if record is None:
+        raise UserError("There is no such group here.", todo="See `chasqui group list`.")
+    return record
+
+
+def save_group(tx: Transaction, group: GroupId, record: GroupRecord, **changes: Any) -> GroupRecord:
+    """Stages the record with changes, and gives it."""
+    changed = structs.replace(record, **changes)
+    tx.save(Space.GROUP, group, changed)
+    return changed
+
+
+def save_operation(tx: Transaction, group: GroupId, signed: SignedObject) -> None:
+    """Adds a verified operation to the set."""
+    tx.put(Space.OPERATION, group + signed.id, signed.to_whole())
+
+
+def history_of(tx: Transaction, group: GroupId) -> History:
+    """All operations of a group in their causal order."""
+    return arrange(
+        _own_operation(group, ObjectId(key[len(group) :]), whole)
+        for key, whole in tx.scan_prefix(Space.OPERATION, group)
+    )
+
+
+def roster_of(tx: Transaction, group: GroupId) -> Roster:
+    """The members whom the operations give."""
+    return members(history_of(tx, group))
+
+
+def tree_keys(epoch: EpochRecord) -> frozenset[MemberKey]:
+    """The members who hold the keys of an epoch."""
+    return frozenset(MemberKey(key) for _, key in epoch.roster)
+
+
+def note_members(tx: Transaction, group: GroupId, state: GroupState) -> None:
+    """Keeps what the members of a new epoch call themselves."""
+    for member in state.members:
+        key = group + member.signature_key
+        if tx.get(Space.MEMBER, key) is None:
+            name = peer_name(member.identity)
+            tx.save(Space.MEMBER, key, MemberRecord(name, tx.now_s, tx.now_s))
+
+
+def note_renewal(tx: Transaction, group: GroupId, member: MemberKey) -> None:
+    """The member has put fresh keys into the tree."""
+    record = tx.load(Space.MEMBER, group + member, MemberRecord)
+    if record is not None:
+        tx.save(Space.MEMBER, group + member, structs.replace(record, renewed_s=tx.now_s))
+
+
+def _own_operation(group: GroupId, operation: ObjectId, whole: bytes) -> Operation:
+    signed = parse_whole(whole, group)
+    if signed.id == operation:
+        return read_parsed_operation(operation, signed)
+    return read_parsed_operation(operation, parse_whole(whole, NO_GROUP))  # the genesis

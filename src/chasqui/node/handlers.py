@@ -1,0 +1,100 @@
+"""What each kind of object does once it is verified."""
+
+from __future__ import annotations
+
+from chasqui.base.errors import PeerError
+from chasqui.base.ids import BundleId
+from chasqui.groups.operation import Genesis, Remove, read_operation
+from chasqui.node import receipting
+from chasqui.node.authors import note_object
+from chasqui.node.changes import carry_out_due
+from chasqui.node.commits import take_commit
+from chasqui.node.effects import Notice
+from chasqui.node.groups import save_operation
+from chasqui.node.invitations import carry_out_pending
+from chasqui.node.joining import take_welcome
+from chasqui.node.large import completed, forget_large, take_manifest, take_part
+from chasqui.node.messages import keep_message, next_arrival, read_text
+from chasqui.node.pairing import take_key_packages
+from chasqui.node.transaction import Transaction
+from chasqui.sealed.kinds import Kind
+from chasqui.sealed.object import SignedObject
+from chasqui.sealed.receipts import decode_receipts
+
+
+def handle(tx: Transaction, signed: SignedObject, bundle: BundleId) -> None:
+    """Acts on a verified object from the bundle that first carried it.
+
+    Raises `PeerError` where it breaks a rule of its kind, `Deferred` for a commit that has to wait; the caller
+    then drops all that was staged here.
+    """
+    decode_receipts(signed.receipts)
+    match signed.kind:
+        case Kind.TEXT:
+            read_text(signed.body)
+            _show(tx, signed)
+        case Kind.RECEIPT:
+            if signed.body:
+                raise PeerError("A receipt has a body.")
+            count(tx, signed)
+        case Kind.OP:
+            _operation(tx, signed)
+        case Kind.COMMIT:
+            take_commit(tx, signed, bundle)
+            count(tx, signed)
+        case Kind.WELCOME:
+            count(tx, signed)
+            take_welcome(tx, signed.group, signed.body)
+        case Kind.KEY_PACKAGES:
+            count(tx, signed)
+            take_key_packages(tx, signed.group, signed.body)
+            carry_out_pending(tx, signed.group)
+        case Kind.MANIFEST:
+            _manifest(tx, signed)
+        case Kind.PART:
+            count(tx, signed)
+            _large(tx, signed, take_part(tx, signed))
+
+
+def count(tx: Transaction, signed: SignedObject, arrival: int = 0) -> None:
+    """Counts an object for its author, takes in its receipts, and owes one."""
+    note_object(tx, signed.group, signed, arrival)
+    receipting.take_in(tx, signed)
+    receipting.owe(tx, signed.group, signed.kind)
+
+
+def _show(tx: Transaction, signed: SignedObject) -> None:
+    arrival = next_arrival(tx)
+    count(tx, signed, arrival)
+    keep_message(tx, signed, arrival)
+
+
+def _operation(tx: Transaction, signed: SignedObject) -> None:
+    operation = read_operation(signed)
+    if isinstance(operation.change, Genesis):
+        raise PeerError("A genesis operation came inside a group.")
+    count(tx, signed)
+    save_operation(tx, signed.group, signed)
+    tx.retry.add(signed.group)
+    if isinstance(operation.change, Remove):
+        tx.notify(Notice("removal-known", signed.group))
+        carry_out_due(tx, signed.group)
+
+
+def _manifest(tx: Transaction, signed: SignedObject) -> None:
+    body = take_manifest(tx, signed)
+    if body.kind == Kind.MANIFEST:
+        _show(tx, signed)
+    else:
+        count(tx, signed)
+        _large(tx, signed, body.digest)
+
+
+def _large(tx: Transaction, signed: SignedObject, digest: bytes) -> None:
+    whole = completed(tx, signed.group, signed.author, digest)
+    if whole is None:
+        return
+    kind, data = whole
+    if kind is Kind.WELCOME:
+        take_welcome(tx, signed.group, data)
+    forget_large(tx, signed.group, signed.author, digest)

@@ -1,0 +1,174 @@
+"""What a bundle does to us: recognised, opened, verified, acted upon, and only then is its key erased."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chasqui.base.days import day_of
+from chasqui.base.errors import PeerError
+from chasqui.base.ids import BundleId, EpochId, GroupId
+from chasqui.base.secret import Secret
+from chasqui.node.commits import Deferred, keep_sibling
+from chasqui.node.epochs import day_chain, load_chain, load_epoch, member_at, save_chain
+from chasqui.node.handlers import count, handle
+from chasqui.node.holding import adopt, foreign, hold, is_held
+from chasqui.node.keys import u16
+from chasqui.node.live_epochs import LiveEpochs
+from chasqui.node.records import BundleRecord, EpochRecord, Space
+from chasqui.node.transaction import Transaction
+from chasqui.sealed.bundle import Bundle, parse_bundle, unmask, unseal
+from chasqui.sealed.chain import advance
+from chasqui.sealed.object import Origin, SignedObject, read_short
+
+_GROUP_BYTES = 16
+
+
+@dataclass(frozen=True)
+class Received:
+    """What became of a batch of bundles."""
+
+    new: int
+    known: int
+    refused: int
+
+
+def take_bundles(tx: Transaction, live: LiveEpochs, bundles: tuple[bytes, ...]) -> Received:
+    """Takes each bundle in, or refuses it by itself: a bad one never harms the others."""
+    new = known = refused = 0
+    for data in bundles:
+        try:
+            if _take(tx, live, data):
+                new += 1
+            else:
+                known += 1
+        except PeerError:
+            refused += 1
+    return Received(new, known, refused)
+
+
+def catch_up(tx: Transaction, live: LiveEpochs) -> None:
+    """Follows what this step has opened: bundles that were carried as a stranger's until now are opened, commits
+    that waited for an operation are tried again, until nothing more gives way."""
+    live.forget(tx.epochs_erased)
+    tx.epochs_erased.clear()
+    while tx.epochs_opened or tx.retry:
+        opened, tx.epochs_opened = tx.epochs_opened, []
+        retry, tx.retry = tx.retry | {group for group, _ in opened}, set()
+        for group, epoch in opened:
+            record = load_epoch(tx, group, epoch)
+            if record is not None:
+                live.learn(group, epoch, record)
+        if opened:
+            for bundle in _newly_recognised(tx, live):
+                adopt(tx, bundle)
+                _try_open(tx, live, bundle)
+        for group in sorted(retry):
+            for key, _ in list(tx.scan_prefix(Space.HELD, group)):
+                _try_held(tx, live, BundleId(key[_GROUP_BYTES:]))
+        live.forget(tx.epochs_erased)
+        tx.epochs_erased.clear()
+
+
+def _take(tx: Transaction, live: LiveEpochs, data: bytes) -> bool:
+    bundle = parse_bundle(data, day_of(tx.now_s))
+    if is_held(tx, bundle.id):
+        return False
+    if bundle.expires_s <= tx.now_s:
+        raise PeerError("The lifetime of the bundle is over.")
+    epoch = live.recogniser.find(bundle.mark, bundle.mark_body, bundle.day)
+    if epoch is None:
+        hold(tx, bundle, own=False)
+        return True
+    part = tx.part()
+    hold(part, bundle, own=True)
+    _open(part, live.group_of(epoch), epoch, bundle)
+    tx.absorb(part)
+    catch_up(tx, live)
+    return True
+
+
+def _newly_recognised(tx: Transaction, live: LiveEpochs) -> list[Bundle]:
+    found = []
+    today = day_of(tx.now_s)
+    for bundle, record in foreign(tx):
+        if live.recogniser.find(record.mark, record.mark_body, record.day) is not None:
+            held = tx.load(Space.BUNDLE, bundle, BundleRecord)
+            if held is not None:
+                found.append(parse_bundle(held.data, today))
+    return found
+
+
+def _try_open(tx: Transaction, live: LiveEpochs, bundle: Bundle) -> None:
+    epoch = live.recogniser.find(bundle.mark, bundle.mark_body, bundle.day)
+    if epoch is None:
+        return  # its group was shut meanwhile
+    part = tx.part()
+    try:
+        _open(part, live.group_of(epoch), epoch, bundle)
+    except PeerError:
+        return  # carried on for others to judge; nothing of ours changed
+    tx.absorb(part)
+
+
+def _try_held(tx: Transaction, live: LiveEpochs, bundle_id: BundleId) -> None:
+    record = tx.load(Space.BUNDLE, bundle_id, BundleRecord)
+    if record is not None:
+        _try_open(tx, live, parse_bundle(record.data, day_of(tx.now_s)))
+
+
+def _open(tx: Transaction, group: GroupId, epoch: EpochId, bundle: Bundle) -> None:
+    """Opens a recognised bundle and does what its object says. Raises `PeerError`; the caller drops the part."""
+    record = load_epoch(tx, group, epoch)
+    if record is None:
+        raise PeerError("The epoch of the bundle is gone.")
+    leaf, counter = unmask(bundle, day_chain(record).at(bundle.day).keys)
+    signed = _read(tx, group, epoch, record, bundle, leaf, counter)
+    try:
+        handle(tx, signed, bundle.id)
+    except Deferred:
+        # the key stays: the bundle is opened again when what it waits for has come
+        if keep_sibling(tx, signed, bundle.id):
+            tx.erase(Space.HELD, group + bundle.id)
+            count(tx, signed)
+        else:
+            tx.put(Space.HELD, group + bundle.id, b"")
+        return
+    tx.erase(Space.HELD, group + bundle.id)
+    if load_epoch(tx, group, epoch) is not None:
+        _spend(tx, epoch, leaf, counter)
+
+
+def _read(
+    tx: Transaction, group: GroupId, epoch: EpochId, record: EpochRecord, bundle: Bundle, leaf: int, counter: int
+) -> SignedObject:
+    author = member_at(record, leaf)
+    if author is None:
+        raise PeerError("The bundle names a leaf where nobody sits.")
+    plaintext = unseal(bundle, _message_key(tx, epoch, leaf, counter), leaf, counter)
+    origin = Origin(epoch, leaf, counter)
+    return read_short(plaintext, group=group, author=author, day=bundle.day, origin=origin)
+
+
+def _message_key(tx: Transaction, epoch: EpochId, leaf: int, counter: int) -> Secret:
+    skipped = tx.get(Space.SKIPPED, epoch + u16(leaf) + u16(counter))
+    if skipped is not None:
+        return Secret(skipped)
+    chain = load_chain(tx, epoch, leaf)
+    if chain is None:
+        raise PeerError("The keys of the sender are gone.")
+    return advance(chain, counter).message_key
+
+
+def _spend(tx: Transaction, epoch: EpochId, leaf: int, counter: int) -> None:
+    """Erases the key of a message that has been dealt with."""
+    key = epoch + u16(leaf) + u16(counter)
+    chain = load_chain(tx, epoch, leaf)
+    if chain is None:
+        return
+    if counter < chain.counter:
+        tx.erase(Space.SKIPPED, key)
+        return
+    step = advance(chain, counter)
+    for number, message_key in step.skipped:
+        tx.put(Space.SKIPPED, epoch + u16(leaf) + u16(number), message_key)
+    save_chain(tx, epoch, leaf, step.chain)

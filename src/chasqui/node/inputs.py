@@ -1,0 +1,189 @@
+"""Everything that can happen to a node. Each is one step, done whole or not at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chasqui.base.ids import GroupId, MemberKey, ObjectId
+from chasqui.groups.operation import Role
+from chasqui.node.link_port import SessionId
+
+
+@dataclass(frozen=True)
+class SetUp:
+    """A new vault gets its owner's name."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class MakeOffer:
+    """Answers with the bytes of an offer file."""
+
+
+@dataclass(frozen=True)
+class AcceptPairing:
+    """A pairing file came. Answers with `pairing.Accepted`."""
+
+    data: bytes
+    label: str | None
+
+
+@dataclass(frozen=True)
+class VerifyContact:
+    """The words were compared and are equal."""
+
+    contact: GroupId
+
+
+@dataclass(frozen=True)
+class CreateGroup:
+    """Answers with the group's id. `retention_s` 0 keeps messages."""
+
+    name: str
+    retention_s: int = 0
+
+
+@dataclass(frozen=True)
+class AddMember:
+    """Answers with the new member's key, or None where the addition waits for a key package."""
+
+    group: GroupId
+    contact: GroupId
+    role: Role
+
+
+@dataclass(frozen=True)
+class JoinGroup:
+    """Accepts an invitation."""
+
+    group: GroupId
+
+
+@dataclass(frozen=True)
+class RemoveMember:
+    """Puts a member out."""
+
+    group: GroupId
+    member: MemberKey
+
+
+@dataclass(frozen=True)
+class LeaveGroup:
+    """We leave."""
+
+    group: GroupId
+
+
+@dataclass(frozen=True)
+class SendText:
+    """Answers with the id of the object."""
+
+    group: GroupId
+    text: str
+    urgent: bool = False
+
+
+@dataclass(frozen=True)
+class SendFile:
+    """Answers with the id of the file's manifest."""
+
+    group: GroupId
+    name: str
+    data: bytes
+    urgent: bool = False
+
+
+@dataclass(frozen=True)
+class ReadFile:
+    """Answers with name and bytes of a file."""
+
+    group: GroupId
+    message: ObjectId
+
+
+@dataclass(frozen=True)
+class SettleOrder:
+    """Before reading: works the order out again where something came late."""
+
+    group: GroupId
+
+
+@dataclass(frozen=True)
+class TakeBundles:
+    """Bundles from a medium. Answers with `inbox.Received`."""
+
+    bundles: tuple[bytes, ...]
+
+
+@dataclass(frozen=True)
+class Flush:
+    """Everything that is due is due now: commits of ours, receipts, additions that waited."""
+
+
+@dataclass(frozen=True)
+class AddLink:
+    """Answers with the link's id."""
+
+    kind: str
+    settings: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class RemoveLink:
+    """Forgets a link."""
+
+    link: str
+
+
+@dataclass(frozen=True)
+class SessionOpened:
+    """A neighbour is there."""
+
+    session: SessionId
+    mtu_bytes: int
+
+
+@dataclass(frozen=True)
+class FrameReceived:
+    """A neighbour sent a frame."""
+
+    session: SessionId
+    frame: bytes
+
+
+@dataclass(frozen=True)
+class SessionClosed:
+    """A neighbour is gone."""
+
+    session: SessionId
+
+
+@dataclass(frozen=True)
+class Tick:
+    """Time has passed."""
+
+
+Input = (
+    SetUp
+    | MakeOffer
+    | AcceptPairing
+    | VerifyContact
+    | CreateGroup
+    | AddMember
+    | JoinGroup
+    | RemoveMember
+    | LeaveGroup
+    | SendText
+    | SendFile
+    | ReadFile
+    | SettleOrder
+    | TakeBundles
+    | Flush
+    | AddLink
+    | RemoveLink
+    | SessionOpened
+    | FrameReceived
+    | SessionClosed
+    | Tick
+)

@@ -1,0 +1,73 @@
+"""Adding a contact to a group: at once where a key package is at hand, else as soon as one comes."""
+
+from __future__ import annotations
+
+from chasqui.base.errors import UserError
+from chasqui.base.ids import GroupId, MemberKey
+from chasqui.base.limits import BUNDLE_BYTES_MAX
+from chasqui.base.schema import decode_own
+from chasqui.groups.membership import members
+from chasqui.groups.operation import Role
+from chasqui.node.changes import add_member, require_admin, require_clean
+from chasqui.node.effects import Notice
+from chasqui.node.groups import history_of, load_group
+from chasqui.node.joining import encode_welcome
+from chasqui.node.large import say_large
+from chasqui.node.outbox import say
+from chasqui.node.pairing import load_contact, take_spare
+from chasqui.node.records import PendingAddRecord, Space
+from chasqui.node.transaction import Transaction
+from chasqui.sealed.kinds import Kind
+
+_GROUP_BYTES = 16
+_OVERHEAD_BYTES = 256  # header, tag, signature, receipts: what a bundle needs beside a welcome
+
+
+def invite(tx: Transaction, group: GroupId, contact: GroupId, role: Role) -> MemberKey | None:
+    """Adds a contact; None where it waits for a key package.
+
+    Raises `UserError` where we may not, or the contact is in the group already.
+    """
+    load_contact(tx, contact)
+    record = require_clean(tx, group)
+    roster = members(history_of(tx, group))
+    require_admin(record, roster)
+    if any(tx.get(Space.ALIAS, member) == contact for member in roster.members):
+        raise UserError("That contact is a member of the group already.")
+    if tx.get(Space.PENDING_ADD, group + contact) is not None:
+        raise UserError("That contact is waiting to be added already.", todo="Exchange with the contact.")
+    key_package = take_spare(tx, contact)
+    if key_package is None:
+        tx.save(Space.PENDING_ADD, group + contact, PendingAddRecord(role, tx.now_s))
+        return None
+    return _add(tx, group, contact, key_package, role)
+
+
+def carry_out_pending(tx: Transaction, contact: GroupId) -> None:
+    """Adds a contact wherever that waited for one of its key packages."""
+    for key, data in list(tx.scan(Space.PENDING_ADD)):
+        if key[_GROUP_BYTES:] != contact:
+            continue
+        group = GroupId(key[:_GROUP_BYTES])
+        try:
+            require_admin(require_clean(tx, group), members(history_of(tx, group)))
+        except UserError:
+            continue  # we may not any more, or a removal has to be carried out first
+        key_package = take_spare(tx, contact)
+        if key_package is None:
+            return
+        tx.erase(Space.PENDING_ADD, key)
+        _add(tx, group, contact, key_package, Role(decode_own(data, PendingAddRecord).role))
+        tx.notify(Notice("members", group))
+
+
+def _add(tx: Transaction, group: GroupId, contact: GroupId, key_package: bytes, role: Role) -> MemberKey:
+    member, welcome = add_member(tx, group, key_package, role)
+    tx.put(Space.ALIAS, member, contact)
+    body = encode_welcome(welcome)
+    inside = load_group(tx, contact)
+    if len(body) + _OVERHEAD_BYTES <= BUNDLE_BYTES_MAX:
+        say(tx, contact, inside, Kind.WELCOME, body)
+    else:
+        say_large(tx, contact, inside, Kind.WELCOME, body)
+    return member

@@ -1,0 +1,129 @@
+"""Welcomes: into a group that a contact invites to, and into the contact itself."""
+
+from __future__ import annotations
+
+from chasqui import mls
+from chasqui.base.errors import PeerError, UserError
+from chasqui.base.ids import NO_GROUP, GroupId, MemberKey
+from chasqui.base.schema import encode
+from chasqui.groups.bodies import WelcomeBody, read_welcome
+from chasqui.groups.history import History, arrange
+from chasqui.groups.membership import Roster, members
+from chasqui.groups.mls_errors import peers_fault
+from chasqui.groups.operation import Add, Genesis, GroupKind, group_id_of, read_operation
+from chasqui.node.authors import expect_from_start
+from chasqui.node.effects import Notice
+from chasqui.node.epochs import open_epoch
+from chasqui.node.groups import note_members, save_group, save_operation
+from chasqui.node.labels import unused_label
+from chasqui.node.records import GroupRecord, InvitationRecord, OwnKeyPackageRecord, Space
+from chasqui.node.transaction import Transaction
+from chasqui.sealed.object import read_whole
+from chasqui.sealed.signing import signing_key
+
+
+def take_welcome(tx: Transaction, contact: GroupId, data: bytes) -> None:
+    """Keeps an invitation that came through a contact. Raises `PeerError` where it is not for us."""
+    body = read_welcome(data)
+    group = GroupId(body.group)
+    history, _, genesis = _read_operations(body)
+    if genesis.kind != GroupKind.GROUP:
+        raise PeerError("An invitation leads into a contact.")
+    if tx.get(Space.GROUP, group) is not None:
+        return  # we are or were in it: a member key never comes back, so this is a repetition
+    ref = _our_key_package(tx, history)
+    tx.save(Space.INVITATION, group, InvitationRecord(contact, data, ref, tx.now_s))
+    tx.notify(Notice("invited", group))
+
+
+def invitation_name(record: InvitationRecord) -> str:
+    """What the group of an invitation is called."""
+    _, _, genesis = _read_operations(read_welcome(record.body))
+    return genesis.name
+
+
+def join_group(tx: Transaction, group: GroupId) -> tuple[GroupRecord, GroupId]:
+    """Joins a group that we were invited to; gives it and the contact who invited us.
+
+    Raises `UserError` without an invitation, `PeerError` for one that does not hold.
+    """
+    invitation = tx.load(Space.INVITATION, group, InvitationRecord)
+    if invitation is None:
+        raise UserError("There is no invitation to this group.", todo="See `chasqui group list`.")
+    body = read_welcome(invitation.body)
+    record, _ = enter(tx, body, invitation.key_package)
+    record = save_group(tx, group, record, name=unused_label(tx, record.name))
+    tx.erase(Space.INVITATION, group)
+    tx.put(Space.ALIAS, body.inviter, invitation.contact)
+    return record, GroupId(invitation.contact)
+
+
+def enter(tx: Transaction, body: WelcomeBody, ref: bytes) -> tuple[GroupRecord, mls.GroupState]:
+    """Takes our seat in a group with the key package that the welcome was made for, which is erased.
+
+    Raises `PeerError` where tree and operations do not agree, or somebody sits there whom they removed.
+    """
+    group = GroupId(body.group)
+    history, roster, genesis = _read_operations(body)
+    own = tx.load(Space.KEY_PACKAGE, ref, OwnKeyPackageRecord)
+    if own is None:
+        raise PeerError("The invitation was made for keys that are used up.")
+    keys = mls.KeyPackageKeys.from_bytes(own.keys)
+    with peers_fault():
+        state = mls.join(body.message, keys).without_message_secrets()
+    if state.group_id != group:
+        raise PeerError("The invitation leads into another group than it says.")
+    seated = frozenset(MemberKey(member.signature_key) for member in state.members)
+    if not seated <= roster.members:
+        raise PeerError("Somebody sits in the group whom its operations do not let in.")
+    if body.inviter not in roster.admins:
+        raise PeerError("The invitation comes from somebody who may not invite.")
+    member = MemberKey(mls.read_key_package(keys.key_package).signature_key)
+    signer = signing_key(keys.signature_private.reveal(), member)
+    head = open_epoch(tx, group, state, r=body.r, first_day=body.first_day)
+    record = GroupRecord(
+        genesis.name, genesis.kind, member, bytes(signer), head, 0, genesis.retention_s, tx.now_s
+    )
+    tx.save(Space.GROUP, group, record)
+    for operation in history.order:
+        save_operation(tx, group, operation.signed)
+    note_members(tx, group, state)
+    expect_from_start(tx, group, member)
+    tx.erase(Space.KEY_PACKAGE, ref)
+    return record, state
+
+
+def encode_welcome(body: WelcomeBody) -> bytes:
+    """The bytes that `read_welcome` reads."""
+    return encode(body)
+
+
+def _read_operations(body: WelcomeBody) -> tuple[History, Roster, Genesis]:
+    """The verified operations of a welcome, whole and of this group."""
+    group = GroupId(body.group)
+    operations = []
+    genesis: Genesis | None = None
+    for index, whole in enumerate(body.operations):
+        operation = read_operation(read_whole(whole, _group_of(index, group)))
+        if isinstance(operation.change, Genesis):
+            genesis = operation.change
+            if group_id_of(operation.signed) != group:
+                raise PeerError("The first operation belongs to another group.")
+        operations.append(operation)
+    history = arrange(operations)
+    if genesis is None or history.deferred or len(history.order) != len(body.operations):
+        raise PeerError("The operations of an invitation are not complete.")
+    return history, members(history), genesis
+
+
+def _group_of(index: int, group: GroupId) -> GroupId:
+    """A genesis, which stands first, is signed before its group has an id."""
+    return NO_GROUP if index == 0 else group
+
+
+def _our_key_package(tx: Transaction, history: History) -> bytes:
+    for operation in history.order:
+        change = operation.change
+        if isinstance(change, Add) and tx.get(Space.KEY_PACKAGE, change.key_package) is not None:
+            return change.key_package
+    raise PeerError("An invitation was made for keys that we do not have.")

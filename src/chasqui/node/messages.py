@@ -1,0 +1,66 @@
+"""Texts and files of a conversation: kept in the order of arrival, found in the order of reading."""
+
+from __future__ import annotations
+
+from chasqui.base.errors import PeerError, UsageError
+from chasqui.base.limits import TEXT_BYTES_MAX
+from chasqui.node.effects import Notice
+from chasqui.node.groups import roster_of
+from chasqui.node.keys import u64
+from chasqui.node.order import order_of
+from chasqui.node.records import MessageRecord, Space
+from chasqui.node.transaction import Transaction
+from chasqui.sealed.object import SignedObject
+
+_ARRIVALS = b"arrivals"
+
+
+def read_text(body: bytes) -> str:
+    """The text of a body. Raises `PeerError` where it is none."""
+    try:
+        text = body.decode()
+    except UnicodeDecodeError as error:
+        raise PeerError("A text is not UTF-8.") from error
+    if not text or len(body) > TEXT_BYTES_MAX:
+        raise PeerError("A text is empty or too long.")
+    return text
+
+
+def text_body(text: str) -> bytes:
+    """The body of a text. Raises `UsageError` for one that is empty, too long, or no Unicode text."""
+    try:
+        body = text.encode()
+    except UnicodeEncodeError as error:
+        raise UsageError("The text holds characters that are no Unicode text.") from error
+    if not body:
+        raise UsageError("There is nothing to send.")
+    if len(body) > TEXT_BYTES_MAX:
+        raise UsageError(
+            f"The text is {len(body)} bytes long; one message holds {TEXT_BYTES_MAX}.",
+            todo="Send it as a file: `--file`.",
+        )
+    return body
+
+
+def next_arrival(tx: Transaction) -> int:
+    """The number of the next message in this vault, from 1."""
+    number = int.from_bytes(tx.get(Space.META, _ARRIVALS) or b"", "big") + 1
+    tx.put(Space.META, _ARRIVALS, u64(number))
+    return number
+
+
+def keep_message(tx: Transaction, signed: SignedObject, arrival: int) -> None:
+    """Stores a message whose object has its stamp."""
+    group = signed.group
+    key = order_of(tx, group, signed)
+    record = MessageRecord(signed.to_whole(), tx.now_s, key, _is_after_removal(tx, signed))
+    tx.save(Space.MESSAGE, group + u64(arrival), record)
+    tx.put(Space.MESSAGE_ID, group + signed.id, u64(arrival))
+    tx.put(Space.ORDER, key, u64(arrival))
+    tx.notify(Notice("message", group))
+
+
+def _is_after_removal(tx: Transaction, signed: SignedObject) -> bool:
+    removal = roster_of(tx, signed.group).removals.get(signed.author)
+    last_seq: int = getattr(removal.change, "last_seq", 0) if removal else 0
+    return removal is not None and signed.seq > last_seq

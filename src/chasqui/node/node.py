@@ -1,0 +1,215 @@
+"""The node: one pure step from an input and the time to effects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from chasqui.base.errors import UsageError, UserError
+from chasqui.base.names import own_name
+from chasqui.base.ports import Entropy
+from chasqui.base.schema import encode
+from chasqui.groups.operation import GroupKind
+from chasqui.groups.pairing import Offer, read_pairing_file
+from chasqui.node import inputs, pairing
+from chasqui.node.changes import found_group, leave, remove_member, require_clean, require_in
+from chasqui.node.effects import Answer, Effect, Timer
+from chasqui.node.groups import load_group
+from chasqui.node.inbox import catch_up, take_bundles
+from chasqui.node.invitations import invite
+from chasqui.node.joining import join_group
+from chasqui.node.labels import free_label
+from chasqui.node.large import file_of, say_large
+from chasqui.node.live_epochs import LiveEpochs
+from chasqui.node.messages import keep_message, next_arrival, text_body
+from chasqui.node.neighbours import Neighbours
+from chasqui.node.order import settle
+from chasqui.node.outbox import say
+from chasqui.node.records import LinkRecord, MessageRecord, SelfRecord, Space
+from chasqui.node.store_port import StoreReader
+from chasqui.node.transaction import Transaction
+from chasqui.node.upkeep import carry_out_all, next_due_s, send_receipts, sweep
+from chasqui.sealed.kinds import BundleClass, Kind
+
+
+class Node:
+    """All that a device does. Holds nothing that it could not read again from its store, except open sessions.
+
+    The runner makes the `Persist` of a step durable before it carries out any other effect; where that fails it
+    throws the node away and makes a new one. A step that raises has changed nothing.
+    """
+
+    def __init__(self, store: StoreReader, entropy: Entropy) -> None:
+        self._store = store
+        self._entropy = entropy
+        self._live = LiveEpochs(store)
+        self._neighbours = Neighbours()
+        self._timer_s = 0
+
+    @property
+    def live_epochs(self) -> int:
+        """How many epochs a bundle is compared with."""
+        return len(self._live)
+
+    def step(self, event: inputs.Input, now_s: int) -> list[Effect]:
+        """Effects of an input at a time in seconds since 1970. Raises `ChasquiError`; then nothing has changed."""
+        tx = Transaction(self._store, now_s, self._entropy)
+        try:
+            answer = _HANDLERS[type(event)](self, tx, event)
+            catch_up(tx, self._live)
+        except BaseException:
+            self._live = LiveEpochs(self._store)
+            raise
+        effects = [*tx.outcome(), *self._neighbours.announce_new(tx)]
+        due_s = next_due_s(tx)
+        if due_s != self._timer_s:
+            self._timer_s = due_s
+            effects.append(Timer(due_s))
+        if answer is not None:
+            effects.append(Answer(answer))
+        return effects
+
+    # -- people ---------------------------------------------------------------------------------------------
+
+    def _set_up(self, tx: Transaction, event: inputs.SetUp) -> None:
+        tx.save(Space.META, b"self", SelfRecord(own_name(event.name), tx.now_s))
+
+    def _make_offer(self, tx: Transaction, event: inputs.MakeOffer) -> bytes:
+        return pairing.make_offer(tx)
+
+    def _accept_pairing(self, tx: Transaction, event: inputs.AcceptPairing) -> pairing.Accepted:
+        file = read_pairing_file(event.data, tx.now_s)
+        if not isinstance(file, Offer):
+            return pairing.accept_reply(tx, file, event.label)
+        if event.label is None:
+            raise UsageError("An offer brings no name.", todo="Say how you call this person: `--as NAME`.")
+        return pairing.accept_offer(tx, file, event.label)
+
+    def _verify_contact(self, tx: Transaction, event: inputs.VerifyContact) -> object:
+        return pairing.verify_contact(tx, event.contact)
+
+    # -- groups ---------------------------------------------------------------------------------------------
+
+    def _create_group(self, tx: Transaction, event: inputs.CreateGroup) -> object:
+        name = free_label(tx, own_name(event.name))
+        group, _, _ = found_group(tx, name, GroupKind.GROUP, pairing.load_self(tx).name, event.retention_s)
+        return group
+
+    def _add_member(self, tx: Transaction, event: inputs.AddMember) -> object:
+        return invite(tx, event.group, event.contact, event.role) or b""
+
+    def _join_group(self, tx: Transaction, event: inputs.JoinGroup) -> object:
+        record, contact = join_group(tx, event.group)
+        say(tx, event.group, record, Kind.RECEIPT, b"")
+        pairing.send_spares(tx, contact)
+        return event.group
+
+    def _remove_member(self, tx: Transaction, event: inputs.RemoveMember) -> None:
+        require_clean(tx, event.group)
+        remove_member(tx, event.group, event.member)
+
+    def _leave_group(self, tx: Transaction, event: inputs.LeaveGroup) -> None:
+        record = require_in(load_group(tx, event.group))
+        if record.kind == GroupKind.CONTACT:
+            raise UserError("A contact cannot be left.")
+        leave(tx, event.group)
+
+    # -- content --------------------------------------------------------------------------------------------
+
+    def _send_text(self, tx: Transaction, event: inputs.SendText) -> object:
+        body = text_body(event.text)
+        record = require_clean(tx, event.group)
+        bundle_class = BundleClass.URGENT if event.urgent else BundleClass.TEXT
+        arrival = next_arrival(tx)
+        signed, _ = say(tx, event.group, record, Kind.TEXT, body, bundle_class=bundle_class, arrival=arrival)
+        keep_message(tx, signed, arrival)
+        return signed.id
+
+    def _send_file(self, tx: Transaction, event: inputs.SendFile) -> object:
+        record = require_clean(tx, event.group)
+        arrival = next_arrival(tx)
+        signed, _ = say_large(
+            tx,
+            event.group,
+            record,
+            Kind.MANIFEST,
+            event.data,
+            event.name,
+            bundle_class=BundleClass.URGENT if event.urgent else BundleClass.FILE,
+            arrival=arrival,
+        )
+        keep_message(tx, signed, arrival)
+        return signed.id
+
+    def _read_file(self, tx: Transaction, event: inputs.ReadFile) -> object:
+        arrival = tx.get(Space.MESSAGE_ID, event.group + event.message)
+        record = tx.load(Space.MESSAGE, event.group + arrival, MessageRecord) if arrival else None
+        if record is None:
+            raise UserError("There is no such message in this group.", todo="See `read`.")
+        return file_of(tx, event.group, record)
+
+    def _settle_order(self, tx: Transaction, event: inputs.SettleOrder) -> None:
+        settle(tx, event.group)
+
+    # -- delivery -------------------------------------------------------------------------------------------
+
+    def _take_bundles(self, tx: Transaction, event: inputs.TakeBundles) -> object:
+        return take_bundles(tx, self._live, event.bundles)
+
+    def _flush(self, tx: Transaction, event: inputs.Flush) -> None:
+        sweep(tx)
+        carry_out_all(tx)
+        send_receipts(tx, all_of_them=True)
+
+    def _tick(self, tx: Transaction, event: inputs.Tick) -> None:
+        sweep(tx)
+        send_receipts(tx, all_of_them=False)
+
+    def _session_opened(self, tx: Transaction, event: inputs.SessionOpened) -> None:
+        self._neighbours.opened(tx, event.session)
+
+    def _frame_received(self, tx: Transaction, event: inputs.FrameReceived) -> None:
+        self._neighbours.received(tx, self._live, event.session, event.frame)
+
+    def _session_closed(self, tx: Transaction, event: inputs.SessionClosed) -> None:
+        self._neighbours.closed(tx, event.session)
+
+    # -- links ----------------------------------------------------------------------------------------------
+
+    def _add_link(self, tx: Transaction, event: inputs.AddLink) -> object:
+        record = LinkRecord(event.kind, event.settings)
+        if any(data == encode(record) for _, data in tx.scan(Space.LINK)):
+            raise UserError("This link is set up already.", todo="See `link list`.")
+        link = tx.entropy(4).hex()
+        tx.save(Space.LINK, link.encode(), record)
+        return link
+
+    def _remove_link(self, tx: Transaction, event: inputs.RemoveLink) -> None:
+        if tx.get(Space.LINK, event.link.encode()) is None:
+            raise UserError("There is no such link.", todo="See `link list`.")
+        tx.erase(Space.LINK, event.link.encode())
+
+
+_HANDLERS: Final[dict[type[Any], Callable[[Node, Transaction, Any], object]]] = {
+    inputs.SetUp: Node._set_up,
+    inputs.MakeOffer: Node._make_offer,
+    inputs.AcceptPairing: Node._accept_pairing,
+    inputs.VerifyContact: Node._verify_contact,
+    inputs.CreateGroup: Node._create_group,
+    inputs.AddMember: Node._add_member,
+    inputs.JoinGroup: Node._join_group,
+    inputs.RemoveMember: Node._remove_member,
+    inputs.LeaveGroup: Node._leave_group,
+    inputs.SendText: Node._send_text,
+    inputs.SendFile: Node._send_file,
+    inputs.ReadFile: Node._read_file,
+    inputs.SettleOrder: Node._settle_order,
+    inputs.TakeBundles: Node._take_bundles,
+    inputs.Flush: Node._flush,
+    inputs.AddLink: Node._add_link,
+    inputs.RemoveLink: Node._remove_link,
+    inputs.SessionOpened: Node._session_opened,
+    inputs.FrameReceived: Node._frame_received,
+    inputs.SessionClosed: Node._session_closed,
+    inputs.Tick: Node._tick,
+}

@@ -1,0 +1,192 @@
+"""Contacts: offers, replies, spare key packages, and the labels that bind to keys."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from msgspec import structs
+
+from chasqui import mls
+from chasqui.base.errors import PeerError, UserError
+from chasqui.base.ids import GroupId, MemberKey
+from chasqui.base.limits import KEY_PACKAGE_LIFETIME_S, SPARE_KEY_PACKAGES
+from chasqui.base.names import own_name, peer_name
+from chasqui.base.schema import decode_own, encode
+from chasqui.groups.bodies import KeyPackagesBody, read_key_packages, read_welcome
+from chasqui.groups.mls_errors import peers_fault
+from chasqui.groups.operation import GroupKind, Role
+from chasqui.groups.pairing import (
+    SUITE,
+    Offer,
+    ReplyBody,
+    SealedReply,
+    check_words,
+    open_reply,
+    write_offer,
+    write_reply,
+)
+from chasqui.node.changes import add_member, found_group
+from chasqui.node.epochs import head_of
+from chasqui.node.groups import load_group
+from chasqui.node.joining import encode_welcome, enter
+from chasqui.node.labels import free_label, unused_label
+from chasqui.node.outbox import say
+from chasqui.node.records import (
+    ContactRecord,
+    OwnKeyPackageRecord,
+    SelfRecord,
+    Space,
+    SpareRecord,
+)
+from chasqui.node.transaction import Transaction
+from chasqui.sealed.kinds import Kind
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """A new contact. `reply` is the file to hand back, where an offer was accepted."""
+
+    contact: GroupId
+    record: ContactRecord
+    reply: bytes | None
+
+
+def make_offer(tx: Transaction) -> bytes:
+    """The bytes of an offer file: one key package without a name."""
+    return write_offer(_new_key_package(tx, b"", contact=b""))
+
+
+def accept_offer(tx: Transaction, offer: Offer, label: str) -> Accepted:
+    """Makes the contact's group of two and the reply. Raises `UserError` for our own or an answered offer."""
+    if tx.get(Space.KEY_PACKAGE, offer.ref) is not None:
+        raise UserError("This is your own offer.", todo="Give the file to the other person.")
+    if tx.get(Space.ANSWERED, offer.ref) is not None:
+        raise UserError("This offer was answered before.", todo="Ask for a fresh offer to pair once more.")
+    name = free_label(tx, own_name(label))
+    own = load_self(tx)
+    contact, _, _ = found_group(tx, "", GroupKind.CONTACT, own.name, 0)
+    member, welcome = add_member_to_contact(tx, contact, offer.key_package)
+    words = _words(tx, contact)
+    spares = tuple(_new_key_package(tx, own.name.encode(), contact=contact) for _ in range(SPARE_KEY_PACKAGES))
+    reply = write_reply(offer, ReplyBody(welcome, spares), tx.entropy)
+    record = ContactRecord(name, member, 0, words)
+    tx.save(Space.CONTACT, contact, record)
+    tx.put(Space.ANSWERED, offer.ref, b"")
+    return Accepted(contact, record, reply)
+
+
+def accept_reply(tx: Transaction, reply: SealedReply, label: str | None) -> Accepted:
+    """Enters the contact that a reply to our offer made, and sends spare key packages into it."""
+    own = tx.load(Space.KEY_PACKAGE, reply.ref, OwnKeyPackageRecord)
+    if own is None:
+        raise UserError(
+            "This reply does not answer an open offer of this vault.",
+            todo="If you accepted it before, see `chasqui contact list`; otherwise make a new offer.",
+        )
+    body = open_reply(reply, mls.KeyPackageKeys.from_bytes(own.keys))
+    welcome = read_welcome(body.welcome)
+    record, state = enter(tx, welcome, reply.ref)
+    contact = GroupId(welcome.group)
+    if record.kind != GroupKind.CONTACT or len(state.members) != 2:
+        raise PeerError("The reply does not lead into a contact of two.")
+    other = next(member for member in state.members if member.signature_key != record.member)
+    claimed = peer_name(other.identity)
+    name = own_name(label) if label is not None else claimed or "contact"
+    name = free_label(tx, name) if label is not None else unused_label(tx, name)
+    made = ContactRecord(name, other.signature_key, 0, check_words(state, contact))
+    tx.save(Space.CONTACT, contact, made)
+    _keep_spares(tx, contact, body.key_packages)
+    send_spares(tx, contact)
+    return Accepted(contact, made, None)
+
+
+def verify_contact(tx: Transaction, contact: GroupId) -> ContactRecord:
+    """Records that the words were compared."""
+    record = load_contact(tx, contact)
+    changed = structs.replace(record, verified_s=tx.now_s)
+    tx.save(Space.CONTACT, contact, changed)
+    return changed
+
+
+def load_contact(tx: Transaction, contact: GroupId) -> ContactRecord:
+    """Raises `UserError` where there is none."""
+    record = tx.load(Space.CONTACT, contact, ContactRecord)
+    if record is None:
+        raise UserError("There is no such contact.", todo="See `chasqui contact list`.")
+    return record
+
+
+def load_self(tx: Transaction) -> SelfRecord:
+    """Whose vault this is."""
+    record = tx.load(Space.META, b"self", SelfRecord)
+    if record is None:
+        raise AssertionError("a vault without an owner")
+    return record
+
+
+def take_key_packages(tx: Transaction, contact: GroupId, data: bytes) -> None:
+    """Keeps spare key packages that came through a contact."""
+    if tx.get(Space.CONTACT, contact) is None:
+        raise PeerError("Key packages stand in a group that is no contact.")
+    _keep_spares(tx, contact, read_key_packages(data).key_packages)
+
+
+def take_spare(tx: Transaction, contact: GroupId) -> bytes | None:
+    """One key package of a contact, never to be used again; None where none is at hand."""
+    for ref, spare in list(tx.load_prefix(Space.SPARE, contact, SpareRecord)):
+        tx.erase(Space.SPARE, contact + ref)
+        try:
+            with peers_fault():
+                mls.read_key_package(spare.key_package, tx.now_s)
+        except PeerError:
+            continue  # it has expired
+        return spare.key_package
+    return None
+
+
+def send_spares(tx: Transaction, contact: GroupId) -> None:
+    """Fills up what the contact can add us with."""
+    own = load_self(tx)
+    given = [
+        ref
+        for ref, data in tx.scan(Space.KEY_PACKAGE)
+        if (known := decode_own(data, OwnKeyPackageRecord)).contact == contact
+        and known.created_s + KEY_PACKAGE_LIFETIME_S > tx.now_s
+    ]
+    if len(given) > SPARE_KEY_PACKAGES // 2:
+        return
+    fresh = tuple(
+        _new_key_package(tx, own.name.encode(), contact=contact) for _ in range(SPARE_KEY_PACKAGES - len(given))
+    )
+    say(tx, contact, load_group(tx, contact), Kind.KEY_PACKAGES, encode(KeyPackagesBody(fresh)))
+
+
+def add_member_to_contact(tx: Transaction, contact: GroupId, key_package: bytes) -> tuple[MemberKey, bytes]:
+    """The one addition that a contact ever sees."""
+    member, welcome = add_member(tx, contact, key_package, Role.MEMBER, first_of_contact=True)
+    return member, encode_welcome(welcome)
+
+
+def _words(tx: Transaction, contact: GroupId) -> tuple[int, ...]:
+    _, epoch = head_of(tx, contact, load_group(tx, contact))
+    return check_words(mls.GroupState.from_bytes(epoch.mls_state), contact)
+
+
+def _keep_spares(tx: Transaction, contact: GroupId, key_packages: tuple[bytes, ...]) -> None:
+    read = []
+    for key_package in key_packages:
+        with peers_fault():
+            package = mls.read_key_package(key_package)
+        if package.suite_number != SUITE:
+            raise PeerError("A key package is for another cipher suite.")
+        peer_name(package.identity)
+        read.append((package.ref, key_package))
+    for ref, key_package in read:
+        tx.save(Space.SPARE, contact + ref, SpareRecord(key_package, tx.now_s))
+
+
+def _new_key_package(tx: Transaction, identity: bytes, *, contact: bytes) -> bytes:
+    keys = mls.make_key_package(SUITE, identity, tx.entropy, tx.now_s, KEY_PACKAGE_LIFETIME_S)
+    ref = mls.read_key_package(keys.key_package).ref
+    tx.save(Space.KEY_PACKAGE, ref, OwnKeyPackageRecord(keys.to_bytes(), tx.now_s, contact))
+    return keys.key_package

@@ -1,0 +1,216 @@
+"""Every record of the vault: its space, its key and its schema. Spec: `docs/spec/records.md`."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from chasqui.base.schema import Body
+
+
+class Space(IntEnum):
+    """One ordered set of keys each. Numbers are never reused."""
+
+    META = 1  # b"self", b"arrival"
+    GROUP = 2  # group
+    EPOCH = 3  # group, epoch
+    CHAIN = 4  # epoch, leaf 2
+    SKIPPED = 5  # epoch, leaf 2, counter 2: message keys that may still be needed
+    OPERATION = 6  # group, operation: whole object
+    COMMIT = 7  # group, commit
+    MESSAGE = 8  # group, arrival 8
+    MESSAGE_ID = 9  # group, object id: arrival 8
+    ORDER = 10  # group, instant 4, depth 4, author 32, seq 3: arrival 8
+    AUTHOR = 11  # group, author 32
+    HAVE = 12  # group, member 32, author 32: what that member has signed for
+    STAMP = 13  # group, author 32, seq 3: place in the order of every object
+    BUNDLE = 14  # bundle
+    EXPIRY = 15  # expires 8, bundle
+    FOREIGN = 16  # bundle: what recognition needs
+    KEY_PACKAGE = 17  # key package ref: our own, with its private keys
+    SPARE = 18  # contact group, key package ref: theirs
+    CONTACT = 19  # contact group
+    INVITATION = 20  # group: welcome
+    MANIFEST = 21  # group, author 32, digest 32
+    PART = 22  # group, author 32, digest 32, index 4
+    ALIAS = 23  # member key: contact group
+    LINK = 24  # link id
+    DUE = 25  # group: receipts wait to be sent
+    HELD = 26  # group, bundle: a commit that waits for an operation
+    PENDING_ADD = 27  # group, contact group: an addition that waits for a key package
+    ANSWERED = 28  # key package ref of an offer that was answered
+    MEMBER = 29  # group, member 32
+    REORDER = 30  # group: an object came late, the order has to be worked out again
+
+
+class SelfRecord(Body, frozen=True):
+    """Whose vault this is. The name leaves it only inside sealed key packages."""
+
+    name: str
+    created_s: int
+
+
+class GroupRecord(Body, frozen=True):
+    """A group as this device has it. `signing_key` is libsodium's 64 bytes. `head` is the epoch it sends in."""
+
+    name: str
+    kind: int
+    member: bytes
+    signing_key: bytes
+    head: bytes
+    seq: int  # of the last object of our own
+    retention_s: int
+    joined_s: int
+    out: int = 0  # 0: in; else the Reason for which we are out
+
+
+class EpochRecord(Body, frozen=True):
+    """One epoch. `mls_state` is there for the head only; `roster` gives (leaf, member key)."""
+
+    number: int
+    parent: bytes
+    commit: bytes
+    own_leaf: int
+    roster: tuple[tuple[int, bytes], ...]
+    day: int  # of the two keys below
+    mark_key: bytes
+    head_key: bytes
+    created_s: int
+    superseded_s: int  # 0: not yet
+    mls_state: bytes
+
+
+class ChainRecord(Body, frozen=True):
+    """A sender's ratchet."""
+
+    counter: int
+    key: bytes
+
+
+class CommitRecord(Body, frozen=True):
+    """A commit as it was seen, as a sealed bundle only. `child` is empty for one that was not applied."""
+
+    parent: bytes
+    child: bytes
+    committer: bytes
+    bundle: bytes
+    operations: tuple[bytes, ...]
+    seen_s: int
+
+
+class MessageRecord(Body, frozen=True):
+    """A text or file of a conversation. `whole` is the object in its whole form, epoch included."""
+
+    whole: bytes
+    first_seen_s: int
+    order: bytes  # key in ORDER
+    after_removal: bool
+
+
+class AuthorRecord(Body, frozen=True):
+    """What is known of the objects of one author. `floor` is the first number we were entitled to; 0: unknown."""
+
+    floor: int
+    spans: tuple[tuple[int, int], ...]
+    claimed: int  # the highest number that somebody has signed for
+    last_heard_s: int
+    clash: bool = False  # two objects with one number were seen
+
+
+class HaveRecord(Body, frozen=True):
+    """Spans of numbers."""
+
+    spans: tuple[tuple[int, int], ...]
+
+
+class StampRecord(Body, frozen=True):
+    """Where an object stands in the order (`groups.md`, "Order"), and what that follows from."""
+
+    instant: int  # minutes: the latest of its own time and those of what its author had
+    depth: int  # objects of the same instant that come before it in a row
+    minute: int  # the author's claim
+    epoch: bytes
+    receipts: bytes
+    arrival: int  # of the message, 0 for what is no message
+
+
+class BundleRecord(Body, frozen=True):
+    """A bundle that is held. `own` tells whether it belongs to a group of ours."""
+
+    data: bytes
+    own: bool
+    arrived_s: int
+
+
+class ForeignRecord(Body, frozen=True):
+    """A bundle that nobody here recognises yet."""
+
+    mark: bytes
+    mark_body: bytes
+    day: int
+    size: int
+    bundle_class: int
+    arrived_s: int
+
+
+class ContactRecord(Body, frozen=True):
+    """A person met through pairing; bound to the member key of the group of two."""
+
+    name: str
+    member: bytes  # empty until the reply has come
+    verified_s: int  # 0: the words were not compared
+    words: tuple[int, ...]  # numbers in the word list
+
+
+class InvitationRecord(Body, frozen=True):
+    """A welcome that waits for `group join`."""
+
+    contact: bytes
+    body: bytes
+    key_package: bytes
+    received_s: int
+
+
+class ManifestRecord(Body, frozen=True):
+    """What a manifest announced."""
+
+    kind: int
+    size: int
+    name: str
+    seq: int
+
+
+class LinkRecord(Body, frozen=True):
+    """A link that a person set up. `settings` are (key, value) pairs of its kind."""
+
+    kind: str
+    settings: tuple[tuple[str, str], ...]
+
+
+class SpareRecord(Body, frozen=True):
+    """A key package of a contact, not used yet."""
+
+    key_package: bytes
+    received_s: int
+
+
+class PendingAddRecord(Body, frozen=True):
+    """An addition that waits for a key package of the contact."""
+
+    role: int
+    since_s: int
+
+
+class OwnKeyPackageRecord(Body, frozen=True):
+    """A key package of ours with its private keys, and the contact who has it; empty for a pairing offer."""
+
+    keys: bytes
+    created_s: int
+    contact: bytes
+
+
+class MemberRecord(Body, frozen=True):
+    """A member as we met it. `name` is what it calls itself; trust binds to the key, never to this."""
+
+    name: str
+    since_s: int
+    renewed_s: int

@@ -1,0 +1,159 @@
+"""One step's view of the store: reads through its own writes; nothing leaves it unless the step succeeds."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Iterator
+from itertools import islice
+from typing import TypeVar
+
+from chasqui.base.ids import BundleId, EpochId, GroupId
+from chasqui.base.ports import Entropy
+from chasqui.base.schema import Body, decode_own, encode
+from chasqui.node.effects import Effect, Notice, Persist
+from chasqui.node.records import Space
+from chasqui.node.store_port import StoreReader, Write, prefix_end
+
+T = TypeVar("T", bound=Body)
+
+
+class Transaction:
+    """Reads, staged writes and effects of one step. Dropping it undoes the step."""
+
+    def __init__(self, store: StoreReader, now_s: int, entropy: Entropy) -> None:
+        self.now_s = now_s
+        self.entropy = entropy
+        self.effects: list[Effect] = []
+        self.epochs_opened: list[tuple[GroupId, EpochId]] = []
+        self.epochs_erased: list[EpochId] = []
+        self.bundles_held: list[BundleId] = []
+        self.retry: set[GroupId] = set()  # groups in which a commit may have waited for what came
+        self._store = store
+        self._staged: dict[int, dict[bytes, bytes | None]] = {}
+        self._sorted: dict[int, list[bytes]] = {}
+
+    # -- raw ------------------------------------------------------------------------------------------------
+
+    def get(self, space: int, key: bytes) -> bytes | None:
+        """The value as this step sees it."""
+        staged = self._staged.get(space)
+        if staged is not None and key in staged:
+            return staged[key]
+        return self._store.get(space, key)
+
+    def put(self, space: Space, key: bytes, value: bytes) -> None:
+        """Stages a write."""
+        self._stage(space, key, value)
+
+    def erase(self, space: Space, key: bytes) -> None:
+        """Stages an erasure."""
+        self._stage(space, key, None)
+
+    def erase_prefix(self, space: Space, prefix: bytes) -> None:
+        """Stages the erasure of every key with this prefix."""
+        for key, _ in list(self.scan_prefix(space, prefix)):
+            self.erase(space, key)
+
+    def scan(
+        self,
+        space: int,
+        start: bytes = b"",
+        end: bytes | None = None,
+        *,
+        limit: int | None = None,
+        reverse: bool = False,
+    ) -> Iterator[tuple[bytes, bytes]]:
+        """Pairs with start <= key < end in order, as this step sees them."""
+        keys = self._sorted.get(space, [])
+        low = bisect_left(keys, start)
+        high = len(keys) if end is None else bisect_left(keys, end)
+        if low >= high:
+            return self._store.scan(space, start, end, limit=limit, reverse=reverse)
+        stored = self._store.scan(space, start, end, reverse=reverse)
+        return islice(self._merge(space, stored, keys[low:high], reverse), limit)
+
+    def count(self, space: int, start: bytes = b"", end: bytes | None = None) -> int:
+        """How many keys lie in start <= key < end."""
+        if not self._sorted.get(space):
+            return self._store.count(space, start, end)
+        return sum(1 for _ in self.scan(space, start, end))
+
+    def scan_prefix(self, space: Space, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """All pairs whose key begins so."""
+        return self.scan(space, prefix, prefix_end(prefix))
+
+    def _stage(self, space: int, key: bytes, value: bytes | None) -> None:
+        staged = self._staged.setdefault(space, {})
+        if key not in staged:
+            insort(self._sorted.setdefault(space, []), key)
+        staged[key] = value
+
+    def _merge(
+        self, space: int, stored: Iterator[tuple[bytes, bytes]], keys: list[bytes], reverse: bool
+    ) -> Iterator[tuple[bytes, bytes]]:
+        staged = self._staged[space]
+        pending = sorted(keys, reverse=reverse)
+        index = 0
+        for key, value in stored:
+            while index < len(pending) and (pending[index] > key if reverse else pending[index] < key):
+                mine = staged[pending[index]]
+                if mine is not None:
+                    yield pending[index], mine
+                index += 1
+            if index < len(pending) and pending[index] == key:
+                continue
+            yield key, value
+        for key in pending[index:]:
+            mine = staged[key]
+            if mine is not None:
+                yield key, mine
+
+    # -- within a step ---------------------------------------------------------------------------------------
+
+    def part(self) -> Transaction:
+        """A transaction within this one: dropping it undoes only what was done through it."""
+        return Transaction(self, self.now_s, self.entropy)
+
+    def absorb(self, part: Transaction) -> None:
+        """Takes over everything that a part has staged."""
+        for space, staged in part._staged.items():
+            for key, value in staged.items():
+                self._stage(space, key, value)
+        for effect in part.effects:
+            if effect not in self.effects:
+                self.effects.append(effect)
+        self.epochs_opened += part.epochs_opened
+        self.epochs_erased += part.epochs_erased
+        self.bundles_held += part.bundles_held
+        self.retry |= part.retry
+
+    # -- typed ----------------------------------------------------------------------------------------------
+
+    def load(self, space: Space, key: bytes, kind: type[T]) -> T | None:
+        """The record, or None."""
+        data = self.get(space, key)
+        return None if data is None else decode_own(data, kind)
+
+    def save(self, space: Space, key: bytes, record: Body) -> None:
+        """Stages a record."""
+        self._stage(space, key, encode(record))
+
+    def load_prefix(self, space: Space, prefix: bytes, kind: type[T]) -> Iterator[tuple[bytes, T]]:
+        """Records with this prefix; the key without it."""
+        cut = len(prefix)
+        for key, data in self.scan_prefix(space, prefix):
+            yield key[cut:], decode_own(data, kind)
+
+    # -- outcome --------------------------------------------------------------------------------------------
+
+    def notify(self, notice: Notice) -> None:
+        """Adds a notice, once."""
+        if notice not in self.effects:
+            self.effects.append(notice)
+
+    def outcome(self) -> list[Effect]:
+        """All effects, the writes first."""
+        writes = tuple(
+            Write(space, key, value) for space, staged in self._staged.items() for key, value in staged.items()
+        )
+        return [Persist(writes), *self.effects] if writes else list(self.effects)

@@ -1,0 +1,433 @@
+"""What people and scripts see: read from the store, never changing it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from chasqui.base.errors import UserError
+from chasqui.base.ids import GroupId, MemberKey, ObjectId
+from chasqui.base.ranges import Ranges
+from chasqui.base.schema import decode_own
+from chasqui.groups.bodies import parts_of, read_manifest
+from chasqui.groups.membership import members
+from chasqui.groups.operation import Add, Genesis, GroupKind, Reason, Remove, Role
+from chasqui.node.authors import gaps_of, load_author
+from chasqui.node.commits import unsettled_forks
+from chasqui.node.epochs import head_of, load_epoch
+from chasqui.node.groups import history_of, load_group, tree_keys
+from chasqui.node.joining import invitation_name
+from chasqui.node.keys import u64
+from chasqui.node.large import parts_here
+from chasqui.node.pairing import load_self
+from chasqui.node.receipting import have
+from chasqui.node.records import (
+    AuthorRecord,
+    ContactRecord,
+    EpochRecord,
+    GroupRecord,
+    InvitationRecord,
+    LinkRecord,
+    MemberRecord,
+    MessageRecord,
+    PendingAddRecord,
+    Space,
+)
+from chasqui.node.store_port import prefix_end
+from chasqui.node.transaction import Transaction
+from chasqui.sealed.kinds import Kind
+from chasqui.sealed.object import SignedObject, parse_whole
+
+
+@dataclass(frozen=True)
+class MemberView:
+    """A line of `group show`. Times in seconds since 1970, 0 for never."""
+
+    name: str
+    key: MemberKey
+    role: str
+    state: str
+    last_heard_s: int
+    renewed_s: int
+    delivered_up_to: int  # of our own objects, what this member has signed for without a gap
+
+
+@dataclass(frozen=True)
+class PendingView:
+    """A change that is known and not carried out."""
+
+    op: str
+    member: str
+    since_s: int
+
+
+@dataclass(frozen=True)
+class ForkView:
+    """Commits that share a parent, by their makers."""
+
+    parent: bytes
+    committers: tuple[MemberKey, ...]
+    by_one_member: bool
+
+
+@dataclass(frozen=True)
+class GroupView:
+    """`group show`."""
+
+    id: GroupId
+    name: str
+    kind: GroupKind
+    state: str
+    head: bytes
+    own: MemberKey
+    members: tuple[MemberView, ...]
+    pending: tuple[PendingView, ...]
+    forks: tuple[ForkView, ...]
+    void: tuple[PendingView, ...]
+    retention_s: int
+
+
+@dataclass(frozen=True)
+class GroupLine:
+    """A line of `group list`."""
+
+    id: GroupId
+    name: str
+    kind: GroupKind
+    state: str
+    members: int
+    messages: int
+
+
+@dataclass(frozen=True)
+class ContactView:
+    """A line of `contact list`."""
+
+    id: GroupId
+    name: str
+    key: MemberKey
+    verified_s: int
+    words: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class MessageView:
+    """A line of `read`."""
+
+    pos: int
+    id: ObjectId
+    author: MemberKey
+    author_name: str
+    own: bool
+    seq: int
+    time_s: int
+    kind: str
+    text: str
+    state: str
+    receipts: tuple[tuple[MemberKey, bool], ...]
+    size: int | None  # bytes of a file
+    parts: tuple[int, int] | None  # (here, of) for a file
+
+
+@dataclass(frozen=True)
+class GapView:
+    """Objects of an author that exist and have not come."""
+
+    author: MemberKey
+    author_name: str
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """`read`."""
+
+    messages: tuple[MessageView, ...]
+    gaps: tuple[GapView, ...]
+    clashes: tuple[MemberKey, ...]
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """What `status` says of the store."""
+
+    bundles: int
+    carried: int
+    bytes_held: int
+
+
+def list_groups(tx: Transaction) -> list[GroupLine]:
+    """All groups, contacts and invitations, by name."""
+    lines = []
+    for key, data in tx.scan(Space.GROUP):
+        group, record = GroupId(key), decode_own(data, GroupRecord)
+        name = group_name(tx, group, record)
+        size = len(head_of(tx, group, record)[1].roster) if record.head else 0
+        messages = tx.count(Space.MESSAGE, group, prefix_end(group))
+        lines.append(GroupLine(group, name, GroupKind(record.kind), _state(tx, group, record), size, messages))
+    for key, data in tx.scan(Space.INVITATION):
+        name = invitation_name(decode_own(data, InvitationRecord))
+        lines.append(GroupLine(GroupId(key), name, GroupKind.GROUP, "invited", 0, 0))
+    return sorted(lines, key=lambda line: (line.name, line.id))
+
+
+def list_contacts(tx: Transaction) -> list[ContactView]:
+    """All contacts, by name."""
+    contacts = [
+        ContactView(GroupId(key), record.name, MemberKey(record.member), record.verified_s, record.words)
+        for key, data in tx.scan(Space.CONTACT)
+        for record in (decode_own(data, ContactRecord),)
+    ]
+    return sorted(contacts, key=lambda contact: (contact.name, contact.id))
+
+
+def list_links(tx: Transaction) -> list[tuple[str, LinkRecord]]:
+    """All links with their ids."""
+    return [(key.decode(), decode_own(data, LinkRecord)) for key, data in tx.scan(Space.LINK)]
+
+
+def group_view(tx: Transaction, group: GroupId) -> GroupView:
+    """Everything about a group. Raises `UserError` where it is not known; an invitation shows who is in it."""
+    invitation = tx.load(Space.INVITATION, group, InvitationRecord)
+    if invitation is not None:
+        name = invitation_name(invitation)
+        return GroupView(group, name, GroupKind.GROUP, "invited", b"", MemberKey(b""), (), (), (), (), 0)
+    record = load_group(tx, group)
+    history = history_of(tx, group)
+    roster = members(history)
+    epoch = head_of(tx, group, record)[1] if record.head else None
+    present = tree_keys(epoch) if epoch else frozenset()
+    by_id = {operation.id: operation for operation in history.order}
+    views = [
+        _member_view(tx, group, record, seat.member, seat.role, present, removed=False) for seat in roster.seats
+    ]
+    views += [
+        _member_view(tx, group, record, member, Role.MEMBER, present, removed=True)
+        for member in sorted(roster.removals)
+    ]
+    pending = [
+        PendingView("remove", member_name(tx, group, member), operation.minute * 60)
+        for member, operation in sorted(roster.removals.items())
+        if member in present
+    ]
+    pending += [
+        PendingView("add", member_name(tx, group, seat.member), by_id[seat.since].minute * 60)
+        for seat in roster.seats
+        if epoch is not None and seat.member not in present
+    ]
+    pending += [
+        PendingView("add", _contact_name(tx, contact), waiting.since_s)
+        for contact, waiting in tx.load_prefix(Space.PENDING_ADD, group, PendingAddRecord)
+    ]
+    forks = tuple(
+        ForkView(
+            parent,
+            tuple(MemberKey(commit.committer) for commit in commits),
+            len({commit.committer for commit in commits}) < len(commits),
+        )
+        for parent, commits in unsettled_forks(tx, group).items()
+    )
+    void = tuple(
+        PendingView("add", member_name(tx, group, MemberKey(change.member)), by_id[operation].minute * 60)
+        for operation in sorted(roster.void)
+        if isinstance(change := by_id[operation].change, Add)
+    )
+    return GroupView(
+        group,
+        group_name(tx, group, record),
+        GroupKind(record.kind),
+        _state(tx, group, record),
+        record.head,
+        MemberKey(record.member),
+        tuple(views),
+        tuple(pending),
+        forks,
+        void,
+        record.retention_s,
+    )
+
+
+def read_group(tx: Transaction, group: GroupId, since: int = 0) -> Conversation:
+    """Messages with `pos` > since in the order of reading, and the gaps. `SettleOrder` comes first."""
+    if tx.get(Space.INVITATION, group) is not None:
+        raise UserError("You are invited to this group and have not joined.", todo="`chasqui group join GROUP`")
+    record = load_group(tx, group)
+    reader = _Reader(tx, group, record)
+    found = [
+        (message.order, int.from_bytes(key[len(group) :], "big"), message)
+        for key, data in tx.scan(Space.MESSAGE, group + u64(since + 1), prefix_end(group))
+        for message in (decode_own(data, MessageRecord),)
+    ]
+    found.sort(key=lambda entry: entry[:2])
+    authors = [
+        (MemberKey(key), author) for key, author in tx.load_prefix(Space.AUTHOR, group, AuthorRecord)
+    ]
+    gaps = tuple(
+        GapView(author, member_name(tx, group, author), first, last)
+        for author, known in authors
+        if author != record.member and not record.out
+        for first, last in gaps_of(known)
+    )
+    clashes = tuple(author for author, known in authors if known.clash)
+    return Conversation(tuple(reader.view(pos, message) for _, pos, message in found), gaps, clashes)
+
+
+def member_name(tx: Transaction, group: GroupId, member: MemberKey) -> str:
+    """Our own name for ourselves, our label for a contact, else what the member calls itself."""
+    record = tx.load(Space.GROUP, group, GroupRecord)
+    if record is not None and record.member == member:
+        return load_self(tx).name
+    contact = tx.get(Space.ALIAS, member)
+    if contact is None and record is not None and record.kind == GroupKind.CONTACT:
+        contact = group
+    if contact is not None:
+        return _contact_name(tx, contact)
+    known = tx.load(Space.MEMBER, group + member, MemberRecord)
+    return (known.name if known else "") or member.hex()[:8]
+
+
+def group_name(tx: Transaction, group: GroupId, record: GroupRecord) -> str:
+    """A contact's group is called as the contact."""
+    if record.kind == GroupKind.CONTACT:
+        return _contact_name(tx, group)
+    return record.name
+
+
+def waiting(tx: Transaction) -> Waiting:
+    """How much is held, and how much of it for strangers."""
+    carried = tx.count(Space.FOREIGN)
+    return Waiting(tx.count(Space.BUNDLE), carried, 0)
+
+
+class _Reader:
+    """Views of messages, with what many of them share read once."""
+
+    def __init__(self, tx: Transaction, group: GroupId, record: GroupRecord) -> None:
+        self._tx = tx
+        self._group = group
+        self._own = MemberKey(record.member)
+        self._epochs: dict[bytes, EpochRecord | None] = {}
+        self._have: dict[tuple[MemberKey, MemberKey], Ranges] = {}
+        self._names: dict[MemberKey, str] = {}
+        self._removed = frozenset(members(history_of(tx, group)).removals)
+
+    def view(self, pos: int, message: MessageRecord) -> MessageView:
+        signed = parse_whole(message.whole, self._group)
+        receipts = tuple(self._receipts(signed))
+        text, size, parts = self._content(signed)
+        own = signed.author == self._own
+        if signed.author not in self._names:
+            self._names[signed.author] = member_name(self._tx, self._group, signed.author)
+        return MessageView(
+            pos,
+            signed.id,
+            signed.author,
+            self._names[signed.author],
+            own,
+            signed.seq,
+            signed.minute * 60,
+            "file" if signed.kind is Kind.MANIFEST else "text",
+            text,
+            _message_state(message, own, receipts, parts),
+            receipts,
+            size,
+            parts,
+        )
+
+    def _content(self, signed: SignedObject) -> tuple[str, int | None, tuple[int, int] | None]:
+        if signed.kind is not Kind.MANIFEST:
+            return signed.body.decode(), None, None
+        body = read_manifest(signed.body)
+        here = parts_here(self._tx, self._group, signed.author, body.digest)
+        return body.name, body.size, (here, parts_of(body.size))
+
+    def _receipts(self, signed: SignedObject) -> Iterator[tuple[MemberKey, bool]]:
+        """Who could read it when it was sealed, without its author and those who are out and never signed."""
+        origin = signed.origin.epoch
+        if origin not in self._epochs:
+            self._epochs[origin] = load_epoch(self._tx, self._group, origin)
+        epoch = self._epochs[origin]
+        last = _last_seq(signed)
+        for _, key in epoch.roster if epoch else ():
+            member = MemberKey(key)
+            if member == signed.author:
+                continue
+            spans = self._spans(member, signed.author)
+            delivered = member == self._own or not spans.missing(signed.seq, last)
+            if delivered or member not in self._removed:
+                yield member, delivered
+
+    def _spans(self, member: MemberKey, author: MemberKey) -> Ranges:
+        found = self._have.get((member, author))
+        if found is None:
+            found = self._have[member, author] = have(self._tx, self._group, member, author)
+        return found
+
+
+def _last_seq(signed: SignedObject) -> int:
+    """A file is delivered with its last part."""
+    if signed.kind is not Kind.MANIFEST:
+        return signed.seq
+    return signed.seq + parts_of(read_manifest(signed.body).size)
+
+
+def _message_state(
+    message: MessageRecord,
+    own: bool,
+    receipts: tuple[tuple[MemberKey, bool], ...],
+    parts: tuple[int, int] | None,
+) -> str:
+    if message.after_removal:
+        return "after removal"
+    if own:
+        return "delivered" if all(delivered for _, delivered in receipts) else "waiting"
+    return "incomplete" if parts and parts[0] < parts[1] else "received"
+
+
+def _member_view(
+    tx: Transaction,
+    group: GroupId,
+    record: GroupRecord,
+    member: MemberKey,
+    role: Role,
+    present: frozenset[MemberKey],
+    *,
+    removed: bool,
+) -> MemberView:
+    heard = load_author(tx, group, member).last_heard_s
+    known = tx.load(Space.MEMBER, group + member, MemberRecord)
+    own = member == record.member
+    joined = own or heard or member in _founders(tx, group)
+    state = "removed" if removed else "current" if joined else "invited"
+    upto = have(tx, group, member, MemberKey(record.member)).end_of_run(1)
+    return MemberView(
+        member_name(tx, group, member),
+        member,
+        role.name.lower(),
+        state,
+        tx.now_s if own else heard,
+        known.renewed_s if known else 0,
+        upto,
+    )
+
+
+def _founders(tx: Transaction, group: GroupId) -> frozenset[MemberKey]:
+    history = history_of(tx, group)
+    return frozenset(o.issuer for o in history.order if isinstance(o.change, Genesis | Remove))
+
+
+def _contact_name(tx: Transaction, contact: bytes) -> str:
+    record = tx.load(Space.CONTACT, contact, ContactRecord)
+    return record.name if record else contact.hex()[:8]
+
+
+def _state(tx: Transaction, group: GroupId, record: GroupRecord) -> str:
+    if record.out:
+        return "left" if record.out == Reason.LEFT else "removed"
+    _, epoch = head_of(tx, group, record)
+    if tree_keys(epoch) & members(history_of(tx, group)).removals.keys():
+        return "removal-pending"
+    if unsettled_forks(tx, group):
+        return "fork-pending"
+    return "current"
