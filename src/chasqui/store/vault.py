@@ -65,6 +65,7 @@ def open_vault(
     `DamagedVaultError`, `VaultError` (a newer version's vault), `ReadOnlyError`, `DiskFullError` (only if a growth that
     was cut off cannot be finished); nothing is changed then.
     """
+    home = home.absolute()
     header = read_header(home)
     lock = ProcessLock(home / LOCK_NAME)
     try:
