@@ -6,7 +6,7 @@
     4    4  memory in KiB
     8   16  salt
     24 472  four key slots of 118 bytes: nonce (12), sealed grant (90), tag (16)
-    496 16  BLAKE2b of all before, personalised: tells damage from a wrong passphrase, authenticates nothing
+    496 16  BLAKE2b-128 of all before: tells damage from a wrong passphrase, authenticates nothing
 
 Every unlock opens all four slots with the one key-encrypting key, whatever it finds. An unused slot is random.
 """
@@ -31,7 +31,6 @@ KEY_SLOT_BYTES: Final = NONCE_BYTES + GRANT_BYTES + TAG_BYTES
 PREFIX_BYTES: Final = 8 + SALT_BYTES
 CHECKSUM_BYTES: Final = 16
 HEADER_BYTES: Final = PREFIX_BYTES + SLOTS * KEY_SLOT_BYTES + CHECKSUM_BYTES
-_CHECKSUM_LABEL: Final = b"chq1 vault"
 
 
 class Grant(NamedTuple):
@@ -109,7 +108,7 @@ def decode_header(data: bytes) -> Header:
 
 
 def _checksum(body: bytes) -> bytes:
-    return blake2b(body, digest_size=CHECKSUM_BYTES, person=_CHECKSUM_LABEL).digest()
+    return blake2b(body, digest_size=CHECKSUM_BYTES).digest()
 
 
 def _seal(kek: Secret, grant: Grant, prefix: bytes, entropy: Entropy) -> bytes:
