@@ -73,7 +73,6 @@ class _Presence:
     announced_at: float
     pause_s: float
     deaf: bool = False  # the network did not take the last announcement
-    accepting: asyncio.Task[None] | None = None
 
 
 class LanLink:
@@ -107,6 +106,7 @@ class LanLink:
         self._sessions: dict[SessionId, LanSession] = {}
         self._by_run: dict[RunId, LanSession] = {}
         self._all: set[LanSession] = set()  # those before their hello, too
+        self._leaving: set[LanSession] = set()  # ended, but their connection may not be closed yet
         self._queued_bytes = 0
         self._numbers = itertools.count(1)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -211,6 +211,7 @@ class LanLink:
     def ended(self, session: LanSession) -> None:
         """Forgets a session."""
         self._all.discard(session)
+        self._leaving.add(session)
         if session.dialled is not None:
             self._dialling.discard(session.dialled)
             self._redial_later(session.dialled, session.age_s)
@@ -283,19 +284,21 @@ class LanLink:
         presence = _Presence(
             place, beacon, listener, listener.getsockname()[1], now + self.jitter(first / 2), 0.0, first
         )
-        presence.accepting = self._start(self._accept(presence))
         self._presences[place] = presence
+        self._listen(place)
 
     def _depart(self, place: Place) -> None:
-        presence = self._presences.pop(place)
-        if presence.accepting is not None:
-            presence.accepting.cancel()
-        presence.listener.close()
-        presence.beacon.close()
+        self._withdraw(self._presences.pop(place))
         for run_id in [run_id for run_id, one in self._neighbours.items() if one.place == place]:
             del self._neighbours[run_id]
         for session in [session for session in self._all if session.place == place]:
             session.cut()
+
+    def _withdraw(self, presence: _Presence) -> None:
+        """Neither announces nor listens there any more. Readers go before sockets: numbers are used again."""
+        asyncio.get_running_loop().remove_reader(presence.listener)
+        presence.listener.close()
+        presence.beacon.close()
 
     # -- time -------------------------------------------------------------------------------------------------
 
@@ -313,11 +316,13 @@ class LanLink:
                 for session in list(self._all):
                     session.tick(now)
                 self._forget(now)
+                self._leaving = {session for session in self._leaving if not session.gone}
             self._dial_who_is_due(now)
             until = min([tick_at, *(presence.announce_at for presence in self._presences.values())])
             with suppress(TimeoutError):
-                async with asyncio.timeout(max(until - loop.time(), _GRAIN_S)):
+                async with asyncio.timeout(until - loop.time()):
                     await self._nudge.wait()
+            await asyncio.sleep(_GRAIN_S)
 
     def _announce(self, presence: _Presence, now: float) -> None:
         datagram = seal_announcement(Announcement(self.own_run_id, presence.port), bytes(self._entropy(NONCE_BYTES)))
@@ -439,20 +444,28 @@ class LanLink:
 
     # -- accepting --------------------------------------------------------------------------------------------
 
-    async def _accept(self, presence: _Presence) -> None:
+    def _listen(self, place: Place) -> None:
+        presence = self._presences.get(place)
+        if presence is not None:
+            asyncio.get_running_loop().add_reader(presence.listener, self._accept, presence)
+
+    def _accept(self, presence: _Presence) -> None:
         loop = asyncio.get_running_loop()
-        while True:
+        for _ in range(BACKLOG):
             try:
-                sock, source = await loop.sock_accept(presence.listener)
-            except OSError as error:  # out of file descriptors, or the interface is going
+                sock, source = presence.listener.accept()
+            except (BlockingIOError, ConnectionAbortedError):
+                return
+            except OSError as error:  # out of file descriptors, or the interface is going: not again at once
                 self._why = _plain(error)
-                await asyncio.sleep(self.pace.tick_s)
-                continue
+                loop.remove_reader(presence.listener)
+                loop.call_later(self.pace.rescan_s, self._listen, presence.place)
+                return
             address = str(source[0]).partition("%")[0]
             if not presence.place.holds(source) or not self._has_room(address):
                 sock.close()
-                await asyncio.sleep(0)
                 continue
+            sock.setblocking(False)
             self._ungreeted[address] += 1
             self._start(self._welcome(presence.place, sock, address))
 
@@ -510,13 +523,17 @@ class LanLink:
             task.cancel()
         with suppress(asyncio.CancelledError):
             await asyncio.gather(*self._tasks, return_exceptions=True)
-        leaving = list(self._all)
+        for presence in self._presences.values():
+            self._withdraw(presence)
+        self._presences.clear()
         await self._wait_until(lambda: not self._queued_bytes)
-        for session in leaving:
+        for session in list(self._all):
             session.leave()
-        for place in list(self._presences):
-            self._depart(place)
-        await self._wait_until(lambda: all(session.gone for session in leaving))
+        await self._wait_until(lambda: all(session.gone for session in self._leaving))
+        for session in self._leaving:
+            session.cut()
+        await self._wait_until(lambda: all(session.gone for session in self._leaving))
+        self._leaving.clear()
         self._neighbours.clear()
         self._dialling.clear()
         self._ungreeted.clear()

@@ -130,6 +130,7 @@ class LanSession(asyncio.Protocol):
     def leave(self) -> None:
         """Ends it after what is queued has gone out, as far as the transport takes it."""
         if self._transport is None or self._over:
+            self._end()
             return
         if self._writable:
             self._pump()
