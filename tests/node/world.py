@@ -38,7 +38,7 @@ class SeededEntropy:
         return out[:n]
 
 
-@dataclass
+@dataclass(eq=False)
 class Person:
     """One device: a node, its store, and a runner that persists before anything else."""
 

@@ -31,7 +31,7 @@ COUNTER_RENEW: Final = 2**15  # a sender renews its epoch before; the upper half
 RECEIPT_BITMAP_BYTES_MAX: Final = 255  # 2,040 objects out of order per author and receipt
 TEXT_BYTES_MAX: Final = 15_000  # one bundle; more is a file
 FILE_BYTES_MAX: Final = 64 * 2**20  # what fits a vault on a small device
-FILE_PART_BYTES: Final = 15_232  # fills the largest bundle: 15360 - 30 header and tag - 6 - 2 - 26 - 64
+FILE_PART_BYTES: Final = 15_200  # fills the largest bundle: 15360 - 30 header and tag - 72 object - 41 part, and room for receipts
 FILE_PARTS_MAX: Final = FILE_BYTES_MAX // FILE_PART_BYTES + 1
 FILE_NAME_BYTES_MAX: Final = 200  # below the 255 of common file systems
 

@@ -96,19 +96,11 @@ def members(history: History) -> Roster:
     return Roster(tuple(standing), removals, counting, frozenset(void))
 
 
-def carries_out(
-    roster: Roster, operation: Operation, stranded_among: frozenset[MemberKey] | None = None
-) -> MemberKey | None:
-    """Who commits an operation in this build: its issuer; for one who leaves, the admin of highest rank.
-
-    `stranded_among` are the members of a branch that the issuer's commit cannot reach any more: there, too, it
-    is the admin of highest rank.
-    """
-    leaves = isinstance(operation.change, Remove) and operation.change.member == operation.issuer
-    if not leaves and stranded_among is None:
-        return operation.issuer
-    present = roster.members if stranded_among is None else stranded_among
-    return next((admin for admin in roster.admins if admin in present), None)
+def carries_out(roster: Roster, operation: Operation) -> MemberKey | None:
+    """Who commits an operation in this build: its issuer; for one who leaves, the admin of highest rank."""
+    if isinstance(operation.change, Remove) and operation.change.member == operation.issuer:
+        return roster.admins[0] if roster.admins else None
+    return operation.issuer
 
 
 def _rights(history: History) -> int:

@@ -159,12 +159,12 @@ def carry_out_due(tx: Transaction, group: GroupId) -> bool:
     _, epoch = head_of(tx, group, record)
     roster = members(history_of(tx, group))
     present = tree_keys(epoch)
-    stranded = _carried_out_elsewhere(tx, group)
+    stranded = _stranded(tx, group)
     due = [
         operation
         for member, operation in sorted(roster.removals.items())
         if member in present
-        and record.member == carries_out(roster, operation, present if operation.id in stranded else None)
+        and record.member == stranded.get(operation.id, carries_out(roster, operation))
     ]
     if not due:
         return False
@@ -258,14 +258,17 @@ def shut(tx: Transaction, group: GroupId, record: GroupRecord, reason: Reason) -
     save_group(tx, group, record, head=b"", out=reason, signing_key=b"")
 
 
-def _carried_out_elsewhere(tx: Transaction, group: GroupId) -> frozenset[ObjectId]:
-    """Operations whose commit is a sibling of what we applied: it will never reach this branch."""
-    return frozenset(
-        ObjectId(operation)
-        for _, commit in tx.load_prefix(Space.COMMIT, group, CommitRecord)
-        if not commit.child
+def _stranded(tx: Transaction, group: GroupId) -> dict[ObjectId, bytes]:
+    """Operations whose commit is a sibling of what we applied and will never reach this branch, with the member
+    who carries them out here: the one whose commit began this branch."""
+    commits = [commit for _, commit in tx.load_prefix(Space.COMMIT, group, CommitRecord)]
+    began = {commit.parent: commit.committer for commit in commits if commit.child}
+    return {
+        ObjectId(operation): began[commit.parent]
+        for commit in commits
+        if not commit.child and commit.parent in began
         for operation in commit.operations
-    )
+    }
 
 
 def _heads(history: History) -> tuple[bytes, ...]:

@@ -8,6 +8,7 @@ from chasqui.base.days import day_of
 from chasqui.base.errors import PeerError
 from chasqui.base.ids import BundleId, EpochId, GroupId
 from chasqui.base.secret import Secret
+from chasqui.node.changes import carry_out_due
 from chasqui.node.commits import Deferred, keep_sibling
 from chasqui.node.epochs import day_chain, load_chain, load_epoch, member_at, save_chain
 from chasqui.node.handlers import count, handle
@@ -130,6 +131,7 @@ def _open(tx: Transaction, group: GroupId, epoch: EpochId, bundle: Bundle) -> No
         if keep_sibling(tx, signed, bundle.id):
             tx.erase(Space.HELD, group + bundle.id)
             count(tx, signed)
+            carry_out_due(tx, group)
         else:
             tx.put(Space.HELD, group + bundle.id, b"")
         return
