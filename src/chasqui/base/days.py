@@ -11,6 +11,12 @@ from chasqui.base.limits import (
 )
 
 
+class MisdatedError(PeerError):
+    """The day of a bundle is out of range: it is too old, its sender's clock is wrong, or ours is."""
+
+    code = "misdated"
+
+
 def day_of(now_s: int) -> int:
     """The day number (since 1970-01-01 UTC) of a time in seconds."""
     return now_s // SECONDS_PER_DAY
@@ -27,9 +33,9 @@ def minute_in_day(now_s: int) -> int:
 
 
 def resolve_day(day_byte: int, today: int) -> int:
-    """The one day in [today-172, today+1] that shows this byte. Raises `PeerError` if there is none."""
+    """The one day in [today-172, today+1] that shows this byte. Raises `MisdatedError` if there is none."""
     latest = today + BUNDLE_FUTURE_DAYS_MAX
     day = latest - (latest - day_byte) % 256
     if day < today - BUNDLE_AGE_DAYS_MAX:
-        raise PeerError("The day of the bundle is out of range.")
+        raise MisdatedError("The day of the bundle is out of range.")
     return day

@@ -31,13 +31,14 @@ COUNTER_RENEW: Final = 2**15  # a sender renews its epoch before; the upper half
 RECEIPT_BITMAP_BYTES_MAX: Final = 255  # 2,040 objects out of order per author and receipt
 TEXT_BYTES_MAX: Final = 15_000  # one bundle; more is a file
 FILE_BYTES_MAX: Final = 64 * 2**20  # what fits a vault on a small device
-FILE_PART_BYTES: Final = 15_200  # fills the largest bundle: 15360 - 30 header and tag - 72 object - 41 part, and room for receipts
+FILE_PART_BYTES: Final = 15_200  # the largest bundle less 30 of header and tag, 72 of object, 41 of part body
 FILE_PARTS_MAX: Final = FILE_BYTES_MAX // FILE_PART_BYTES + 1
 FILE_NAME_BYTES_MAX: Final = 200  # below the 255 of common file systems
 
 # -- pairing ------------------------------------------------------------------------------------------------
 CHECK_WORDS: Final = 12  # 132 bits: a man in the middle of two files cannot match them (four words: 2^44)
 SPARE_KEY_PACKAGES: Final = 8  # groups that a contact can add us to before the next exchange
+SPARES_HELD_MAX: Final = 32  # key packages kept of one contact: the newest; more would only fill the vault
 PAIRING_FILE_BYTES_MAX: Final = 65_536  # an offer is 300 bytes, a reply 6 KiB
 
 # -- frames and sessions ------------------------------------------------------------------------------------

@@ -31,6 +31,7 @@ from chasqui.node.authors import expect_from_start, load_author
 from chasqui.node.epochs import epochs_of, erase_epoch, head_of, leaf_of, open_epoch
 from chasqui.node.groups import (
     history_of,
+    is_clean,
     load_group,
     note_members,
     note_renewal,
@@ -157,6 +158,8 @@ def carry_out_due(tx: Transaction, group: GroupId) -> bool:
     if record.out or not record.head:
         return False
     _, epoch = head_of(tx, group, record)
+    if is_clean(tx, group, epoch):
+        return False
     roster = members(history_of(tx, group))
     present = tree_keys(epoch)
     stranded = _stranded(tx, group)
@@ -230,8 +233,7 @@ def require_clean(tx: Transaction, group: GroupId) -> GroupRecord:
     if carry_out_due(tx, group):
         record = load_group(tx, group)
     _, epoch = head_of(tx, group, record)
-    roster = members(history_of(tx, group))
-    if tree_keys(epoch) & roster.removals.keys():
+    if not is_clean(tx, group, epoch):
         raise RefusedForSafetyError(
             "A member was removed, but the new keys have not arrived here yet.",
             safety="What you send now could still be read by that member, so nothing was sent.",

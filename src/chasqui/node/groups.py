@@ -11,8 +11,9 @@ from chasqui.base.ids import NO_GROUP, GroupId, MemberKey, ObjectId
 from chasqui.base.names import peer_name
 from chasqui.groups.history import History, arrange
 from chasqui.groups.membership import Roster, members
-from chasqui.groups.operation import Operation, read_parsed_operation
+from chasqui.groups.operation import Genesis, Operation, Remove, read_parsed_operation
 from chasqui.mls import GroupState
+from chasqui.node.keys import u24
 from chasqui.node.records import EpochRecord, GroupRecord, MemberRecord, Space
 from chasqui.node.transaction import Transaction
 from chasqui.sealed.object import SignedObject, parse_whole
@@ -34,8 +35,23 @@ def save_group(tx: Transaction, group: GroupId, record: GroupRecord, **changes: 
 
 
 def save_operation(tx: Transaction, group: GroupId, signed: SignedObject) -> None:
-    """Adds a verified operation to the set."""
+    """Adds a verified operation to the set, and notes what it makes of the members."""
     tx.put(Space.OPERATION, group + signed.id, signed.to_whole())
+    if isinstance(read_parsed_operation(signed.id, signed).change, Genesis):
+        return
+    for member, operation in roster_of(tx, group).removals.items():
+        if isinstance(operation.change, Remove):
+            tx.put(Space.REMOVED, group + member, u24(operation.change.last_seq))
+
+
+def removed_members(tx: Transaction, group: GroupId) -> frozenset[MemberKey]:
+    """The members whom the operations have put out."""
+    return frozenset(MemberKey(key[len(group) :]) for key, _ in tx.scan_prefix(Space.REMOVED, group))
+
+
+def is_clean(tx: Transaction, group: GroupId, epoch: EpochRecord) -> bool:
+    """Whether an epoch holds nobody whom an operation has put out."""
+    return not tree_keys(epoch) & removed_members(tx, group)
 
 
 def history_of(tx: Transaction, group: GroupId) -> History:

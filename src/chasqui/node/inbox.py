@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chasqui.base.days import day_of
+from chasqui.base.days import MisdatedError, day_of
 from chasqui.base.errors import PeerError
 from chasqui.base.ids import BundleId, EpochId, GroupId
 from chasqui.base.secret import Secret
@@ -31,20 +31,23 @@ class Received:
     new: int
     known: int
     refused: int
+    misdated: int = 0  # of the refused: their day is out of range, or this device's clock is wrong
 
 
 def take_bundles(tx: Transaction, live: LiveEpochs, bundles: tuple[bytes, ...]) -> Received:
     """Takes each bundle in, or refuses it by itself: a bad one never harms the others."""
-    new = known = refused = 0
+    new = known = refused = misdated = 0
     for data in bundles:
         try:
             if _take(tx, live, data):
                 new += 1
             else:
                 known += 1
+        except MisdatedError:
+            misdated += 1
         except PeerError:
             refused += 1
-    return Received(new, known, refused)
+    return Received(new, known, refused + misdated, misdated)
 
 
 def catch_up(tx: Transaction, live: LiveEpochs) -> None:

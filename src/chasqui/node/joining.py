@@ -5,7 +5,7 @@ from __future__ import annotations
 from chasqui import mls
 from chasqui.base.errors import PeerError, UserError
 from chasqui.base.ids import NO_GROUP, GroupId, MemberKey
-from chasqui.base.schema import encode
+from chasqui.base.schema import decode_own, encode
 from chasqui.groups.bodies import WelcomeBody, read_welcome
 from chasqui.groups.history import History, arrange
 from chasqui.groups.membership import Roster, members
@@ -24,6 +24,8 @@ from chasqui.sealed.signing import signing_key
 
 def take_welcome(tx: Transaction, contact: GroupId, data: bytes) -> None:
     """Keeps an invitation that came through a contact. Raises `PeerError` where it is not for us."""
+    if tx.get(Space.CONTACT, contact) is None:
+        raise PeerError("An invitation stands in a group that is no contact.")
     body = read_welcome(data)
     group = GroupId(body.group)
     history, _, genesis = _read_operations(body)
@@ -31,7 +33,7 @@ def take_welcome(tx: Transaction, contact: GroupId, data: bytes) -> None:
         raise PeerError("An invitation leads into a contact.")
     if tx.get(Space.GROUP, group) is not None:
         return  # we are or were in it: a member key never comes back, so this is a repetition
-    ref = _our_key_package(tx, history)
+    ref = _our_key_package(tx, history, contact, body.inviter)
     tx.save(Space.INVITATION, group, InvitationRecord(contact, data, ref, tx.now_s))
     tx.notify(Notice("invited", group))
 
@@ -121,9 +123,15 @@ def _group_of(index: int, group: GroupId) -> GroupId:
     return NO_GROUP if index == 0 else group
 
 
-def _our_key_package(tx: Transaction, history: History) -> bytes:
+def _our_key_package(tx: Transaction, history: History, contact: GroupId, inviter: bytes) -> bytes:
+    """The key package by which the inviter adds us: one that we gave to this contact and to nobody else, so that
+    the inviter's key in the group is the contact's; and that no other invitation uses."""
+    used = {decode_own(data, InvitationRecord).key_package for _, data in tx.scan(Space.INVITATION)}
     for operation in history.order:
         change = operation.change
-        if isinstance(change, Add) and tx.get(Space.KEY_PACKAGE, change.key_package) is not None:
+        if not isinstance(change, Add) or operation.issuer != inviter:
+            continue
+        own = tx.load(Space.KEY_PACKAGE, change.key_package, OwnKeyPackageRecord)
+        if own is not None and own.contact == contact and change.key_package not in used:
             return change.key_package
-    raise PeerError("An invitation was made for keys that we do not have.")
+    raise PeerError("An invitation was made for keys that we did not give to this contact.")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from chasqui.base.errors import PeerError, UsageError
 from chasqui.base.limits import TEXT_BYTES_MAX
 from chasqui.node.effects import Notice
-from chasqui.node.groups import roster_of
 from chasqui.node.keys import u64
 from chasqui.node.order import order_of
 from chasqui.node.records import MessageRecord, Space
@@ -61,6 +60,5 @@ def keep_message(tx: Transaction, signed: SignedObject, arrival: int) -> None:
 
 
 def _is_after_removal(tx: Transaction, signed: SignedObject) -> bool:
-    removal = roster_of(tx, signed.group).removals.get(signed.author)
-    last_seq: int = getattr(removal.change, "last_seq", 0) if removal else 0
-    return removal is not None and signed.seq > last_seq
+    last_seq = tx.get(Space.REMOVED, signed.group + signed.author)
+    return last_seq is not None and signed.seq > int.from_bytes(last_seq, "big")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from chasqui.base.codec import write_length
 from chasqui.base.days import day_of, minute_of
-from chasqui.base.errors import RefusedForSafetyError
+from chasqui.base.errors import RefusedForSafetyError, UserError
 from chasqui.base.ids import GroupId, MemberKey
-from chasqui.base.limits import COUNTER_RENEW, MINUTES_PER_DAY, SEQUENCE_MAX
+from chasqui.base.limits import BUNDLE_BYTES_MAX, COUNTER_RENEW, MINUTES_PER_DAY, SEQUENCE_MAX
 from chasqui.base.secret import Secret
 from chasqui.node import receipting
 from chasqui.node.authors import note_object
@@ -15,11 +15,13 @@ from chasqui.node.groups import save_group
 from chasqui.node.holding import hold
 from chasqui.node.records import EpochRecord, GroupRecord
 from chasqui.node.transaction import Transaction
-from chasqui.sealed.bundle import room_beside, seal
+from chasqui.sealed.bundle import OVERHEAD_BYTES, room_beside, seal
 from chasqui.sealed.chain import advance
 from chasqui.sealed.kinds import CLASS_OF_KIND, BundleClass, Kind
 from chasqui.sealed.object import SHORT_OVERHEAD_BYTES, Origin, SignedObject, make_object
 from chasqui.sealed.receipts import ReceiptEntry, encode_receipts
+
+BODY_BYTES_MAX = BUNDLE_BYTES_MAX - OVERHEAD_BYTES - SHORT_OVERHEAD_BYTES - 2  # two bytes of length
 
 
 def say(
@@ -35,8 +37,11 @@ def say(
     """Signs an object, seals it in the head and keeps the bundle. Room in the padding is filled with receipts.
     `arrival` is the number of a message that people will read.
 
-    Gives the object and the group as it is now. Raises `RefusedForSafetyError` where keys or numbers run out.
+    Gives the object and the group as it is now. Raises `RefusedForSafetyError` where keys or numbers run out,
+    `UserError` for a body that no bundle holds.
     """
+    if len(body) > BODY_BYTES_MAX:
+        raise UserError("This does not fit into one bundle.", todo="Send it as a file.")
     head, epoch = head_of(tx, group, record)
     chain = load_chain(tx, head, epoch.own_leaf)
     if chain is None or chain.counter >= COUNTER_RENEW or record.seq >= SEQUENCE_MAX:
@@ -88,6 +93,8 @@ def _receipts(
     tx: Transaction, group: GroupId, record: GroupRecord, epoch: EpochRecord, kind: Kind, body: bytes
 ) -> bytes:
     """All that is due for a receipt, else as much as fits without a larger bundle."""
+    if not receipting.is_owed(tx, group):
+        return b""
     due = receipting.due_entries(tx, group, record, epoch)
     if not due:
         return b""

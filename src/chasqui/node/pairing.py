@@ -9,7 +9,7 @@ from msgspec import structs
 from chasqui import mls
 from chasqui.base.errors import PeerError, UserError
 from chasqui.base.ids import GroupId, MemberKey
-from chasqui.base.limits import KEY_PACKAGE_LIFETIME_S, SPARE_KEY_PACKAGES
+from chasqui.base.limits import KEY_PACKAGE_LIFETIME_S, SPARE_KEY_PACKAGES, SPARES_HELD_MAX
 from chasqui.base.names import own_name, peer_name
 from chasqui.base.schema import decode_own, encode
 from chasqui.groups.bodies import KeyPackagesBody, read_key_packages, read_welcome
@@ -183,6 +183,9 @@ def _keep_spares(tx: Transaction, contact: GroupId, key_packages: tuple[bytes, .
         read.append((package.ref, key_package))
     for ref, key_package in read:
         tx.save(Space.SPARE, contact + ref, SpareRecord(key_package, tx.now_s))
+    held = sorted(tx.load_prefix(Space.SPARE, contact, SpareRecord), key=lambda pair: pair[1].received_s)
+    for ref, _ in held[: max(0, len(held) - SPARES_HELD_MAX)]:
+        tx.erase(Space.SPARE, contact + ref)
 
 
 def _new_key_package(tx: Transaction, identity: bytes, *, contact: bytes) -> bytes:

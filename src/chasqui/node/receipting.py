@@ -30,6 +30,11 @@ def owe(tx: Transaction, group: GroupId, kind: Kind) -> None:
         tx.put(Space.DUE, group, u64(tx.now_s + RECEIPT_DELAY_S + jitter))
 
 
+def is_owed(tx: Transaction, group: GroupId) -> bool:
+    """Whether something came that was not signed for yet."""
+    return tx.get(Space.DUE, group) is not None
+
+
 def take_in(tx: Transaction, signed: SignedObject) -> None:
     """Notes what the author of a verified object has signed for in it."""
     if not signed.receipts:

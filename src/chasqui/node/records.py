@@ -39,6 +39,7 @@ class Space(IntEnum):
     PENDING_ADD = 27  # group, contact group: an addition that waits for a key package
     ANSWERED = 28  # key package ref of an offer that was answered
     MEMBER = 29  # group, member 32
+    REMOVED = 31  # group, member 32: last_seq 3 of the removal that counts
     REORDER = 30  # group: an object came late, the order has to be worked out again
 
 

@@ -7,7 +7,7 @@ from chasqui.base.limits import SECONDS_PER_DAY
 from chasqui.base.schema import decode_own
 from chasqui.node.changes import carry_out_due
 from chasqui.node.epochs import erase_expired, head_of
-from chasqui.node.groups import load_group, roster_of, tree_keys
+from chasqui.node.groups import is_clean, load_group
 from chasqui.node.holding import drop_expired
 from chasqui.node.keys import u64
 from chasqui.node.large import erase_large
@@ -26,19 +26,14 @@ def send_receipts(tx: Transaction, *, all_of_them: bool) -> None:
         if all_of_them or int.from_bytes(due, "big") <= tx.now_s:
             group = GroupId(key)
             record = load_group(tx, group)
-            tx.erase(Space.DUE, group)
             if record.out or not record.head:
+                tx.erase(Space.DUE, group)
                 continue
-            if is_clean(tx, group, record):
+            if is_clean(tx, group, head_of(tx, group, record)[1]):
                 say(tx, group, record, Kind.RECEIPT, b"")
+                tx.erase(Space.DUE, group)
             else:
                 tx.put(Space.DUE, group, u64(tx.now_s + SECONDS_PER_DAY))
-
-
-def is_clean(tx: Transaction, group: GroupId, record: GroupRecord) -> bool:
-    """Whether every removal that we know of is carried out in our head."""
-    _, epoch = head_of(tx, group, record)
-    return not tree_keys(epoch) & roster_of(tx, group).removals.keys()
 
 
 def carry_out_all(tx: Transaction) -> None:

@@ -15,7 +15,7 @@ from chasqui.groups.operation import Add, Genesis, GroupKind, Reason, Remove, Ro
 from chasqui.node.authors import gaps_of, load_author
 from chasqui.node.commits import unsettled_forks
 from chasqui.node.epochs import head_of, load_epoch
-from chasqui.node.groups import history_of, load_group, tree_keys
+from chasqui.node.groups import history_of, is_clean, load_group, removed_members, tree_keys
 from chasqui.node.joining import invitation_name
 from chasqui.node.keys import u64
 from chasqui.node.large import parts_here
@@ -310,7 +310,7 @@ class _Reader:
         self._epochs: dict[bytes, EpochRecord | None] = {}
         self._have: dict[tuple[MemberKey, MemberKey], Ranges] = {}
         self._names: dict[MemberKey, str] = {}
-        self._removed = frozenset(members(history_of(tx, group)).removals)
+        self._removed = removed_members(tx, group)
 
     def view(self, pos: int, message: MessageRecord) -> MessageView:
         signed = parse_whole(message.whole, self._group)
@@ -426,7 +426,7 @@ def _state(tx: Transaction, group: GroupId, record: GroupRecord) -> str:
     if record.out:
         return "left" if record.out == Reason.LEFT else "removed"
     _, epoch = head_of(tx, group, record)
-    if tree_keys(epoch) & members(history_of(tx, group)).removals.keys():
+    if not is_clean(tx, group, epoch):
         return "removal-pending"
     if unsettled_forks(tx, group):
         return "fork-pending"
