@@ -24,12 +24,13 @@ from chasqui.mls.framing import (
 from chasqui.mls.key_package import KeyPackage
 from chasqui.mls.leaf import LeafTemplate, sign_leaf
 from chasqui.mls.pending import Pending
-from chasqui.mls.proposals import CommitContent, ProposalOrRef, ProposalRef, Update
+from chasqui.mls.proposals import CommitContent, Proposal, ProposalOrRef, ProposalRef, Update
 from chasqui.mls.protect import sign_content, to_private, to_public
 from chasqui.mls.psk import PreSharedKeyId, PskLookup, PskUsage, look_up, no_psks, psk_secret
 from chasqui.mls.requests import ProposalRequest, UpdateProposal, to_wire
 from chasqui.mls.results import Commit, Member, Proposed
 from chasqui.mls.secret import Secret
+from chasqui.mls.selection import select
 from chasqui.mls.staging import Listed, Staged, check_proposal, stage
 from chasqui.mls.suite import Crypto, Entropy
 from chasqui.mls.transition import Advanced, advance, provisional_context
@@ -71,26 +72,34 @@ def encode_external_pub(public: bytes) -> bytes:
 
 
 def _listed(
-    state: GroupState, requests: Sequence[ProposalRequest], entropy: Entropy, options: CommitOptions
-) -> tuple[list[ProposalOrRef], list[Listed], list[Pending]]:
-    """What the commit says, what that means, and which cached proposals it uses."""
+    state: GroupState, requests: Sequence[ProposalRequest], entropy: Entropy, now: int, options: CommitOptions
+) -> tuple[list[ProposalOrRef], list[Listed]]:
+    """What the commit says, and what that means."""
     own = Sender(SenderType.MEMBER, state.own_leaf)
-    items: list[ProposalOrRef] = []
-    listed: list[Listed] = []
-    used: list[Pending] = []
-    for pending in state.pending if options.pending else ():
-        if isinstance(pending.proposal, Update) and pending.sender == own:
-            continue  # the path of this commit renews our leaf
-        items.append(ProposalRef(pending.ref))
-        listed.append(Listed(pending.proposal, pending.sender))
-        used.append(pending)
+    inline: list[Proposal] = []
     for request in requests:
         proposal = to_wire(state.crypto, request, entropy)
         if proposal is None:
             raise UsageError("a commit renews its own leaf with its path; UpdateProposal is for propose()")
-        items.append(proposal)
-        listed.append(Listed(proposal, own))
-    return items, listed, used
+        inline.append(proposal)
+    cached: list[Pending] = []
+    if options.pending and state.pending:
+        cached = select(
+            state.pending,
+            inline,
+            state.tree,
+            state.context.extensions,
+            state.own_leaf,
+            now,
+            lambda psk: state.psk(psk, options.psks),
+        )
+    items: list[ProposalOrRef] = [*(ProposalRef(item.ref) for item in cached), *inline]
+    listed = [Listed(item.proposal, item.sender) for item in cached] + [Listed(item, own) for item in inline]
+    return items, listed
+
+
+_OF_KEY_PACKAGES = 400
+"""Checks with a lower number concern encodings, keys, leaves and key packages: the fault of who made those."""
 
 
 def make_commit(
@@ -99,9 +108,7 @@ def make_commit(
     """See `GroupState.commit`."""
     state.require_active()
     crypto = state.crypto
-    items, listed, _ = _listed(state, requests, entropy, options)
-    for item in listed:
-        check_proposal(crypto, state.tree, state.group_id, item, now)
+    items, listed = _listed(state, requests, entropy, now, options)
     try:
         staged = stage(
             crypto,
@@ -110,12 +117,15 @@ def make_commit(
             state.context.extensions,
             listed,
             state.own_leaf,
+            now=now,
             psk_usage=options.psk_usage,
         )
         check_unique_keys(staged.draft)
         psks = look_up(lambda psk: state.psk(psk, options.psks), staged.psks)
         provisional_context(state.context, b"", ())
     except PeerError as error:
+        if error.check.number < _OF_KEY_PACKAGES:
+            raise
         raise UsageError(f"these proposals make no valid commit: {error}", error.check) from error
     renews = options.signature_private is not None or options.leaf is not None
     with_path = staged.path_required or bool(options.path) or renews
@@ -300,6 +310,8 @@ def make_proposal(
     try:
         check_proposal(crypto, state.tree, state.group_id, Listed(proposal, own), now)
     except PeerError as error:
+        if error.check.number < _OF_KEY_PACKAGES:
+            raise
         raise UsageError(f"an invalid proposal: {error}", error.check) from error
     wire_format = WireFormat.PRIVATE_MESSAGE if private else WireFormat.PUBLIC_MESSAGE
     content = frame(state.group_id, state.epoch, own, authenticated_data, proposal)

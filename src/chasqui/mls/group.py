@@ -235,6 +235,10 @@ class GroupState:
         """A state that can no longer read or write private messages; everything else remains."""
         return replace(self, messages=None, private_messages=False, secrets=self.secrets.without_messages())
 
+    def without_exporter_secret(self) -> GroupState:
+        """For callers who have exported all they need of this epoch: `export` no longer works, all else does."""
+        return replace(self, secrets=replace(self.secrets, exporter=None))
+
     def without_epoch_secrets(self, *, external: bool = False) -> GroupState:
         """A retained parent: it can verify and process a sibling commit, and has lost all secrets of its own use.
 

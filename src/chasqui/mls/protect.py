@@ -119,6 +119,8 @@ def to_private(
         raise UsageError("padding out of bounds")
     framed = content.content
     generation, key, tree = tree.next(crypto, framed.sender.index, _kind(framed.content_type))
+    if generation >= 1 << 32:
+        raise UsageError("this ratchet is used up; commit first")
     guard = fresh(entropy, 4)
     empty = PrivateMessage(framed.group_id, framed.epoch, framed.content_type, framed.authenticated_data, b"", b"")
     plaintext = encode_body(framed.content_type, framed.body) + content.auth.encode() + bytes(padding)

@@ -6,7 +6,8 @@ somebody asks. So a state loads without decoding 128 leaves, and nothing is ever
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
 
 from chasqui.mls import limits, tree_math
 from chasqui.mls.checks import Check
@@ -138,17 +139,19 @@ class _Nodes:
             self._hashes[x] = found
         return found
 
-    def tree_hash_without(self, x: int, without: Collection[int]) -> bytes:
-        """The tree hash of x as if those leaves were blank and nowhere unmerged (RFC 7.9)."""
+    def tree_hash_without(self, x: int, without: Sequence[int]) -> bytes:
+        """The tree hash of x as if those leaves (ascending) were blank and nowhere unmerged (RFC 7.9)."""
         low, high = tree_math.leaf_span(x)
-        if not any(low <= leaf < high for leaf in without):
+        without = without[bisect_left(without, low) : bisect_left(without, high)]
+        if not without:
             return self.tree_hash(x)
         if not x & 1:
             return self.crypto.hash(b"\x01" + u32(x >> 1) + b"\x00")
         node = self.parent(x)
         content = b"\x00"
         if node is not None:
-            kept = tuple(leaf for leaf in node.unmerged_leaves if leaf not in without)
+            hidden = set(without)
+            kept = tuple(leaf for leaf in node.unmerged_leaves if leaf not in hidden)
             content = b"\x01" + node._replace(unmerged_leaves=kept).encode()
         left = self.tree_hash_without(tree_math.left(x), without)
         right = self.tree_hash_without(tree_math.right(x), without)

@@ -54,18 +54,19 @@ def check_credentials(tree: Tree | TreeDraft) -> None:
 
 def check_unmerged(tree: Tree) -> None:
     """Unmerged leaves are members below their node, and known to all nodes between. Raises PeerError."""
+    unmerged: dict[int, frozenset[int]] = {}
     for x in range(1, 2 * tree.leaf_count - 1, 2):
         node = tree.parent(x)
-        if node is None:
-            continue
-        for number in node.unmerged_leaves:
+        if node is not None:
+            unmerged[x] = frozenset(node.unmerged_leaves)
+    for x, leaves in unmerged.items():
+        for number in sorted(leaves):
             if not tree_math.is_below(number, x) or tree.is_blank(2 * number):
                 raise PeerError(Check.UNMERGED_LEAF, f"leaf {number} at node {x}")
             for between in tree_math.direct_path(number, tree.leaf_count):
                 if between == x:
                     break
-                lower = tree.parent(between)
-                if lower is not None and number not in lower.unmerged_leaves:
+                if between in unmerged and number not in unmerged[between]:
                     raise PeerError(Check.UNMERGED_PATH, f"leaf {number} at node {between}")
 
 
