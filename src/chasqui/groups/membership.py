@@ -7,7 +7,7 @@ change, 'taken', quorum mode, back-dating under receipts) is listed there too.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from chasqui.base.ids import MemberKey, ObjectId
@@ -51,49 +51,18 @@ class Roster:
 def members(history: History) -> Roster:
     """The roster that a history gives.
 
-    1. An operation counts if its issuer held the right in the operation's causal past.
+    1. An operation counts if its issuer held the right in the roster that the operation's causal past gives.
     2. A removal beats every addition of the same member key; a key never comes back.
     3. An addition that is concurrent with a counting removal of its issuer is void, and so is every addition
-       whose issuer owes his seat to a void one. Removals stand.
+       whose issuer owes his seat to void ones only. Removals stand.
     4. Where no admin is left, the member who was let in first is admin.
     5. A contact takes in one other member and never grows.
     """
     order = history.order
     rights = _rights(history)
-    removals: dict[MemberKey, Operation] = {}
-    for index, operation in enumerate(order):
-        if isinstance(operation.change, Remove) and rights >> index & 1:
-            removals.setdefault(MemberKey(operation.change.member), operation)
-    removing = {
-        member: [
-            operation
-            for index, operation in enumerate(order)
-            if rights >> index & 1
-            and isinstance(operation.change, Remove)
-            and operation.change.member == member
-        ]
-        for member in removals
-    }
-    seats: dict[MemberKey, Seat] = {}
-    void: set[ObjectId] = set()
-    for index, operation in enumerate(order):
-        change = operation.change
-        if not rights >> index & 1 or isinstance(change, Remove):
-            continue
-        if isinstance(change, Genesis):
-            seats[operation.issuer] = Seat(operation.issuer, Role.ADMIN, operation.id)
-        elif operation.issuer not in seats or any(
-            history.concurrent(removal.id, operation.id) for removal in removing.get(operation.issuer, ())
-        ):
-            void.add(operation.id)
-        else:
-            member = MemberKey(change.member)
-            seats.setdefault(member, Seat(member, Role(change.role), operation.id))
-    standing = [seat for member, seat in seats.items() if member not in removals]
-    if standing and not any(seat.role is Role.ADMIN for seat in standing):
-        standing[0] = Seat(standing[0].member, Role.ADMIN, standing[0].since)
-    counting = frozenset(o.id for i, o in enumerate(order) if rights >> i & 1) - void
-    return Roster(tuple(standing), removals, counting, frozenset(void))
+    whole = _view_of(history, rights)
+    counting = frozenset(o.id for i, o in enumerate(order) if rights >> i & 1) - whole.void
+    return Roster(tuple(whole.standing()), whole.removals, counting, whole.void)
 
 
 def carries_out(roster: Roster, operation: Operation) -> MemberKey | None:
@@ -103,47 +72,102 @@ def carries_out(roster: Roster, operation: Operation) -> MemberKey | None:
     return operation.issuer
 
 
+@dataclass(frozen=True)
+class _View:
+    """What a part of a history, closed under 'cites', says. `admissions`: the additions that gave a seat."""
+
+    seats: Mapping[MemberKey, Seat]  # in the order of admission, those removed later included
+    admissions: Mapping[MemberKey, tuple[int, ...]]
+    removals: Mapping[MemberKey, Operation]
+    void: frozenset[ObjectId]
+    contact: bool
+
+    def standing(self) -> list[Seat]:
+        """The members, with the admin whom rule 4 makes."""
+        standing = [seat for member, seat in self.seats.items() if member not in self.removals]
+        if standing and not any(seat.role is Role.ADMIN for seat in standing):
+            standing[0] = Seat(standing[0].member, Role.ADMIN, standing[0].since)
+        return standing
+
+    def allows(self, operation: Operation) -> bool:
+        """Whether the issuer of an operation on top of all this held the right to it."""
+        change = operation.change
+        if isinstance(change, Genesis):
+            return not self.seats
+        if isinstance(change, Add) and self.contact and len(self.seats) > 1:
+            return False
+        own = next((seat for seat in self.standing() if seat.member == operation.issuer), None)
+        if own is None:
+            return False
+        leaves = isinstance(change, Remove) and change.member == operation.issuer
+        return leaves or own.role is Role.ADMIN
+
+    def then(self, index: int, operation: Operation) -> _View:
+        """With a counting operation that has all this in its past: nothing here is concurrent with it."""
+        change = operation.change
+        if isinstance(change, Remove):
+            member = MemberKey(change.member)
+            return self if member in self.removals else replace(self, removals={**self.removals, member: operation})
+        member, seat, contact = _admission(operation)
+        seats = self.seats if member in self.seats else {**self.seats, member: seat}
+        admissions = {**self.admissions, member: (*self.admissions.get(member, ()), index)}
+        return replace(self, seats=seats, admissions=admissions, contact=self.contact or contact)
+
+
+_NOTHING = _View({}, {}, {}, frozenset(), False)
+
+
 def _rights(history: History) -> int:
     """Bit i: the issuer of order[i] held the right in its causal past (rule 1), whatever happened elsewhere."""
-    order = history.order
+    order, past = history.order, history.past
     rights = 0
+    after: dict[ObjectId, _View] = {}  # what the past of an operation and itself say
     genesis = order[0].id if order else None
     for index, operation in enumerate(order):
-        if isinstance(operation.change, Genesis):
-            held = operation.id == genesis
-        else:
-            held = _held_right(history, rights & history.past[operation.id], operation)
+        heads = tuple(operation.heads)
+        before = after[heads[0]] if len(heads) == 1 else _view_of(history, rights & past[operation.id])
+        held = before.allows(operation) and (bool(heads) or operation.id == genesis)
         rights |= int(held) << index
+        after[operation.id] = before.then(index, operation) if held else before
     return rights
 
 
-def _held_right(history: History, counting_past: int, operation: Operation) -> bool:
-    issuer, change = operation.issuer, operation.change
-    seated: list[tuple[MemberKey, Role]] = []
-    gone: set[bytes] = set()
-    for earlier in _picked(history.order, counting_past):
-        past_change = earlier.change
-        if isinstance(past_change, Genesis):
-            seated.append((earlier.issuer, Role.ADMIN))
-        elif isinstance(past_change, Add):
-            seated.append((MemberKey(past_change.member), Role(past_change.role)))
-        else:
-            gone.add(past_change.member)
-    present = [(member, held) for member, held in seated if member not in gone]
-    role = next((held for member, held in present if member == issuer), None)
-    if role is None or (isinstance(change, Add) and _is_contact(history) and len(seated) > 1):
-        return False
-    if isinstance(change, Remove) and change.member == issuer:
-        return True
-    if role is Role.ADMIN:
-        return True
-    return present[0][0] == issuer and not any(held is Role.ADMIN for _, held in present)
+def _view_of(history: History, counting: int) -> _View:
+    """What counting operations say together: rules 2, 3 and 5 where some are concurrent."""
+    picked = [(index, operation) for index, operation in enumerate(history.order) if counting >> index & 1]
+    removing: dict[MemberKey, list[Operation]] = {}
+    for _, operation in picked:
+        if isinstance(operation.change, Remove):
+            removing.setdefault(MemberKey(operation.change.member), []).append(operation)
+    seats: dict[MemberKey, Seat] = {}
+    admissions: dict[MemberKey, tuple[int, ...]] = {}
+    void: set[ObjectId] = set()
+    is_contact = False
+    for index, operation in picked:
+        if isinstance(operation.change, Remove):
+            continue
+        member, seat, contact = _admission(operation)
+        is_contact = is_contact or contact
+        if isinstance(operation.change, Add):
+            issuer, past = operation.issuer, history.past[operation.id]
+            seated = any(past >> admission & 1 for admission in admissions.get(issuer, ()))
+            removed = any(history.concurrent(removal.id, operation.id) for removal in removing.get(issuer, ()))
+            full = is_contact and len(seats) > 1
+            if removed or not seated or full:
+                void.add(operation.id)
+                continue
+        seats.setdefault(member, seat)
+        admissions[member] = (*admissions.get(member, ()), index)
+    removals = {member: operations[0] for member, operations in removing.items()}
+    return _View(seats, admissions, removals, frozenset(void), is_contact)
 
 
-def _is_contact(history: History) -> bool:
-    change = history.order[0].change
-    return isinstance(change, Genesis) and change.kind == GroupKind.CONTACT
-
-
-def _picked(order: tuple[Operation, ...], bits: int) -> list[Operation]:
-    return [operation for index, operation in enumerate(order) if bits >> index & 1]
+def _admission(operation: Operation) -> tuple[MemberKey, Seat, bool]:
+    """Whom an operation lets in, as what, and whether it founds a contact."""
+    change = operation.change
+    if isinstance(change, Add):
+        member, role, contact = MemberKey(change.member), Role(change.role), False
+    else:
+        member, role = operation.issuer, Role.ADMIN
+        contact = isinstance(change, Genesis) and change.kind == GroupKind.CONTACT
+    return member, Seat(member, role, operation.id), contact

@@ -48,6 +48,15 @@ from chasqui.sealed.signing import signing_key
 
 
 @dataclass(frozen=True)
+class Added:
+    """A new member, and the welcome for it; `state` is the epoch in which it sits."""
+
+    member: MemberKey
+    welcome: WelcomeBody
+    state: mls.GroupState
+
+
+@dataclass(frozen=True)
 class Carried:
     """What a commit of ours did."""
 
@@ -92,8 +101,8 @@ _FOUNDER_LIFETIME_S = 86_400  # the founder's key package is never sent; its lea
 
 def add_member(
     tx: Transaction, group: GroupId, key_package: bytes, role: Role, *, first_of_contact: bool = False
-) -> tuple[MemberKey, WelcomeBody]:
-    """Adds the owner of a key package. Gives the new member's key and the welcome for it.
+) -> Added:
+    """Adds the owner of a key package.
 
     Raises `UserError` where we may not, or the group is full.
     """
@@ -113,9 +122,8 @@ def add_member(
         raise AssertionError("an addition without a welcome")
     expect_from_start(tx, group, member)
     operations = tuple(operation.signed.to_whole() for operation in history_of(tx, group).order)
-    return member, WelcomeBody(
-        group, record.member, operations, carried.r, carried.first_day, carried.welcome
-    )
+    welcome = WelcomeBody(group, record.member, operations, carried.r, carried.first_day, carried.welcome)
+    return Added(member, welcome, carried.state)
 
 
 def remove_member(tx: Transaction, group: GroupId, member: MemberKey) -> None:

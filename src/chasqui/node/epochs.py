@@ -70,7 +70,7 @@ def open_epoch(
 ) -> EpochId:
     """Derives and keeps the keys of a new epoch and retires its parent, whose MLS state is erased.
 
-    The caller sets the head of the group.
+    Neither `r` nor the exporter secret is kept, so the root cannot be derived again. The caller sets the head.
     """
     epoch = EpochId(state.export(labels.EXPORTER_EPOCH_ID, group, ID_BYTES))
     roster = tuple((member.leaf, member.signature_key) for member in state.members)
@@ -87,7 +87,7 @@ def open_epoch(
         head_key=bytes(secrets.days.keys.head),
         created_s=tx.now_s,
         superseded_s=0,
-        mls_state=state.to_bytes(),
+        mls_state=state.without_exporter_secret().to_bytes(),
     )
     tx.save(Space.EPOCH, group + epoch, record)
     for (leaf, _), chain in zip(roster, secrets.chains, strict=True):

@@ -62,12 +62,12 @@ def carry_out_pending(tx: Transaction, contact: GroupId) -> None:
 
 
 def _add(tx: Transaction, group: GroupId, contact: GroupId, key_package: bytes, role: Role) -> MemberKey:
-    member, welcome = add_member(tx, group, key_package, role)
-    tx.put(Space.ALIAS, member, contact)
-    body = encode_welcome(welcome)
+    added = add_member(tx, group, key_package, role)
+    tx.put(Space.ALIAS, added.member, contact)
+    body = encode_welcome(added.welcome)
     inside = load_group(tx, contact)
     if len(body) + _OVERHEAD_BYTES <= BUNDLE_BYTES_MAX:
         say(tx, contact, inside, Kind.WELCOME, body)
     else:
         say_large(tx, contact, inside, Kind.WELCOME, body)
-    return member
+    return added.member

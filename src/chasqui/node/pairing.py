@@ -8,7 +8,7 @@ from msgspec import structs
 
 from chasqui import mls
 from chasqui.base.errors import PeerError, UserError
-from chasqui.base.ids import GroupId, MemberKey
+from chasqui.base.ids import GroupId
 from chasqui.base.limits import KEY_PACKAGE_LIFETIME_S, SPARE_KEY_PACKAGES, SPARES_HELD_MAX
 from chasqui.base.names import own_name, peer_name
 from chasqui.base.schema import decode_own, encode
@@ -26,7 +26,6 @@ from chasqui.groups.pairing import (
     write_reply,
 )
 from chasqui.node.changes import add_member, found_group
-from chasqui.node.epochs import head_of
 from chasqui.node.groups import load_group
 from chasqui.node.joining import encode_welcome, enter
 from chasqui.node.labels import free_label, unused_label
@@ -65,11 +64,10 @@ def accept_offer(tx: Transaction, offer: Offer, label: str) -> Accepted:
     name = free_label(tx, own_name(label))
     own = load_self(tx)
     contact, _, _ = found_group(tx, "", GroupKind.CONTACT, own.name, 0)
-    member, welcome = add_member_to_contact(tx, contact, offer.key_package)
-    words = _words(tx, contact)
+    added = add_member(tx, contact, offer.key_package, Role.MEMBER, first_of_contact=True)
     spares = tuple(_new_key_package(tx, own.name.encode(), contact=contact) for _ in range(SPARE_KEY_PACKAGES))
-    reply = write_reply(offer, ReplyBody(welcome, spares), tx.entropy)
-    record = ContactRecord(name, member, 0, words)
+    reply = write_reply(offer, ReplyBody(encode_welcome(added.welcome), spares), tx.entropy)
+    record = ContactRecord(name, added.member, 0, check_words(added.state, contact))
     tx.save(Space.CONTACT, contact, record)
     tx.put(Space.ANSWERED, offer.ref, b"")
     return Accepted(contact, record, reply)
@@ -159,17 +157,6 @@ def send_spares(tx: Transaction, contact: GroupId) -> None:
         _new_key_package(tx, own.name.encode(), contact=contact) for _ in range(SPARE_KEY_PACKAGES - len(given))
     )
     say(tx, contact, load_group(tx, contact), Kind.KEY_PACKAGES, encode(KeyPackagesBody(fresh)))
-
-
-def add_member_to_contact(tx: Transaction, contact: GroupId, key_package: bytes) -> tuple[MemberKey, bytes]:
-    """The one addition that a contact ever sees."""
-    member, welcome = add_member(tx, contact, key_package, Role.MEMBER, first_of_contact=True)
-    return member, encode_welcome(welcome)
-
-
-def _words(tx: Transaction, contact: GroupId) -> tuple[int, ...]:
-    _, epoch = head_of(tx, contact, load_group(tx, contact))
-    return check_words(mls.GroupState.from_bytes(epoch.mls_state), contact)
 
 
 def _keep_spares(tx: Transaction, contact: GroupId, key_packages: tuple[bytes, ...]) -> None:
