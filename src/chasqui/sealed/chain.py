@@ -27,7 +27,17 @@ class Advance:
 
     message_key: Secret
     chain: Chain
-    skipped: tuple[tuple[int, Secret], ...]  # keys of messages that may still come
+    before: Chain
+
+    @property
+    def skipped(self) -> tuple[tuple[int, Secret], ...]:
+        """Counters and keys of messages that may still come; derived only when asked for."""
+        key = self.before.key
+        keys: list[tuple[int, Secret]] = []
+        for number in range(self.before.counter, self.chain.counter - 1):
+            keys.append((number, _message_key(key, number)))
+            key = kdf(key, labels.KDF_CHAIN_NEXT)
+        return tuple(keys)
 
 
 def advance(chain: Chain, counter: int) -> Advance:
@@ -40,12 +50,10 @@ def advance(chain: Chain, counter: int) -> Advance:
     if counter - chain.counter > COUNTER_JUMP_MAX:
         raise PeerError("A message counter jumps too far.")
     key = chain.key
-    skipped: list[tuple[int, Secret]] = []
-    for number in range(chain.counter, counter):
-        skipped.append((number, _message_key(key, number)))
+    for _ in range(chain.counter, counter):
         key = kdf(key, labels.KDF_CHAIN_NEXT)
     message_key = _message_key(key, counter)
-    return Advance(message_key, Chain(counter + 1, kdf(key, labels.KDF_CHAIN_NEXT)), tuple(skipped))
+    return Advance(message_key, Chain(counter + 1, kdf(key, labels.KDF_CHAIN_NEXT)), chain)
 
 
 def _message_key(key: Secret, counter: int) -> Secret:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from chasqui.base.codec import Reader
 from chasqui.base.errors import PeerError
-from chasqui.base.limits import RECEIPT_BITMAP_BYTES_MAX
+from chasqui.base.limits import RECEIPT_BITMAP_BYTES_MAX, SEQUENCE_MAX
 from chasqui.base.ranges import Ranges
 
 
@@ -21,12 +21,19 @@ class ReceiptEntry(NamedTuple):
     @property
     def have(self) -> Ranges:
         """The numbers that the entry names, as ranges."""
-        ranges = Ranges(((1, self.contiguous),)) if self.contiguous else Ranges()
-        for index, byte in enumerate(self.bitmap):
-            for bit in range(8):
-                if byte >> bit & 1:
-                    ranges = ranges.add(self.contiguous + 2 + index * 8 + bit)
-        return ranges
+        start = self.contiguous + 2
+        bits = [
+            start + 8 * index + bit for index, byte in enumerate(self.bitmap) for bit in range(8) if byte >> bit & 1
+        ]
+        first = ((1, self.contiguous),) if self.contiguous else ()
+        return Ranges().union(Ranges((*first, *((number, number) for number in bits))))
+
+    @property
+    def last(self) -> int:
+        """The largest number that the entry names, or 0."""
+        if not self.bitmap:
+            return self.contiguous
+        return self.contiguous + 1 + (len(self.bitmap) - 1) * 8 + self.bitmap[-1].bit_length()
 
 
 def entry_for(leaf: int, have: Ranges, floor: int) -> ReceiptEntry:
@@ -55,7 +62,8 @@ def encode_receipts(entries: Iterable[ReceiptEntry]) -> bytes:
 
 
 def decode_receipts(data: bytes) -> tuple[ReceiptEntry, ...]:
-    """Raises `PeerError` unless the entries are in strict order of their leaves and in shortest form."""
+    """Raises `PeerError` unless the entries are in strict order of their leaves, in shortest form, and name only
+    numbers that an object can have."""
     reader = Reader(data)
     entries: list[ReceiptEntry] = []
     while reader.left:
@@ -65,5 +73,8 @@ def decode_receipts(data: bytes) -> tuple[ReceiptEntry, ...]:
             raise PeerError("Receipts are out of order.")
         if bitmap and bitmap[-1] == 0:
             raise PeerError("A receipt is not in its shortest form.")
-        entries.append(ReceiptEntry(leaf, contiguous, bitmap))
+        entry = ReceiptEntry(leaf, contiguous, bitmap)
+        if entry.last > SEQUENCE_MAX:
+            raise PeerError("A receipt names an object that cannot be.")
+        entries.append(entry)
     return tuple(entries)

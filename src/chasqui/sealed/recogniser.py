@@ -21,16 +21,17 @@ class Recogniser:
         return epoch in self._epochs
 
     def add(self, epoch: EpochId, days: DayChain) -> None:
-        """Takes in a new epoch."""
+        """Takes in a new epoch, or a known one whose chain has moved on: earlier days are forgotten."""
+        self._forget(epoch)
         self._epochs[epoch] = days
         self._by_day.clear()
 
     def remove(self, epochs: Iterable[EpochId]) -> None:
         """Forgets epochs."""
         for epoch in epochs:
-            self._epochs.pop(epoch, None)
-        self._by_day.clear()
-        self._keys.clear()
+            if self._epochs.pop(epoch, None) is not None:
+                self._forget(epoch)
+                self._by_day.clear()
 
     def keys(self, epoch: EpochId, day: int) -> DayKeys:
         """The keys of a live epoch for a day. Raises `PeerError` for a day that its chain has passed."""
@@ -56,3 +57,7 @@ class Recogniser:
             if state.digest() == mark:
                 return epoch
         return None
+
+    def _forget(self, epoch: EpochId) -> None:
+        for key in [key for key in self._keys if key[0] == epoch]:
+            del self._keys[key]
