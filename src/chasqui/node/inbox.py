@@ -10,7 +10,7 @@ from chasqui.base.ids import BundleId, EpochId, GroupId
 from chasqui.base.secret import Secret
 from chasqui.node.changes import carry_out_due
 from chasqui.node.commits import Deferred, keep_sibling
-from chasqui.node.epochs import day_chain, load_chain, load_epoch, member_at, save_chain
+from chasqui.node.epochs import load_chain, load_epoch, member_at, save_chain
 from chasqui.node.handlers import count, handle
 from chasqui.node.holding import adopt, foreign, hold, is_held
 from chasqui.node.keys import u16
@@ -85,7 +85,7 @@ def _take(tx: Transaction, live: LiveEpochs, data: bytes) -> bool:
         return True
     part = tx.part()
     hold(part, bundle, own=True)
-    _open(part, live.group_of(epoch), epoch, bundle)
+    _open(part, live, epoch, bundle)
     tx.absorb(part)
     catch_up(tx, live)
     return True
@@ -108,7 +108,7 @@ def _try_open(tx: Transaction, live: LiveEpochs, bundle: Bundle) -> None:
         return  # its group was shut meanwhile
     part = tx.part()
     try:
-        _open(part, live.group_of(epoch), epoch, bundle)
+        _open(part, live, epoch, bundle)
     except PeerError:
         return  # carried on for others to judge; nothing of ours changed
     tx.absorb(part)
@@ -120,12 +120,13 @@ def _try_held(tx: Transaction, live: LiveEpochs, bundle_id: BundleId) -> None:
         _try_open(tx, live, parse_bundle(record.data, day_of(tx.now_s)))
 
 
-def _open(tx: Transaction, group: GroupId, epoch: EpochId, bundle: Bundle) -> None:
+def _open(tx: Transaction, live: LiveEpochs, epoch: EpochId, bundle: Bundle) -> None:
     """Opens a recognised bundle and does what its object says. Raises `PeerError`; the caller drops the part."""
+    group = live.group_of(epoch)
     record = load_epoch(tx, group, epoch)
     if record is None:
         raise PeerError("The epoch of the bundle is gone.")
-    leaf, counter = unmask(bundle, day_chain(record).at(bundle.day).keys)
+    leaf, counter = unmask(bundle, live.recogniser.keys(epoch, bundle.day))
     signed = _read(tx, group, epoch, record, bundle, leaf, counter)
     try:
         handle(tx, signed, bundle.id)
