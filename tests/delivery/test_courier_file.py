@@ -45,6 +45,7 @@ bundle_lists = st.lists(st.sampled_from(BUNDLE_STEPS), max_size=6).flatmap(
 )
 
 
+@pytest.mark.must("M-CHQ-1")
 def test_bytes_are_those_of_the_spec() -> None:
     bundle = bytes(range(128))
     data = b"".join(courier_chunks([bundle], 0x0102))
@@ -54,6 +55,7 @@ def test_bytes_are_those_of_the_spec() -> None:
     assert len(data) == HEADER_BYTES + record_bytes(bundle)
 
 
+@pytest.mark.must("M-CHQ-2")
 @given(bundle_lists, st.integers(1, 5000))
 def test_what_was_written_is_read_in_any_pieces(bundles: list[bytes], piece: int) -> None:
     found, report = read(b"".join(courier_chunks(bundles, DAY)), piece)
@@ -62,6 +64,7 @@ def test_what_was_written_is_read_in_any_pieces(bundles: list[bytes], piece: int
     assert report.clean
 
 
+@pytest.mark.must("M-CHQ-2")
 @given(bundle_lists, st.data())
 def test_a_torn_file_gives_every_bundle_before_the_tear(bundles: list[bytes], data: st.DataObject) -> None:
     whole = b"".join(courier_chunks(bundles, DAY))
@@ -86,6 +89,7 @@ def test_one_byte_at_a_time() -> None:
     assert report.clean
 
 
+@pytest.mark.must("M-CHQ-3")
 def test_a_damaged_record_costs_that_record_only() -> None:
     bundles = some_bundles(2, [207, 207, 207])
     data = bytearray(b"".join(courier_chunks(bundles, DAY)))
@@ -96,6 +100,7 @@ def test_a_damaged_record_costs_that_record_only() -> None:
     assert not report.clean
 
 
+@pytest.mark.must("M-CHQ-3")
 def test_a_length_that_no_bundle_has_ends_the_reading() -> None:
     bundles = some_bundles(3, [207, 207, 207])
     data = bytearray(b"".join(courier_chunks(bundles, DAY)))
@@ -107,6 +112,7 @@ def test_a_length_that_no_bundle_has_ends_the_reading() -> None:
     assert reader.finish() == CourierReport(Ending.LOST, 3, 1, 0)
 
 
+@pytest.mark.must("M-CHQ-4")
 @pytest.mark.parametrize("piece", [1, 1 << 16])
 def test_bytes_behind_the_last_record_are_reported(piece: int) -> None:
     bundles = some_bundles(4, [128])
@@ -120,6 +126,7 @@ def test_no_bundles_at_all() -> None:
     assert read(b"") == ([], CourierReport(Ending.TORN, 0, 0, 0))
 
 
+@pytest.mark.must("M-CHQ-5")
 def test_foreign_and_newer_files_are_told_apart_at_the_first_byte_that_shows_it() -> None:
     with pytest.raises(ForeignFileError):
         CourierReader().feed(b"P")
@@ -140,6 +147,7 @@ def test_the_day_shows_once_the_header_is_whole() -> None:
     assert reader.day == DAY
 
 
+@pytest.mark.must("M-CHQ-1")
 @pytest.mark.parametrize("size", [0, 1, 127, 129, 15361])
 def test_only_legal_sizes_are_written(size: int) -> None:
     with pytest.raises(ValueError):
@@ -167,12 +175,15 @@ def fuzz_one(data: bytes) -> None:
     assert len(reader._buffer) <= BUNDLE_STEPS[-1] + RECORD_BYTES_EXTRA
 
 
+@pytest.mark.must("M-CHQ-5")
+@pytest.mark.must("M-CHQ-6")
 @settings(max_examples=300)
 @given(st.binary(max_size=2000), st.booleans(), st.integers(0, 3))
 def test_hostile_bytes_raise_only_peer_error(data: bytes, head: bool, count: int) -> None:
     fuzz_one((b"CHQB\x01\x4e\x20" + count.to_bytes(4, "big") + b"\x00\x80" if head else b"") + data)
 
 
+@pytest.mark.must("M-CHQ-3")
 @given(bundle_lists, st.data())
 def test_any_damage_gives_only_true_bundles(bundles: list[bytes], data: st.DataObject) -> None:
     whole = bytearray(b"".join(courier_chunks(bundles, DAY)))

@@ -126,6 +126,8 @@ def test_nothing_to_write_leaves_no_trace(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.must("M-CHQ-7")
+@pytest.mark.must("M-CHQ-12")
 def test_large_deposits_are_split_and_names_are_plain(tmp_path: Path) -> None:
     bundles = [bundle(n, 15360) for n in range(200)]
     assert link(tmp_path).deposit(bundles).written == 200
@@ -139,6 +141,9 @@ def test_large_deposits_are_split_and_names_are_plain(tmp_path: Path) -> None:
     assert set(link(tmp_path).collect()) == set(bundles)
 
 
+@pytest.mark.must("M-CHQ-8")
+@pytest.mark.must("M-CHQ-9")
+@pytest.mark.must("M-CHQ-10")
 def test_foreign_things_are_untouched_and_their_names_never_shown(tmp_path: Path) -> None:
     outside = tmp_path / "outside.chq"
     outside.write_bytes(b"".join(courier_chunks([bundle(77)], 20_000)))
@@ -192,6 +197,7 @@ def test_the_folder_is_never_made(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.must("M-CHQ-8")
 def test_old_leftovers_go_and_young_ones_stay(tmp_path: Path) -> None:
     young, old, foreign = (
         tmp_path / name for name in ("0123456789abcdef.chq.part", "f" * 16 + ".chq.part", "x.chq.part")
@@ -206,6 +212,7 @@ def test_old_leftovers_go_and_young_ones_stay(tmp_path: Path) -> None:
     assert not old.exists()
 
 
+@pytest.mark.must("M-CHQ-8")
 def test_only_our_own_wholly_expired_files_are_removed(tmp_path: Path) -> None:
     short, long = bundle(1, exponent=4), bundle(2, exponent=12)
     link(tmp_path, 1).deposit([short])
@@ -244,6 +251,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, call: str, number: int, after: Call
     monkeypatch.setattr(os, call, fake)
 
 
+@pytest.mark.must("M-CHQ-11")
 def test_a_full_stick_keeps_the_most_urgent_and_says_how_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(file: int, data: bytes) -> bool:
         used = sum(item.stat().st_size for item in tmp_path.iterdir())
@@ -268,6 +276,7 @@ def test_a_write_protected_stick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.must("M-CHQ-7")
 @pytest.mark.parametrize("call", ["write", "fsync", "rename", "utime"])
 def test_an_error_at_any_step_leaves_whole_files_or_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
@@ -305,6 +314,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", place], check=True)
 
 
+@pytest.mark.must("M-CHQ-11")
 def test_a_really_full_and_a_really_read_only_disk(small_disk: Path) -> None:
     bundles = [bundle(n, 15360) for n in range(100)]
     with pytest.raises(MediumFullError) as caught:

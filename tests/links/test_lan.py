@@ -8,10 +8,12 @@ import os
 import random
 import socket
 import ssl
+import tempfile
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 import pytest
 
@@ -22,7 +24,13 @@ from chasqui.links.announcement import Announcement, RunId, seal_announcement
 from chasqui.links.framing import framed, hello
 from chasqui.links.identity import make_identity, run_id_of
 from chasqui.links.lan import LanLink
-from chasqui.links.lan_limits import GROUP_V4, UNGREETED_MAX, UNGREETED_PER_ADDRESS_MAX
+from chasqui.links.lan_limits import (
+    GROUP_V4,
+    NEIGHBOURS_MAX,
+    NEIGHBOURS_PER_ADDRESS_MAX,
+    UNGREETED_MAX,
+    UNGREETED_PER_ADDRESS_MAX,
+)
 from chasqui.links.places import find_places
 from chasqui.node.link_port import LinkProfile, SessionId, SessionLink
 from tests.links.conformance import CHECKS, Pair, run_check
@@ -121,6 +129,9 @@ def disturb(port: int, targets: Sequence[tuple[str, int]], dice: random.Random) 
                     tcp.sendall(dice.randbytes(500))
 
 
+@pytest.mark.must("M-LAN-8")
+@pytest.mark.must("M-LAN-10")
+@pytest.mark.must("M-LAN-13")
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_conformance(check: Callable[[Pair], object]) -> None:
     @asynccontextmanager
@@ -146,6 +157,7 @@ def test_it_is_a_session_link() -> None:
     link.close(SessionId(1))
 
 
+@pytest.mark.must("M-LAN-7")
 def test_five_started_at_once_hold_exactly_one_session_per_pair(port: int) -> None:
     hosts = [Host(port, addresses=[HERE]) for _ in range(5)]
     try:
@@ -248,6 +260,7 @@ def lonely(port: int) -> Iterator[Host]:
     host.stop()
 
 
+@pytest.mark.must("M-LAN-6")
 def test_the_higher_run_id_may_not_dial(lonely: Host) -> None:
     stranger = Stranger(lonely.listeners()[0])
     stranger.greet(b"\xff" * 16)
@@ -255,6 +268,7 @@ def test_the_higher_run_id_may_not_dial(lonely: Host) -> None:
     assert lonely.events.opened_ever == 0
 
 
+@pytest.mark.must("M-LAN-6")
 def test_nobody_is_his_own_neighbour(lonely: Host) -> None:
     stranger = Stranger(lonely.listeners()[0])
     stranger.greet(lonely.do(lambda: lonely.link.own_run_id))
@@ -262,6 +276,7 @@ def test_nobody_is_his_own_neighbour(lonely: Host) -> None:
     assert lonely.events.opened_ever == 0
 
 
+@pytest.mark.must("M-LAN-7")
 def test_a_neighbour_who_dials_again_replaces_his_older_session(lonely: Host) -> None:
     older, newer = (Stranger(lonely.listeners()[0]) for _ in range(2))
     older.greet(bytes(16))
@@ -272,6 +287,7 @@ def test_a_neighbour_who_dials_again_replaces_his_older_session(lonely: Host) ->
     assert len(lonely.events.open) == 1
 
 
+@pytest.mark.must("M-LAN-6")
 def test_garbage_behind_the_handshake_is_cut(lonely: Host) -> None:
     stranger = Stranger(lonely.listeners()[0])
     stranger.tls.sendall(framed(b"GET / HTTP/1.1"))
@@ -279,6 +295,7 @@ def test_garbage_behind_the_handshake_is_cut(lonely: Host) -> None:
     wait_for(lambda: not lonely.link._all and not lonely.link._ungreeted, "nothing left of it")
 
 
+@pytest.mark.must("M-LAN-9")
 def test_who_stalls_in_the_handshake_or_before_the_hello_is_cut(lonely: Host) -> None:
     with socket.create_connection(lonely.listeners()[0]) as tcp:
         stranger = Stranger(lonely.listeners()[0])
@@ -289,6 +306,7 @@ def test_who_stalls_in_the_handshake_or_before_the_hello_is_cut(lonely: Host) ->
         wait_for(lambda: not lonely.link._all and not lonely.link._ungreeted, "nothing left of them")
 
 
+@pytest.mark.must("M-LAN-12")
 def test_a_flood_of_empty_frames_is_cut(lonely: Host) -> None:
     stranger = Stranger(lonely.listeners()[0])
     stranger.greet(bytes(16))
@@ -299,6 +317,7 @@ def test_a_flood_of_empty_frames_is_cut(lonely: Host) -> None:
     assert lonely.events.got == []
 
 
+@pytest.mark.must("M-LAN-12")
 def test_a_flood_of_small_frames_is_slowed_and_loses_nothing(lonely: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session_module, "FRAMES_PER_SECOND_MAX", 2_000)
     stranger = Stranger(lonely.listeners()[0])
@@ -308,6 +327,7 @@ def test_a_flood_of_small_frames_is_slowed_and_loses_nothing(lonely: Host, monke
     wait_for(lambda: len(lonely.events.got) == 5_000, "all of them")
 
 
+@pytest.mark.must("M-LAN-10")
 def test_one_byte_at_a_time_does_not_keep_a_session(lonely: Host) -> None:
     stranger = Stranger(lonely.listeners()[0])
     stranger.greet(bytes(16))
@@ -323,6 +343,7 @@ def test_one_byte_at_a_time_does_not_keep_a_session(lonely: Host) -> None:
     wait_for(lambda: lonely.events.opened_ever == 1 and not lonely.events.open, "the cut")
 
 
+@pytest.mark.must("M-LAN-11")
 def test_who_never_reads_is_cut_and_others_go_on(port: int, lonely: Host) -> None:
     stranger = Stranger(lonely.listeners()[0])
     stranger.greet(bytes(16))
@@ -344,6 +365,7 @@ def test_who_never_reads_is_cut_and_others_go_on(port: int, lonely: Host) -> Non
     other.stop()
 
 
+@pytest.mark.must("M-LAN-11")
 def test_a_queue_beyond_its_bound_ends_the_session_at_once(lonely: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session_module, "QUEUE_BYTES_MAX", 1_000_000)
     stranger = Stranger(lonely.listeners()[0])
@@ -362,6 +384,7 @@ def test_a_queue_beyond_its_bound_ends_the_session_at_once(lonely: Host, monkeyp
     assert lonely.link.queued_bytes(session) == 0
 
 
+@pytest.mark.must("M-LAN-9")
 def test_a_thousand_connections_are_bounded_and_go_away(port: int, lonely: Host) -> None:
     target = lonely.listeners()[0]
     crowd: list[socket.socket] = []
@@ -385,6 +408,29 @@ def test_a_thousand_connections_are_bounded_and_go_away(port: int, lonely: Host)
     other.stop()
 
 
+@pytest.mark.must("M-LAN-14")
+def test_a_flood_of_forged_announcements_is_bounded_and_shuts_nobody_out(port: int, lonely: Host) -> None:
+    dice = random.Random(4)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+        udp.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(HERE))
+        for _ in range(1_000):
+            forged = Announcement(RunId(dice.randbytes(16)), dice.randrange(1, 65536))
+            udp.sendto(seal_announcement(forged, dice.randbytes(16)), (GROUP_V4, port))
+    wait_for(lambda: len(lonely.link._neighbours) == NEIGHBOURS_PER_ADDRESS_MAX, "a full table")
+
+    def spoofed() -> int:
+        place = next(iter(lonely.link._presences))
+        for number in range(3_000):
+            lonely.link._heard(place, f"127.0.{number >> 8}.{number & 255}", Announcement(RunId(dice.randbytes(16)), 9))
+        return len(lonely.link._neighbours)
+
+    assert lonely.do(spoofed) == NEIGHBOURS_MAX
+    other = Host(port, addresses=[HERE])
+    wait_for(lambda: joined(lonely, other), "a true neighbour")
+    other.stop()
+
+
+@pytest.mark.must("M-LAN-4")
 def test_an_announcement_of_another_run_id_is_found_out(port: int, lonely: Host) -> None:
     """The dialler checks that the certificate belongs to the run id that was announced."""
     identity = make_identity(os.urandom)
@@ -403,6 +449,7 @@ def test_an_announcement_of_another_run_id_is_found_out(port: int, lonely: Host)
     assert hellos in ([], [b""]), "not even our run id was said to him"
 
 
+@pytest.mark.must("M-LAN-13")
 def test_nothing_is_logged_while_strangers_disturb(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     pair = LanPair(free_udp_port())
@@ -418,6 +465,7 @@ def test_the_state_names_no_address(lonely: Host) -> None:
     assert not any(sign.isdigit() for sign in lonely.link.state.replace("1 network", ""))
 
 
+@pytest.mark.must("M-LAN-3")
 def test_loopback_and_tunnels_are_left_out_unless_named() -> None:
     assert all(not place.network.is_loopback for place in find_places())
     [place] = find_places([HERE])
@@ -427,6 +475,7 @@ def test_loopback_and_tunnels_are_left_out_unless_named() -> None:
     assert not place.holds(("no address", 5))
 
 
+@pytest.mark.must("M-LAN-1")
 def test_an_identity_is_fresh_and_its_certificate_says_nothing() -> None:
     first, second = make_identity(os.urandom), make_identity(os.urandom)
     assert first.run_id != second.run_id
@@ -434,6 +483,14 @@ def test_an_identity_is_fresh_and_its_certificate_says_nothing() -> None:
     assert "Context" not in repr(first)
     same = [make_identity(random.Random(5).randbytes).run_id for _ in range(2)]
     assert same[0] == same[1], "all of it comes from the entropy that is given"
+
+
+@pytest.mark.must("M-LAN-1")
+def test_no_file_is_left_where_memory_has_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "memfd_create")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    make_identity(os.urandom)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_times_are_in_proportion() -> None:

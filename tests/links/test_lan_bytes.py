@@ -21,6 +21,7 @@ run_ids = st.binary(min_size=16, max_size=16).map(RunId)
 nonces = st.binary(min_size=16, max_size=16)
 
 
+@pytest.mark.must("M-LAN-2")
 def test_the_bytes_of_the_spec() -> None:
     datagram = seal_announcement(Announcement(RunId(bytes(range(16))), 0xC001), bytes(range(16, 32)))
     assert datagram.hex() == (  # computed with hashlib alone, from docs/spec/lan.md
@@ -35,6 +36,7 @@ def test_an_announcement_comes_back(run_id: RunId, port: int, nonce: bytes) -> N
     assert open_announcement(datagram) == Announcement(run_id, port)
 
 
+@pytest.mark.must("M-LAN-2")
 @given(run_ids, st.lists(nonces, min_size=2, max_size=6, unique=True))
 def test_two_announcements_of_one_daemon_have_nothing_in_common(run_id: RunId, nonces: list[bytes]) -> None:
     sent = [seal_announcement(Announcement(run_id, 50_000), nonce) for nonce in nonces]
@@ -43,6 +45,7 @@ def test_two_announcements_of_one_daemon_have_nothing_in_common(run_id: RunId, n
         assert len(set(pieces)) == len(pieces)
 
 
+@pytest.mark.must("M-LAN-3")
 @given(run_ids, nonces, st.integers(0, ANNOUNCEMENT_BYTES * 8 - 1))
 def test_one_flipped_bit_is_refused(run_id: RunId, nonce: bytes, bit: int) -> None:
     datagram = bytearray(seal_announcement(Announcement(run_id, 1), nonce))
@@ -77,16 +80,19 @@ def fuzz_stream(data: bytes) -> None:
             continue
 
 
+@pytest.mark.must("M-LAN-3")
 @given(st.one_of(st.binary(max_size=100), st.binary(min_size=40, max_size=40)))
 def test_hostile_datagrams(data: bytes) -> None:
     fuzz_datagram(data)
 
 
+@pytest.mark.must("M-LAN-13")
 @given(st.one_of(st.binary(max_size=400), st.lists(st.binary(max_size=30)).map(lambda f: b"".join(map(framed, f)))))
 def test_hostile_streams(data: bytes) -> None:
     fuzz_stream(data)
 
 
+@pytest.mark.must("M-LAN-8")
 @given(st.lists(st.binary(max_size=300), max_size=6), st.integers(1, 999))
 def test_frames_come_back_in_any_pieces(frames: list[bytes], piece: int) -> None:
     stream = b"".join(map(framed, frames))
@@ -113,6 +119,7 @@ def test_a_keepalive_is_an_empty_frame() -> None:
     assert FrameReader().feed(KEEPALIVE) == [b""]
 
 
+@pytest.mark.must("M-LAN-6")
 @pytest.mark.parametrize("frame", [b"", b"\x01", b"\x01" + bytes(15), b"\x01" + bytes(17), b"\x02" + bytes(16)])
 def test_what_is_no_hello(frame: bytes) -> None:
     with pytest.raises(PeerError):

@@ -91,6 +91,8 @@ def extensions_of(client_hello: bytes) -> set[int]:
     return kinds
 
 
+@pytest.mark.must("M-LAN-2")
+@pytest.mark.must("M-LAN-5")
 def test_what_a_watcher_of_every_packet_sees(hub: Hub) -> None:
     dice = random.Random(3)
     marker = b"MARKER-" + dice.randbytes(9)

@@ -22,6 +22,8 @@ from chasqui.links.announcement import NONCE_BYTES, Announcement, RunId, seal_an
 from chasqui.links.beacon import Beacon
 from chasqui.links.identity import LanIdentity, make_identity
 from chasqui.links.lan_limits import (
+    ACCEPTS_PER_SECOND_MAX,
+    ACCEPTS_PER_SECOND_PER_ADDRESS_MAX,
     BACKLOG,
     DIALS_AT_ONCE_MAX,
     DISCOVERY_PORT,
@@ -103,6 +105,8 @@ class LanLink:
         self._neighbours: dict[RunId, _Neighbour] = {}
         self._dialling: set[RunId] = set()  # until the hello came: TLS alone is no session yet
         self._ungreeted: Counter[str] = Counter()
+        self._accepted: Counter[str] = Counter()  # in this second
+        self._accept_second = 0
         self._sessions: dict[SessionId, LanSession] = {}
         self._by_run: dict[RunId, LanSession] = {}
         self._all: set[LanSession] = set()  # those before their hello, too
@@ -371,15 +375,22 @@ class LanLink:
                     return  # another way to one whom we have
                 known.place, known.address, known.port = place, address, announcement.port
             return
-        if sum(one.address == address for one in self._neighbours.values()) >= NEIGHBOURS_PER_ADDRESS_MAX:
+        if not self._make_room(address):
             return
-        if len(self._neighbours) >= NEIGHBOURS_MAX:
-            idle = [each for each in self._neighbours if each not in self._by_run and each not in self._dialling]
-            if not idle:
-                return
-            del self._neighbours[idle[self._draw(len(idle))]]
         self._neighbours[run_id] = _Neighbour(run_id, place, address, announcement.port, now, now)
         self._hurry(place)
+
+    def _make_room(self, address: str) -> bool:
+        """Forgets somebody at random, where there are too many: a flood pushes out itself, too."""
+        rivals = [one for one in self._neighbours.values() if one.address == address]
+        if len(rivals) < NEIGHBOURS_PER_ADDRESS_MAX:
+            if len(self._neighbours) < NEIGHBOURS_MAX:
+                return True
+            rivals = list(self._neighbours.values())
+        idle = [r.run_id for r in rivals if r.run_id not in self._by_run and r.run_id not in self._dialling]
+        if idle:
+            del self._neighbours[idle[self._draw(len(idle))]]
+        return bool(idle)
 
     def _dial_who_is_due(self, now: float) -> None:
         if len(self._dialling) >= DIALS_AT_ONCE_MAX or len(self._sessions) >= SESSIONS_MAX:
@@ -470,12 +481,21 @@ class LanLink:
             self._start(self._welcome(presence.place, sock, address))
 
     def _has_room(self, address: str) -> bool:
-        return (
-            self._ungreeted.total() < UNGREETED_MAX
-            and self._ungreeted[address] < UNGREETED_PER_ADDRESS_MAX
-            and len(self._sessions) < SESSIONS_MAX
-            and sum(session.address == address for session in self._sessions.values()) < SESSIONS_PER_ADDRESS_MAX
-        )
+        second = int(asyncio.get_running_loop().time())
+        if second != self._accept_second:
+            self._accept_second = second
+            self._accepted.clear()
+        if (
+            self._accepted.total() >= ACCEPTS_PER_SECOND_MAX
+            or self._accepted[address] >= ACCEPTS_PER_SECOND_PER_ADDRESS_MAX
+            or self._ungreeted.total() >= UNGREETED_MAX
+            or self._ungreeted[address] >= UNGREETED_PER_ADDRESS_MAX
+            or len(self._sessions) >= SESSIONS_MAX
+            or sum(session.address == address for session in self._sessions.values()) >= SESSIONS_PER_ADDRESS_MAX
+        ):
+            return False
+        self._accepted[address] += 1
+        return True
 
     async def _welcome(self, place: Place, sock: socket.socket, address: str) -> None:
         identity = self._identity

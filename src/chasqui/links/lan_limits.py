@@ -21,6 +21,8 @@ DIALS_AT_ONCE_MAX: Final = 16  # forged announcements make us dial: not into eve
 UNGREETED_MAX: Final = 64  # connections accepted whose hello has not come; about 100 KB each
 UNGREETED_PER_ADDRESS_MAX: Final = 16  # one machine cannot take all of them
 SESSIONS_PER_ADDRESS_MAX: Final = 64  # several daemons behind one address are rare, more than this is a flood
+ACCEPTS_PER_SECOND_MAX: Final = 64  # a handshake costs a millisecond: a flood of them gets 6 % of a core
+ACCEPTS_PER_SECOND_PER_ADDRESS_MAX: Final = 16
 BACKLOG: Final = 32  # connections that the kernel holds for us
 
 # -- sessions -----------------------------------------------------------------------------------------------
