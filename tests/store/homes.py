@@ -15,6 +15,7 @@ from tempfile import mkdtemp
 import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
+from chasqui.base.errors import ChasquiError
 from chasqui.store import OpenVault, create_vault, open_vault
 from chasqui.store.header import decode_header
 from chasqui.store.layout import PAGE_BYTES, SLOT_NAMES
@@ -23,6 +24,7 @@ from chasqui.store.passphrase import COST_LEAST
 ROOT = Path(__file__).parents[2]
 PASSPHRASE = b"correct horse"
 MIB = 2**20
+AT_REST = ["lock", "lock.header", "slot0", "slot1", "slot2", "slot3", "vault"]
 
 
 @cache
@@ -112,3 +114,17 @@ def small_disk(at: Path, mib: int) -> Iterator[Path]:
 
 def remount(at: Path, options: str) -> None:
     subprocess.run(["mount", "-o", f"remount,{options}", str(at)], check=True, capture_output=True)
+
+
+def names(home: Path) -> list[str]:
+    """What lies in the home."""
+    return sorted(os.listdir(home))
+
+
+def create(home: Path) -> None:
+    create_vault(home, PASSPHRASE, os.urandom, cost=COST_LEAST)
+
+
+def helpful(error: ChasquiError) -> bool:
+    """Whether the error says what happened, what it means for safety and what to do."""
+    return all(text and text.strip().endswith(".") for text in (error.what, error.safety, error.todo))

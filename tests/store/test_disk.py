@@ -16,10 +16,21 @@ from chasqui.base.errors import DiskFullError, MachineError, ReadOnlyError
 from chasqui.node.store_port import Write
 from chasqui.store import change_passphrase, create_vault
 from chasqui.store.passphrase import COST_LEAST
-from tests.store.homes import MIB, PASSPHRASE, new_home, remount, sizes, small_disk, snapshot, template, unlock
+from tests.store.homes import (
+    AT_REST,
+    MIB,
+    PASSPHRASE,
+    child,
+    new_home,
+    remount,
+    sizes,
+    small_disk,
+    snapshot,
+    template,
+    unlock,
+)
 
 BIG = os.urandom(15_000)
-AT_REST = ["lock", "lock.header", "slot0", "slot1", "slot2", "slot3", "vault"]
 
 
 def key(i: int) -> bytes:
@@ -101,7 +112,7 @@ def test_a_disk_without_one_byte_left(tmp_path: Path) -> None:
             assert vault.store.get(1, b"a") == b"1"
             for _ in range(3):
                 with pytest.raises(DiskFullError):
-                    vault.store.apply([Write(1, b"b", BIG)])
+                    vault.store.apply([Write(1, b"lost", BIG)])
                     vault.store.commit()
                 assert list(vault.store.scan(1)) == [(b"a", b"1")]
             with pytest.raises(DiskFullError):
@@ -115,8 +126,26 @@ def test_a_disk_without_one_byte_left(tmp_path: Path) -> None:
             vault.store.commit()
         assert sizes(home) == [4 * MIB] * 4
         assert sorted(os.listdir(home)) == AT_REST
+        remount(disk, "size=80m")
         with unlock(home) as vault:
             assert list(vault.store.scan(1)) == [(b"a", b"1"), (b"b", b"2")]
+
+
+def test_a_failed_commit_does_not_come_back_with_a_growth(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", 40) as disk:
+        home = disk / "home"
+        shutil.copytree(template(), home)
+        with unlock(home) as vault:
+            ballast = use_up(disk)
+            vault.store.apply([Write(1, b"lost", BIG)])
+            with pytest.raises(DiskFullError):
+                vault.store.commit()
+            ballast.unlink()
+            remount(disk, "size=80m")
+            vault.store.apply(Write(2, key(i), BIG) for i in range(400))
+            vault.store.commit()
+            assert sizes(home) == [8 * MIB] * 4
+            assert vault.store.get(1, b"lost") is None
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no limits on the size of files here")
@@ -203,8 +232,6 @@ try:
 except ChasquiError as error:
     print(error.code)
 """
-    from tests.store.homes import child
-
     os.chmod(tmp_path, 0o755)
     os.chmod(home, 0o755)
     for path in home.iterdir():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
 import signal
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.store.homes import MIB, child, new_home, sizes, unlock
+from tests.store.homes import AT_REST, MIB, child, names, new_home, sizes, unlock
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL here")
 
@@ -65,7 +64,7 @@ def check(home: Path, said: int, width: int, size: int) -> int:
         assert store._database.pragma("integrity_check") == "ok"
         assert store._database.pragma("cipher_integrity_check") is None
     assert len(set(sizes(home))) == 1
-    assert sorted(os.listdir(home)) == ["lock", "lock.header", "slot0", "slot1", "slot2", "slot3", "vault"]
+    assert names(home) == AT_REST
     return turn
 
 

@@ -11,7 +11,7 @@ from chasqui.base.ports import Entropy
 from chasqui.node.store_port import Write
 from chasqui.store import driver
 from chasqui.store.database import Database
-from chasqui.store.failures import SQLITE_FULL, disk_full, from_database, primary_code, vault_full
+from chasqui.store.failures import SQLITE_FULL, disk_full, from_database, machine, primary_code, vault_full
 from chasqui.store.layout import KEY_BYTES_MAX, PAGE_BYTES, SLOT_BYTES_MAX, SPACE_MAX, VALUE_BYTES_MAX
 from chasqui.store.migrations import MIGRATIONS, Migration, migrate
 from chasqui.store.slots import SlotFiles
@@ -58,7 +58,7 @@ class EncryptedStore:
         try:
             row = self._execute(_GET, (space, key)).fetchone()
         except driver.Error as error:
-            raise self._failed(error) from error
+            raise self._named(error) from error
         return None if row is None else row[0]
 
     def scan(
@@ -96,7 +96,7 @@ class EncryptedStore:
         try:
             return self._execute(query, (space, start, *below, size)).fetchall()
         except driver.Error as error:
-            raise self._failed(error) from error
+            raise self._named(error) from error
 
     def count(self, space: int, start: bytes = b"", end: bytes | None = None) -> int:
         """How many keys lie in start <= key < end."""
@@ -106,7 +106,7 @@ class EncryptedStore:
         try:
             return int(self._execute(query, (space, start, *below)).fetchone()[0])
         except driver.Error as error:
-            raise self._failed(error) from error
+            raise self._named(error) from error
 
     # -- writing --------------------------------------------------------------------------------------------
 
@@ -140,6 +140,8 @@ class EncryptedStore:
         try:
             if self._database.connection.in_transaction:
                 self._execute("COMMIT")
+            elif self._pending:  # SQLite gave the transaction up when a read failed
+                raise self._damage or machine("The open transaction was lost")
         except driver.Error as error:
             raise self._failed(error) from error
         except BaseException:
@@ -249,7 +251,11 @@ class EncryptedStore:
             self._execute(_PUT, (space, key, value))
 
     def _failed(self, error: driver.Error) -> ChasquiError:
+        """Rolls back, as after every write that failed; the error to raise."""
         self.rollback()
+        return self._named(error)
+
+    def _named(self, error: driver.Error) -> ChasquiError:
         failure = from_database(error, self._database.path.parent)
         if self._damage is not None and isinstance(failure, ReadOnlyError):
             return self._damage  # SQLCipher refuses to write behind a page that it could not read
