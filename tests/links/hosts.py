@@ -255,6 +255,13 @@ class Hub:
         """Plugs (`up`) or unplugs (`down`) one host's interface."""
         _ip("-n", self.names[number], "link", "set", "eth0", state)
 
+    def address(self, number: int, address: str | None) -> None:
+        """Gives a host an IPv4 address, or takes all it has."""
+        if address is None:
+            _ip("-n", self.names[number], "-4", "addr", "flush", "dev", "eth0")
+        else:
+            _ip("-n", self.names[number], "addr", "add", address, "dev", "eth0")
+
     def _pump(self) -> None:
         waiting: list[tuple[float, int, int, bytes]] = []
         count = 0

@@ -292,6 +292,42 @@ def test_an_error_at_any_step_leaves_whole_files_or_none(
     assert all(item.suffix == ".chq" for item in tmp_path.iterdir())
 
 
+@pytest.mark.must("M-CHQ-7")
+@pytest.mark.parametrize("call", ["write", "fsync", "utime", "rename", "close"])
+@pytest.mark.parametrize("turn", [1, 2, 3])
+def test_the_plug_pulled_at_any_step_leaves_whole_files_and_one_leftover(tmp_path: Path, call: str, turn: int) -> None:
+    bundles = [bundle(n, 15360) for n in range(150)]  # three files
+    child = os.fork()
+    if child == 0:  # the process that dies: it never comes back into pytest
+        try:
+            real, left = getattr(os, call), [turn]
+
+            def last_act(*args: Any, **kwargs: Any) -> Any:
+                left[0] -= 1
+                if left[0] == 0:
+                    if call == "write":
+                        real(args[0], bytes(args[1])[: len(args[1]) // 2])
+                    os._exit(7)
+                return real(*args, **kwargs)
+
+            setattr(os, call, last_act)
+            link(tmp_path).deposit(bundles)
+        finally:
+            os._exit(8)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+    names = [item.name for item in tmp_path.iterdir()]
+    assert sum(name.endswith(".chq.part") for name in names) <= 1
+    ours = link(tmp_path, 1, NOW_S + 2 * DAY_S)
+    found = list(ours.collect())
+    assert set(found) <= set(bundles)
+    assert ours.problems == ()
+    for name in names:
+        os.utime(tmp_path / name, (NOW_S, NOW_S))
+    assert ours.deposit(bundles) == Deposit(150 - len(found), len(found))
+    assert set(ours.collect()) == set(bundles)
+    assert all(item.suffix == ".chq" for item in tmp_path.iterdir())
+
+
 def test_files_that_cannot_be_read_are_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     link(tmp_path).deposit([bundle(1)])
     failing(monkeypatch, "read", errno.EIO, lambda *_: True)

@@ -34,7 +34,7 @@ from chasqui.links.lan_limits import (
 from chasqui.links.places import find_places
 from chasqui.node.link_port import LinkProfile, SessionId, SessionLink
 from tests.links.conformance import CHECKS, Pair, run_check
-from tests.links.hosts import FAST, Host, free_udp_port, joined, run_in, wait_for
+from tests.links.hosts import FAST, Host, Recorder, free_udp_port, joined, run_in, wait_for
 
 HERE = "127.0.0.1"
 
@@ -188,6 +188,30 @@ def test_an_address_that_is_not_there_says_so(port: int) -> None:
     wait_for(lambda: host.link.state != "not running", "a state")
     assert host.link.state == "no network; waiting for one"
     host.stop()
+
+
+def test_a_link_runs_again_after_it_ended(port: int) -> None:
+    other = Host(port, addresses=[HERE])
+    link = LanLink(entropy=os.urandom, addresses=[HERE], port=port, pace=FAST)
+
+    async def once() -> RunId:
+        events = Recorder()
+        task = asyncio.create_task(link.run(events))
+        await asyncio.to_thread(wait_for, lambda: len(events.open) == 1, "a session")
+        run_id = link.own_run_id
+        with pytest.raises(RuntimeError):
+            await link.run(events)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert events.open == []
+        return run_id
+
+    assert asyncio.run(once()) != asyncio.run(once())
+    assert not link._all
+    assert not link._leaving
+    assert not link._tasks
+    assert link._queued_bytes == 0
+    other.stop()
 
 
 def test_an_owner_who_fails_ends_the_link(port: int) -> None:

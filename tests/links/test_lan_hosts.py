@@ -149,6 +149,32 @@ def test_a_cut_cable_heals_by_itself(hub: Hub) -> None:
         second.stop()
 
 
+@pytest.mark.must("M-LAN-1")
+def test_other_addresses_heal_by_themselves_and_another_network_means_another_run_id(hub: Hub) -> None:
+    hub.loss = 0.0
+    first, second = (Host(PORT, namespace=name) for name in hub.names[:2])
+    try:
+        wait_for(lambda: joined(first, second), "a session")
+        wait_for(lambda: len(second.link._presences) == 2, "the IPv6 address")
+        before = second.link.own_run_id
+        hub.address(1, None)
+        hub.address(1, "10.77.0.99/24")
+        wait_for(lambda: "10.77.0.99" in {place.address for place in second.link._presences}, "the new address")
+        wait_for(lambda: joined(first, second), "a session from there")
+        assert second.link.own_run_id == before, "one network stayed"
+        hub.link(1, "down")
+        hub.address(1, None)
+        wait_for(lambda: second.link.state == "no network; waiting for one", "no network")
+        assert second.events.open == []
+        hub.address(1, "10.77.0.98/24")
+        hub.link(1, "up")
+        wait_for(lambda: joined(first, second), "a session on the new network")
+        assert second.link.own_run_id != before
+    finally:
+        first.stop()
+        second.stop()
+
+
 def test_nobody_listens_to_farther_networks(hub: Hub) -> None:
     """A host of another network on the same cable is not connected to and gets no connection."""
     first, second = (Host(PORT, namespace=name) for name in hub.names[:2])

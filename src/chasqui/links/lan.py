@@ -369,6 +369,9 @@ class LanLink:
         now = asyncio.get_running_loop().time()
         known = self._neighbours.get(run_id)
         if known is not None:
+            if now - known.heard_at > 1.6 * self.pace.announce_max_s:
+                known.dial_at, known.failures = now, 0  # was away and is back: no reason to wait
+                self._nudge.set()
             known.heard_at = now
             if (known.place, known.address, known.port) != (place, address, announcement.port):
                 if run_id in self._by_run or run_id in self._dialling:
