@@ -162,7 +162,7 @@ class LanLink:
         """One line for people. It names nobody and no address."""
         if self._events is None:
             return "not running"
-        here, talking = len(self._presences), len(self._sessions)
+        here, talking = len({place.index for place in self._presences}), len(self._sessions)
         if not here:
             if self._refused:
                 return f"cannot use the network ({self._why}); trying again"
@@ -170,9 +170,8 @@ class LanLink:
         line = f"{_count(talking, 'neighbour')} on {_count(here, 'network')}"
         if not talking:
             line = f"looking for neighbours on {_count(here, 'network')}"
-        silent = sum(presence.deaf for presence in self._presences.values())
-        if silent or self._refused:
-            line += f"; {silent + self._refused} not usable now ({self._why})"
+        if self._refused or any(presence.deaf for presence in self._presences.values()):
+            line += f"; not all of it can be used now ({self._why})"
         return line
 
     # -- SessionHost ------------------------------------------------------------------------------------------
