@@ -11,6 +11,7 @@ import pytest
 
 from chasqui.base.errors import (
     DamagedVaultError,
+    MachineError,
 )
 from chasqui.node.store_port import Write
 from tests.store.homes import (
@@ -198,3 +199,20 @@ def test_a_grown_file_that_was_cut(tmp_path: Path) -> None:
     with pytest.raises(DamagedVaultError):
         unlock(home)
     assert snapshot(home) == before
+
+
+def test_a_transaction_that_sqlite_gave_up_is_not_committed_in_name(tmp_path: Path) -> None:
+    with unlock(new_home(tmp_path)) as vault:
+        vault.store.apply([Write(1, b"k", b"v")])
+        vault.store._database.rollback()  # as SQLite does by itself after some failures of reading
+        with pytest.raises(MachineError):
+            vault.store.commit()
+        vault.store.commit()
+        vault.store.apply([Write(1, b"k", b"v")])
+        vault.store._database.rollback()
+        with pytest.raises(MachineError):
+            vault.store.apply([Write(1, b"other", b"v")])
+        assert vault.store.count(1) == 0
+        vault.store.apply([Write(1, b"k", b"v2")])
+        vault.store.commit()
+        assert vault.store.get(1, b"k") == b"v2"

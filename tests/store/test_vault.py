@@ -19,11 +19,13 @@ from chasqui.node.store_port import Write
 from chasqui.store import change_passphrase
 from tests.store.homes import (
     AT_REST,
+    MIB,
     PASSPHRASE,
     child,
     helpful,
     names,
     new_home,
+    sizes,
     snapshot,
     unlock,
 )
@@ -185,9 +187,11 @@ def test_a_vault_opened_in_one_thread_serves_another(tmp_path: Path) -> None:
 
 
 def test_a_relative_path_and_another_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    new_home(tmp_path)
+    home = new_home(tmp_path)
     monkeypatch.chdir(tmp_path)
     with unlock(Path("home")) as vault:
-        vault.store.apply([Write(1, b"k", b"v")])
+        monkeypatch.chdir("/")
+        vault.store.apply(Write(1, i.to_bytes(2, "big"), bytes(15_000)) for i in range(300))
         vault.store.commit()
+    assert sizes(home) == [8 * MIB] * 4
     assert names(tmp_path / "home") == AT_REST

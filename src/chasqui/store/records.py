@@ -121,8 +121,10 @@ class EncryptedStore:
             _check(write)
         if not batch:
             return
-        self._pending += batch
         try:
+            if self._pending:
+                self._check_transaction()
+            self._pending += batch
             self._begin()
             for write in batch:
                 self._put(write)
@@ -138,10 +140,9 @@ class EncryptedStore:
         """Makes all applied writes durable before it returns; see `Store.commit`."""
         self._check_open()
         try:
-            if self._database.connection.in_transaction:
+            if self._pending:
+                self._check_transaction()
                 self._execute("COMMIT")
-            elif self._pending:  # SQLite gave the transaction up when a read failed
-                raise self._damage or machine("The open transaction was lost")
         except driver.Error as error:
             raise self._failed(error) from error
         except BaseException:
@@ -262,6 +263,11 @@ class EncryptedStore:
         if isinstance(failure, DamagedVaultError):
             self._damage = failure
         return failure
+
+    def _check_transaction(self) -> None:
+        """Refuses to go on with a transaction that SQLite gave up by itself when a read failed."""
+        if not self._database.connection.in_transaction:
+            raise self._damage or machine("The vault's database gave up the open transaction")
 
     def _check_open(self) -> None:
         if not self._open:

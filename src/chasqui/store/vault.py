@@ -13,10 +13,10 @@ from chasqui.base.errors import ChasquiError
 from chasqui.base.ports import Entropy
 from chasqui.store import passphrase as phrase
 from chasqui.store.database import Database
-from chasqui.store.failures import damaged, from_os
+from chasqui.store.failures import from_os
 from chasqui.store.header import Grant
 from chasqui.store.header_file import clear_leftovers, read_header, replace_header
-from chasqui.store.layout import HEADER_LOCK_NAME, LOCK_NAME, PAGE_BYTES
+from chasqui.store.layout import HEADER_LOCK_NAME, LOCK_NAME
 from chasqui.store.lock import ProcessLock
 from chasqui.store.migrations import MIGRATIONS, Migration
 from chasqui.store.records import EncryptedStore
@@ -81,13 +81,10 @@ def open_vault(
 
 
 def _open_store(slots: SlotFiles, grant: Grant, entropy: Entropy, migrations: Sequence[Migration]) -> EncryptedStore:
-    path = slots.paths[grant.file_index]
     database: Database | None = None
     try:
         slots.lay_logs()
-        database = Database(path, grant.key)
-        if database.page_count() * PAGE_BYTES > path.stat().st_size:
-            raise damaged("A file of the vault is cut short.")
+        database = Database(slots.paths[grant.file_index], grant.key)
         store = EncryptedStore(database, slots, entropy, migrations)
         slots.touch()
         return store
