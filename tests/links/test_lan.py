@@ -316,18 +316,18 @@ def test_garbage_behind_the_handshake_is_cut(lonely: Host) -> None:
     stranger = Stranger(lonely.listeners()[0])
     stranger.tls.sendall(framed(b"GET / HTTP/1.1"))
     assert stranger.hung_up()
-    wait_for(lambda: not lonely.link._all and not lonely.link._ungreeted, "nothing left of it")
+    wait_for(lambda: not lonely.link._all and not lonely.link._gate.waiting, "nothing left of it")
 
 
 @pytest.mark.must("M-LAN-9")
 def test_who_stalls_in_the_handshake_or_before_the_hello_is_cut(lonely: Host) -> None:
     with socket.create_connection(lonely.listeners()[0]) as tcp:
         stranger = Stranger(lonely.listeners()[0])
-        wait_for(lambda: lonely.link._ungreeted.total() == 2, "two that are not greeted")
+        wait_for(lambda: lonely.link._gate.waiting == 2, "two that are not greeted")
         tcp.settimeout(10)
         assert tcp.recv(1) == b""
         assert stranger.hung_up()
-        wait_for(lambda: not lonely.link._all and not lonely.link._ungreeted, "nothing left of them")
+        wait_for(lambda: not lonely.link._all and not lonely.link._gate.waiting, "nothing left of them")
 
 
 @pytest.mark.must("M-LAN-12")
@@ -426,7 +426,7 @@ def test_a_thousand_connections_are_bounded_and_go_away(port: int, lonely: Host)
     finally:
         for sock in crowd:
             sock.close()
-    wait_for(lambda: not lonely.link._ungreeted, "all gone")
+    wait_for(lambda: not lonely.link._gate.waiting, "all gone")
     other = Host(port, addresses=[HERE])
     wait_for(lambda: joined(lonely, other), "a true neighbour")
     other.stop()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import socket
-from collections import Counter
 from collections.abc import Callable, Collection, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,21 +19,17 @@ from chasqui.base.limits import FRAME_BYTES_MAX, SESSIONS_MAX
 from chasqui.base.ports import Entropy
 from chasqui.links.announcement import NONCE_BYTES, Announcement, RunId, seal_announcement
 from chasqui.links.beacon import Beacon
+from chasqui.links.gate import Gate
 from chasqui.links.identity import LanIdentity, make_identity
 from chasqui.links.lan_limits import (
-    ACCEPTS_PER_SECOND_MAX,
-    ACCEPTS_PER_SECOND_PER_ADDRESS_MAX,
     BACKLOG,
     DIALS_AT_ONCE_MAX,
     DISCOVERY_PORT,
-    NEIGHBOURS_MAX,
-    NEIGHBOURS_PER_ADDRESS_MAX,
     QUEUES_BYTES_MAX,
     SESSIONS_PER_ADDRESS_MAX,
-    UNGREETED_MAX,
-    UNGREETED_PER_ADDRESS_MAX,
     LanPace,
 )
+from chasqui.links.neighbours import Neighbour, Neighbours
 from chasqui.links.places import Place, find_places
 from chasqui.links.session import LanSession
 from chasqui.node.link_port import LinkProfile, SessionEvents, SessionId
@@ -48,19 +43,6 @@ PROFILE: Final = LinkProfile(
     loss_expected=0.0,
     airtime_share_max=1.0,
 )
-
-
-@dataclass
-class _Neighbour:
-    """Somebody whose announcement was heard."""
-
-    run_id: RunId
-    place: Place
-    address: str
-    port: int
-    heard_at: float
-    dial_at: float
-    failures: int = 0
 
 
 @dataclass
@@ -102,11 +84,9 @@ class LanLink:
         self._presences: dict[Place, _Presence] = {}
         self._refused = 0  # places that could not be used at the last scan
         self._why = ""
-        self._neighbours: dict[RunId, _Neighbour] = {}
+        self._neighbours = Neighbours(self.pace, busy=self._busy, draw=self._draw, jitter=self.jitter)
         self._dialling: set[RunId] = set()  # until the hello came: TLS alone is no session yet
-        self._ungreeted: Counter[str] = Counter()
-        self._accepted: Counter[str] = Counter()  # in this second
-        self._accept_second = 0
+        self._gate = Gate()
         self._sessions: dict[SessionId, LanSession] = {}
         self._by_run: dict[RunId, LanSession] = {}
         self._all: set[LanSession] = set()  # those before their hello, too
@@ -200,7 +180,7 @@ class LanLink:
         if len(self._sessions) >= SESSIONS_MAX:
             raise PeerError("There are too many neighbours.")
         if session.dialled is None:
-            self._ungreeted -= Counter({session.address: 1})
+            self._gate.leave(session.address)
         session.id = SessionId(next(self._numbers))
         self._sessions[session.id] = session
         self._by_run[peer] = session
@@ -217,9 +197,10 @@ class LanLink:
         self._leaving.add(session)
         if session.dialled is not None:
             self._dialling.discard(session.dialled)
-            self._redial_later(session.dialled, session.age_s)
+            now = asyncio.get_running_loop().time()
+            self._neighbours.dialled(session.dialled, session.age_s, now)
         elif session.id is None:
-            self._ungreeted -= Counter({session.address: 1})
+            self._gate.leave(session.address)
         if session.id is None:
             return
         del self._sessions[session.id]
@@ -292,8 +273,7 @@ class LanLink:
 
     def _depart(self, place: Place) -> None:
         self._withdraw(self._presences.pop(place))
-        for run_id in [run_id for run_id, one in self._neighbours.items() if one.place == place]:
-            del self._neighbours[run_id]
+        self._neighbours.forget_place(place)
         for session in [session for session in self._all if session.place == place]:
             session.cut()
 
@@ -318,7 +298,7 @@ class LanLink:
                 tick_at = now + self.pace.tick_s
                 for session in list(self._all):
                     session.tick(now)
-                self._forget(now)
+                self._neighbours.forget_silent(now)
                 self._leaving = {session for session in self._leaving if not session.gone}
             self._dial_who_is_due(now)
             until = min([tick_at, *(presence.announce_at for presence in self._presences.values())])
@@ -337,9 +317,7 @@ class LanLink:
             return
         if presence.deaf:
             presence.deaf, presence.pause_s = False, self.pace.announce_first_s
-            for one in self._neighbours.values():
-                if one.place == presence.place:
-                    one.dial_at = now
+            self._neighbours.hurry(presence.place, now)
         presence.announced_at = now
         presence.announce_at = now + self.jitter(presence.pause_s)
         presence.pause_s = min(presence.pause_s * 2, self.pace.announce_max_s)
@@ -354,66 +332,29 @@ class LanLink:
                     presence.pause_s = min(presence.pause_s, self.pace.announce_gap_s)
         self._nudge.set()
 
-    def _forget(self, now: float) -> None:
-        for run_id, one in list(self._neighbours.items()):
-            if now - one.heard_at > self.pace.forget_s and run_id not in self._by_run:
-                del self._neighbours[run_id]
-
     # -- neighbours -------------------------------------------------------------------------------------------
 
-    def _heard(self, place: Place, address: str, announcement: Announcement) -> None:
-        run_id = announcement.run_id
-        if run_id == self.own_run_id:
-            return
-        now = asyncio.get_running_loop().time()
-        known = self._neighbours.get(run_id)
-        if known is not None:
-            if now - known.heard_at > 1.6 * self.pace.announce_max_s:
-                known.dial_at, known.failures = now, 0  # was away and is back: no reason to wait
-                self._nudge.set()
-            known.heard_at = now
-            if (known.place, known.address, known.port) != (place, address, announcement.port):
-                if run_id in self._by_run or run_id in self._dialling:
-                    return  # another way to one whom we have
-                known.place, known.address, known.port = place, address, announcement.port
-            return
-        if not self._make_room(address):
-            return
-        self._neighbours[run_id] = _Neighbour(run_id, place, address, announcement.port, now, now)
-        self._hurry(place)
+    def _busy(self, run_id: RunId) -> bool:
+        return run_id in self._by_run or run_id in self._dialling
 
-    def _make_room(self, address: str) -> bool:
-        """Forgets somebody at random, where there are too many: a flood pushes out itself, too."""
-        rivals = [one for one in self._neighbours.values() if one.address == address]
-        if len(rivals) < NEIGHBOURS_PER_ADDRESS_MAX:
-            if len(self._neighbours) < NEIGHBOURS_MAX:
-                return True
-            rivals = list(self._neighbours.values())
-        idle = [r.run_id for r in rivals if r.run_id not in self._by_run and r.run_id not in self._dialling]
-        if idle:
-            del self._neighbours[idle[self._draw(len(idle))]]
-        return bool(idle)
+    def _draw(self, below: int) -> int:
+        return int.from_bytes(self._entropy(4), "big") % below
+
+    def _heard(self, place: Place, address: str, announcement: Announcement) -> None:
+        if announcement.run_id == self.own_run_id:
+            return
+        if self._neighbours.heard(place, address, announcement, asyncio.get_running_loop().time()):
+            self._hurry(place)
 
     def _dial_who_is_due(self, now: float) -> None:
-        if len(self._dialling) >= DIALS_AT_ONCE_MAX or len(self._sessions) >= SESSIONS_MAX:
+        room = min(DIALS_AT_ONCE_MAX - len(self._dialling), SESSIONS_MAX - len(self._sessions))
+        if room <= 0:
             return
-        due = [
-            one
-            for one in self._neighbours.values()
-            if one.dial_at <= now
-            and one.run_id > self.own_run_id
-            and one.run_id not in self._by_run
-            and one.run_id not in self._dialling
-            and one.place in self._presences
-        ]
-        if len(due) > 1:  # under a flood of forged announcements the true ones have their chance
-            turn = self._draw(len(due))
-            due = due[turn:] + due[:turn]
-        for one in due[: DIALS_AT_ONCE_MAX - len(self._dialling)]:
+        for one in self._neighbours.due(now, self.own_run_id, room):
             self._dialling.add(one.run_id)
             self._start(self._dial(one))
 
-    async def _dial(self, one: _Neighbour) -> None:
+    async def _dial(self, one: Neighbour) -> None:
         identity, place = self._identity, one.place
         assert identity is not None  # noqa: S101
         loop = asyncio.get_running_loop()
@@ -443,18 +384,6 @@ class LanLink:
             session.cut()
             raise
 
-    def _redial_later(self, run_id: RunId, age_s: float) -> None:
-        """A dialled session ended: longer and longer pauses, unless it had been a good one."""
-        one = self._neighbours.get(run_id)
-        if one is None:
-            return
-        one.failures = 1 if age_s > self.pace.redial_max_s else min(one.failures + 1, 16)
-        wait_s = min(self.pace.redial_first_s * 2 ** (one.failures - 1), self.pace.redial_max_s)
-        one.dial_at = asyncio.get_running_loop().time() + self.jitter(wait_s)
-
-    def _draw(self, below: int) -> int:
-        return int.from_bytes(self._entropy(4), "big") % below
-
     # -- accepting --------------------------------------------------------------------------------------------
 
     def _listen(self, place: Place) -> None:
@@ -475,29 +404,17 @@ class LanLink:
                 loop.call_later(self.pace.rescan_s, self._listen, presence.place)
                 return
             address = str(source[0]).partition("%")[0]
-            if not presence.place.holds(source) or not self._has_room(address):
+            if not presence.place.holds(source) or not self._has_room(address, loop.time()):
                 sock.close()
                 continue
             sock.setblocking(False)
-            self._ungreeted[address] += 1
             self._start(self._welcome(presence.place, sock, address))
 
-    def _has_room(self, address: str) -> bool:
-        second = int(asyncio.get_running_loop().time())
-        if second != self._accept_second:
-            self._accept_second = second
-            self._accepted.clear()
-        if (
-            self._accepted.total() >= ACCEPTS_PER_SECOND_MAX
-            or self._accepted[address] >= ACCEPTS_PER_SECOND_PER_ADDRESS_MAX
-            or self._ungreeted.total() >= UNGREETED_MAX
-            or self._ungreeted[address] >= UNGREETED_PER_ADDRESS_MAX
-            or len(self._sessions) >= SESSIONS_MAX
-            or sum(session.address == address for session in self._sessions.values()) >= SESSIONS_PER_ADDRESS_MAX
-        ):
-            return False
-        self._accepted[address] += 1
-        return True
+    def _has_room(self, address: str, now: float) -> bool:
+        beside = sum(session.address == address for session in self._sessions.values())
+        return (
+            len(self._sessions) < SESSIONS_MAX and beside < SESSIONS_PER_ADDRESS_MAX and self._gate.enter(address, now)
+        )
 
     async def _welcome(self, place: Place, sock: socket.socket, address: str) -> None:
         identity = self._identity
@@ -558,7 +475,7 @@ class LanLink:
         self._leaving.clear()
         self._neighbours.clear()
         self._dialling.clear()
-        self._ungreeted.clear()
+        self._gate = Gate()
         self._identity = None
         self._events = None
 
