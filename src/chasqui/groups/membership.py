@@ -114,9 +114,6 @@ class _View:
         return replace(self, seats=seats, admissions=admissions, contact=self.contact or contact)
 
 
-_NOTHING = _View({}, {}, {}, frozenset(), False)
-
-
 def _rights(history: History) -> int:
     """Bit i: the issuer of order[i] held the right in its causal past (rule 1), whatever happened elsewhere."""
     order, past = history.order, history.past

@@ -1,0 +1,100 @@
+"""Receipts: canonical, bounded, and saying only what is so."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chasqui.base.errors import PeerError
+from chasqui.base.limits import RECEIPT_BITMAP_BYTES_MAX, SEQUENCE_MAX
+from chasqui.base.ranges import Ranges
+from chasqui.sealed.receipts import ReceiptEntry, decode_receipts, encode_receipts, entry_for
+
+numbers = st.sets(st.integers(1, 400))
+bitmaps = st.one_of(st.just(b""), st.builds(lambda a, b: a + bytes((b,)), st.binary(max_size=20), st.integers(1, 255)))
+entries = st.builds(ReceiptEntry, st.integers(0, 2**16 - 1), st.integers(0, 2**20), bitmaps)
+
+
+def ranges_of(model: set[int]) -> Ranges:
+    return Ranges().union(Ranges(tuple((n, n) for n in model)))
+
+
+@given(st.lists(entries, max_size=6, unique_by=lambda entry: entry.leaf))
+def test_receipts_come_back(some: list[ReceiptEntry]) -> None:
+    data = encode_receipts(some)
+    assert decode_receipts(data) == tuple(sorted(some))
+    assert encode_receipts(reversed(some)) == data
+
+
+@given(st.binary(max_size=60))
+def test_what_is_accepted_is_canonical(data: bytes) -> None:
+    try:
+        read = decode_receipts(data)
+    except PeerError:
+        return
+    assert encode_receipts(read) == data
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\0\0\0\0\1\1\0",  # ends in a zero byte
+        b"\0\0\0\0\1\2\1\0",
+        b"\0\1\0\0\1\0\0\0\0\0\1\0",  # leaves out of order
+        b"\0\0\0\0\1\0\0\0\0\0\1\0",  # a leaf twice
+        b"\0\0\0\0\1",  # cut
+        b"\0\0\0\0\1\5\1",
+        b"\0\0\xff\xff\xff\1\1",  # object 2^24 + 1
+        b"\0\0\xff\xff\xfe\1\1",  # object 2^24
+        b"\0\0\xff\xff\0\xff" + b"\1" * 255,
+    ],
+)
+def test_what_is_refused(data: bytes) -> None:
+    with pytest.raises(PeerError):
+        decode_receipts(data)
+
+
+def test_the_largest_number_is_named() -> None:
+    (entry,) = decode_receipts(b"\0\0\xff\xff\xfd\1\1")
+    assert entry.last == entry.have.last == SEQUENCE_MAX
+    (entry,) = decode_receipts(b"\0\0\xff\xff\xff\0")
+    assert entry.last == SEQUENCE_MAX
+
+
+@given(entries)
+def test_last_is_the_last(entry: ReceiptEntry) -> None:
+    assert entry.last == entry.have.last
+
+
+@given(numbers, st.integers(1, 50))
+def test_an_entry_says_what_there_is(model: set[int], floor: int) -> None:
+    """Never more than there is (above the floor), and all of it as far as a bitmap reaches."""
+    model = {n for n in model if n >= floor}
+    entry = entry_for(3, ranges_of(model), floor)
+    said = {n for first, last in entry.have.spans for n in range(first, last + 1) if n >= floor}
+    assert said == model
+    assert entry.contiguous + 1 not in model
+    assert decode_receipts(encode_receipts([entry])) == (entry,)
+
+
+def test_far_beyond_the_bitmap_nothing_is_said() -> None:
+    end = 10 + 2 + RECEIPT_BITMAP_BYTES_MAX * 8 - 1
+    inside = entry_for(0, ranges_of(set(range(1, 11)) | {end}), 1)
+    assert inside.have.last == end
+    assert len(inside.bitmap) == RECEIPT_BITMAP_BYTES_MAX
+    beyond = entry_for(0, ranges_of(set(range(1, 11)) | {end + 1}), 1)
+    assert beyond == ReceiptEntry(0, 10, b"")
+    huge = entry_for(0, Ranges(((1, 10), (5000, SEQUENCE_MAX))), 1)
+    assert huge == ReceiptEntry(0, 10, b"")
+
+
+def test_the_worst_receipts_are_read_quickly() -> None:
+    """A bundle full of bitmaps with every second bit: an insider must not be able to stop us with it."""
+    worst = b"".join(leaf.to_bytes(2, "big") + b"\0\0\1\xff" + b"\x55" * 255 for leaf in range(58))
+    began = time.process_time()
+    spans = sum(len(entry.have.spans) for entry in decode_receipts(worst))
+    assert spans == 58 * 1021
+    assert time.process_time() - began < 2
