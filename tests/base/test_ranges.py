@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,7 +28,7 @@ def numbers_of(ranges: Ranges) -> set[int]:
 
 def is_normal(ranges: Ranges) -> bool:
     flat = [edge for span in ranges.spans for edge in span]
-    apart = all(a[1] + 1 < b[0] for a, b in zip(ranges.spans, ranges.spans[1:], strict=False))
+    apart = all(a[1] + 1 < b[0] for a, b in pairwise(ranges.spans))
     return flat == sorted(flat) and apart
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from hashlib import blake2b
+from itertools import pairwise
 
 import pytest
 
@@ -21,7 +22,6 @@ def test_a_secret_shows_nothing() -> None:
         str(secret),
         f"{secret}",
         f"{secret!r}",
-        "%s" % secret,
         repr([secret]),
         repr({1: secret}),
     ):
@@ -59,7 +59,7 @@ def test_steps_of_bundles() -> None:
     steps = limits.BUNDLE_STEPS
     assert list(steps) == sorted(set(steps))
     assert {128, 207, 15360} <= set(steps)
-    assert max(b / a for a, b in zip(steps, steps[1:], strict=False)) < 1.51
+    assert max(b / a for a, b in pairwise(steps)) < 1.51
 
 
 def test_every_error_says_whose_fault_it_is() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -182,7 +183,7 @@ def test_the_header_shows_nothing_without_the_key() -> None:
     for bit in range(32):
         ones = sum(field >> bit & 1 for field in fields)
         assert 80 < ones < 176, f"bit {bit}: {ones} of 256"  # six standard deviations
-    deltas = [(b - a) % 2**32 for a, b in zip(fields, fields[1:], strict=False)]
+    deltas = [(b - a) % 2**32 for a, b in pairwise(fields)]
     assert len(set(deltas)) == len(deltas)
 
 

@@ -1,0 +1,49 @@
+"""Operations for the tests of membership: unsigned, with ids that follow from their content."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+from chasqui.base.ids import NO_GROUP, EpochId, GroupId, MemberKey, ObjectId
+from chasqui.base.schema import encode
+from chasqui.groups.operation import Add, Change, Genesis, GroupKind, Operation, Reason, Remove, Role
+from chasqui.sealed.kinds import Kind
+from chasqui.sealed.object import Origin, SignedObject
+
+GROUP = GroupId(b"G" * 16)
+
+
+def key(name: str) -> MemberKey:
+    """A member key that says whose it is."""
+    return MemberKey(name.encode().ljust(32, b"."))
+
+
+def operation(issuer: str, change: Change, salt: int = 0) -> Operation:
+    """An operation as `members` sees it; `salt` tells apart what would be equal and changes the order of ids."""
+    body = encode(change)
+    made_id = ObjectId(blake2b(issuer.encode() + bytes(1) + body + salt.to_bytes(4, "big"), digest_size=16).digest())
+    group = NO_GROUP if isinstance(change, Genesis) else GROUP
+    origin = Origin(EpochId(bytes(16)), 0, 0)
+    signed = SignedObject(group, key(issuer), 1, 0, Kind.OP, body, b"", origin, bytes(64))
+    return Operation(made_id, key(issuer), 1, 0, change, signed)
+
+
+def found(issuer: str, kind: GroupKind = GroupKind.GROUP, salt: int = 0) -> Operation:
+    """A genesis."""
+    return operation(issuer, Genesis(kind, 3, "convoy", bytes(16), 0), salt)
+
+
+def add(issuer: str, member: str, *heads: Operation, role: Role = Role.MEMBER, salt: int = 0) -> Operation:
+    """An addition that cites these."""
+    return operation(issuer, Add(ids(heads), key(member), bytes(32), role), salt)
+
+
+def remove(issuer: str, member: str, *heads: Operation, salt: int = 0) -> Operation:
+    """A removal that cites these."""
+    reason = Reason.LEFT if issuer == member else Reason.REMOVED
+    return operation(issuer, Remove(ids(heads), key(member), 0, reason), salt)
+
+
+def ids(operations: tuple[Operation, ...]) -> tuple[bytes, ...]:
+    """The ids in the order in which an operation cites them."""
+    return tuple(sorted(o.id for o in operations))
