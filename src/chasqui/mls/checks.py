@@ -55,7 +55,6 @@ class Check(Enum):
     KEY_PACKAGE_SUITE = (315, "RFC 10.1", "the key package is for another cipher suite or version")
     KEY_PACKAGE_INIT_KEY = (316, "RFC 10.1", "init_key equals the leaf's encryption key")
     KEY_PACKAGE_EXTENSION = (317, "RFC 10", "an extension of the key package is not in its capabilities")
-    CREDENTIAL_REFUSED = (318, "RFC 5.3.1", "the application refuses the credential")
 
     # 4xx: framing
     WRONG_GROUP = (401, "RFC 6", "the message belongs to another group")
@@ -66,7 +65,6 @@ class Check(Enum):
     CONFIRMATION_TAG = (406, "RFC 6.1", "the confirmation tag is invalid")
     PUBLIC_APPLICATION = (407, "RFC 6", "application data travels in a PublicMessage")
     EXTERNAL_CONTENT = (408, "RFC 6.1", "the sender type may not send this content")
-    EXTERNAL_PRIVATE = (409, "RFC 12.1.8", "a sender outside the group used a PrivateMessage")
     OWN_MESSAGE = (410, "RFC 12.4.2", "the message claims to be our own: reflected, or sent by a copy of us")
     PADDING = (411, "RFC 6.3.1", "the padding is not all zero")
     GENERATION_PAST = (412, "RFC 9.2", "the key of this generation is already used or erased: a replay")
@@ -96,7 +94,6 @@ class Check(Enum):
     EXTERNAL_BY_REFERENCE = (519, "RFC 12.4.3.2", "an external commit refers to a proposal")
     EXTERNAL_REMOVE = (520, "RFC 12.2", "the member whom an external commit removes is not its sender")
     EXTERNAL_PROPOSAL_TYPE = (521, "RFC 12.1.8", "an external sender may not send this proposal")
-    UPDATE_NOT_BY_REFERENCE = (522, "RFC 12.2", "an Update stands in a commit by value, so it is the committer's")
     TOO_MANY_PROPOSALS = (523, "beyond", "more proposals than limits.py allows")
     EXTENSION_MALFORMED = (524, "RFC 13.4", "a known extension does not decode")
     GROUP_CLOSED = (525, "RFC 12.4.2", "the group was closed by a ReInit")

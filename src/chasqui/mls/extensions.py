@@ -94,6 +94,10 @@ class Capabilities:
     def supports_extension(self, number: int) -> bool:
         return number in DEFAULT_EXTENSIONS or number in self.extensions
 
+    def understands_extension(self, number: int) -> bool:
+        """For our own capabilities: GREASE stands in the list for others to ignore, we support none of it."""
+        return number not in GREASE and self.supports_extension(number)
+
     def supports_proposal(self, number: int) -> bool:
         return number in DEFAULT_PROPOSALS or number in self.proposals
 

@@ -73,7 +73,7 @@ def join_external(
     template, seed, signature_key = _identity(crypto, keys)
     if info.context.group_id in known_groups and replaces is None:
         raise PeerError(Check.GROUP_ID_KNOWN)
-    old_tree = check_group_info(crypto, info, tree, template.capabilities.supports_extension, now)
+    old_tree = check_group_info(crypto, info, tree, template.capabilities.understands_extension, now)
     kem_output, init = external_init_sender(crypto, _external_pub(info), fresh(entropy, crypto.kem.seed_bytes))
     sender = Sender(SenderType.NEW_MEMBER_COMMIT)
     proposals: list[Proposal] = [ExternalInit(kem_output)]

@@ -69,7 +69,7 @@ def join(
         raise PeerError(Check.WELCOME_SUITE, "group info")
     if info.context.group_id in known_groups:
         raise PeerError(Check.GROUP_ID_KNOWN)
-    ratchet_tree = check_group_info(crypto, info, tree, key_package.leaf.capabilities.supports_extension, now)
+    ratchet_tree = check_group_info(crypto, info, tree, key_package.leaf.capabilities.understands_extension, now)
     own_leaf = next((number for number, leaf in ratchet_tree.leaves() if leaf.raw == key_package.leaf.raw), None)
     if own_leaf is None:
         raise PeerError(Check.WELCOME_OWN_LEAF)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from chasqui.mls import limits
 from chasqui.mls.checks import Check
 from chasqui.mls.errors import PeerError
-from chasqui.mls.extensions import VERSION_MLS10, Extension, check_group_extensions
+from chasqui.mls.extensions import GREASE, VERSION_MLS10, Extension, check_group_extensions
 from chasqui.mls.framing import Sender, SenderType
 from chasqui.mls.key_package import KeyPackage
 from chasqui.mls.leaf import LeafNode, LeafSource
@@ -228,6 +228,8 @@ def _apply_adds(
 
 
 def _check_new_extensions(draft: TreeDraft, extensions: tuple[Extension, ...]) -> None:
+    if any(extension.type in GREASE for extension in extensions):
+        raise PeerError(Check.GCE_UNSUPPORTED, "GREASE")
     for number, leaf in draft.leaves():
         try:
             leaf.check_group(extensions)
