@@ -44,3 +44,8 @@ HPKE_PAIRING_REPLY: Final = b"chasqui pairing reply 1"
 MAGIC_COURIER: Final = b"CHQB"
 MAGIC_OFFER: Final = b"CHQO"
 MAGIC_REPLY: Final = b"CHQR"
+
+# The LAN link (docs/spec/lan.md): announcements that look random, and the run id of a certificate.
+LAN_MASK: Final = b"chq1 lan mask"
+LAN_CHECK: Final = b"chq1 lan check"
+LAN_RUN_ID: Final = b"chq1 lan run id"

@@ -13,7 +13,7 @@ from typing import Final, NewType
 
 from chasqui.base.errors import PeerError
 from chasqui.base.hashing import labelled_hash
-from chasqui.links.lan_labels import LAN_CHECK, LAN_MASK
+from chasqui.base.labels import LAN_CHECK, LAN_MASK
 
 RunId = NewType("RunId", bytes)  # 16 bytes: hash of the certificate made at this start
 

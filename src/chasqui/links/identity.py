@@ -20,9 +20,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from chasqui.base.hashing import labelled_hash
+from chasqui.base.labels import LAN_RUN_ID
 from chasqui.base.ports import Entropy
 from chasqui.links.announcement import RUN_ID_BYTES, RunId
-from chasqui.links.lan_labels import LAN_RUN_ID
 
 _SERIAL_BYTES: Final = 19  # below the 20 that RFC 5280 allows
 _FROM: Final = datetime(2000, 1, 1, tzinfo=UTC)  # the same for all: our clock stays out of it
