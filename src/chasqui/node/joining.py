@@ -53,8 +53,9 @@ def join_group(tx: Transaction, group: GroupId) -> tuple[GroupRecord, GroupId]:
     if invitation is None:
         raise UserError("There is no invitation to this group.", todo="See `chasqui group list`.")
     body = read_welcome(invitation.body)
+    label = unused_label(tx, invitation_name(invitation))  # before the group itself takes it
     record, _ = enter(tx, body, invitation.key_package)
-    record = save_group(tx, group, record, name=unused_label(tx, record.name))
+    record = save_group(tx, group, record, name=label)
     tx.erase(Space.INVITATION, group)
     tx.put(Space.ALIAS, body.inviter, invitation.contact)
     return record, GroupId(invitation.contact)

@@ -1,0 +1,131 @@
+"""`group ...`: carried out on a node."""
+
+from __future__ import annotations
+
+from chasqui.app import requests
+from chasqui.app.desk import stamp, stamp_or_none
+from chasqui.app.names import find_contact, find_group, find_invitation, find_member
+from chasqui.app.results import (
+    Added,
+    ForkLine,
+    GroupDetails,
+    GroupLine,
+    GroupMade,
+    Groups,
+    Left,
+    MemberLine,
+    PendingLine,
+    Removed,
+)
+from chasqui.app.runner import Runner
+from chasqui.base.errors import UsageError, UserError
+from chasqui.base.ids import GroupId, MemberKey
+from chasqui.groups.operation import GroupKind, Role
+from chasqui.node import inputs
+from chasqui.node.records import ContactRecord, InvitationRecord, Space
+from chasqui.node.transaction import Transaction
+from chasqui.node.views import GroupView, group_view, list_groups
+
+_ROLES = {"member": Role.MEMBER, "admin": Role.ADMIN}
+
+
+def create(runner: Runner, request: requests.CreateGroup) -> GroupMade:
+    """A group with us alone in it."""
+    group: GroupId = runner.step(inputs.CreateGroup(request.name, request.retention_s))
+    return GroupMade(group.hex(), group_view(runner.look(), group).name)
+
+
+def list_all(runner: Runner, request: requests.ListGroups) -> Groups:
+    """All groups and invitations, by name; contacts have a list of their own."""
+    return Groups(lines_of(runner.look()))
+
+
+def lines_of(tx: Transaction) -> tuple[GroupLine, ...]:
+    """Groups and invitations as lines."""
+    return tuple(
+        GroupLine(line.id.hex(), line.name, line.state, line.members, line.messages)
+        for line in list_groups(tx)
+        if line.kind is not GroupKind.CONTACT
+    )
+
+
+def show(runner: Runner, request: requests.ShowGroup) -> GroupDetails:
+    """Everything about a group or contact."""
+    tx = runner.look()
+    view = group_view(tx, find_group(tx, request.group))
+    return GroupDetails(
+        view.id.hex(),
+        view.name,
+        view.state,
+        view.head.hex(),
+        tuple(
+            MemberLine(
+                m.name,
+                m.key.hex(),
+                m.role,
+                m.state,
+                stamp_or_none(m.last_heard_s),
+                stamp_or_none(m.renewed_s),
+                m.key == view.own,
+                m.delivered_up_to,
+            )
+            for m in view.members
+        ),
+        tuple(PendingLine(p.op, p.member, stamp(p.since_s)) for p in view.pending),
+        tuple(
+            ForkLine(fork.parent.hex(), tuple(_name_in(view, key) for key in fork.committers), fork.by_one_member)
+            for fork in view.forks
+        ),
+        view.retention_s,
+        view.kind is GroupKind.CONTACT,
+    )
+
+
+def add(runner: Runner, request: requests.AddMember) -> Added:
+    """Invites a contact, or notes that it waits for a key package."""
+    tx = runner.look()
+    group, contact = find_group(tx, request.group), find_contact(tx, request.contact)
+    member: bytes = runner.step(inputs.AddMember(group, contact, _ROLES[request.role]))
+    tx = runner.look()
+    record = tx.load(Space.CONTACT, contact, ContactRecord)
+    return Added(
+        member.hex() if member else None,
+        "invited" if member else "pending",
+        group_view(tx, group).name,
+        record.name if record else "",
+    )
+
+
+def join(runner: Runner, request: requests.JoinGroup) -> GroupMade:
+    """Accepts an invitation."""
+    group = find_invitation(runner.look(), request.group)
+    runner.step(inputs.JoinGroup(group))
+    return GroupMade(group.hex(), group_view(runner.look(), group).name)
+
+
+def remove(runner: Runner, request: requests.RemoveMember) -> Removed:
+    """Puts a member out."""
+    tx = runner.look()
+    group = find_group(tx, request.group)
+    if tx.load(Space.INVITATION, group, InvitationRecord) is not None and tx.get(Space.GROUP, group) is None:
+        raise UserError("You have not joined this group.", todo="`chasqui group join GROUP`")
+    member = find_member(tx, group, request.member)
+    if member.key == group_view(tx, group).own:
+        raise UsageError("This is you.", todo="Use `chasqui group leave GROUP`.")
+    runner.step(inputs.RemoveMember(group, member.key))
+    view = group_view(runner.look(), group)
+    pending = view.state == "removal-pending"
+    return Removed(member.key.hex(), member.name, "removal-pending" if pending else "removed")
+
+
+def leave(runner: Runner, request: requests.LeaveGroup) -> Left:
+    """We leave."""
+    tx = runner.look()
+    group = find_group(tx, request.group)
+    name = group_view(tx, group).name
+    runner.step(inputs.LeaveGroup(group))
+    return Left(group.hex(), name, "left")
+
+
+def _name_in(view: GroupView, key: MemberKey) -> str:
+    return next((m.name for m in view.members if m.key == key), key.hex()[:8])

@@ -1,0 +1,92 @@
+"""`link ...`: carried out on a node, and what the kinds of link of this version are."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from chasqui.app import requests
+from chasqui.app.desk import Ask, Surroundings
+from chasqui.app.errors import LinkFailedError
+from chasqui.app.results import LinkGone, LinkLine, LinkMade, Links, LinkTested
+from chasqui.app.runner import Runner
+from chasqui.base.errors import UserError
+from chasqui.links.folder import FolderLink
+from chasqui.node import inputs
+from chasqui.node.records import LinkRecord
+from chasqui.node.transaction import Transaction
+from chasqui.node.views import list_links
+
+
+def now_s() -> int:
+    """The clock of this machine."""
+    return int(time.time())
+
+
+def folder_link(settings: Mapping[str, str]) -> FolderLink:
+    """The folder link of a record."""
+    return FolderLink(Path(settings["path"]), entropy=secrets.token_bytes, clock=now_s)
+
+
+def add(runner: Runner, request: requests.AddLink) -> LinkMade:
+    """Sets a link up. The folder need not be there yet."""
+    link: str = runner.step(inputs.AddLink(request.kind, request.settings))
+    return LinkMade(link)
+
+
+def list_all(runner: Runner, request: requests.ListLinks, around: Surroundings) -> Links:
+    """All links."""
+    return Links(lines_of(runner.look(), around))
+
+
+def lines_of(tx: Transaction, around: Surroundings) -> tuple[LinkLine, ...]:
+    """Links as lines. A link whose state nobody has yet is said to be starting."""
+    states = around.link_states()
+    return tuple(
+        LinkLine(link, record.kind, dict(record.settings), states.get(link) or _at_rest(record, around))
+        for link, record in list_links(tx)
+    )
+
+
+def remove(runner: Runner, request: requests.RemoveLink) -> LinkGone:
+    """Forgets a link; what lies on the medium stays there."""
+    link = find_link(runner.look(), request.id)[0]
+    runner.step(inputs.RemoveLink(link))
+    return LinkGone(link)
+
+
+def test(ask: Ask, request: requests.TestLink, around: Surroundings) -> LinkTested:
+    """Tries a link. Raises `LinkFailedError` where it does not work."""
+    link, record = ask(lambda runner: find_link(runner.look(), request.id))
+    settings = dict(record.settings)
+    if record.kind != "folder":
+        if around.pid is None:
+            raise LinkFailedError(
+                "This link works only while the daemon runs.", todo="Start it: `chasqui up --detach`."
+            )
+        return LinkTested(link, True, around.link_states().get(link, "starting"))
+    folder_link(settings).collect().close()  # type: ignore[attr-defined]  # a generator; raises where nothing is there
+    if not os.access(settings["path"], os.W_OK | os.X_OK):
+        raise LinkFailedError(
+            "The folder is there, but it cannot be written.",
+            safety="What lies there can still be taken in.",
+            todo="Check the write protection of the stick, and whose folder it is.",
+        )
+    return LinkTested(link, True, "The folder is there and can be written.")
+
+
+def find_link(tx: Transaction, text: str) -> tuple[str, LinkRecord]:
+    """A link by its id. Raises `UserError`."""
+    for link, record in list_links(tx):
+        if link == text.lower():
+            return link, record
+    raise UserError("There is no such link.", todo="See `chasqui link list`.")
+
+
+def _at_rest(record: LinkRecord, around: Surroundings) -> str:
+    if record.kind == "folder":
+        return "ready" if os.path.isdir(dict(record.settings)["path"]) else "not there now: is the stick plugged in?"
+    return "starting" if around.pid is not None else "waits for the daemon (`chasqui up`)"

@@ -1,0 +1,172 @@
+"""What a command asks of a vault: one typed request each, the same in this process and over the daemon's socket.
+
+GROUP, CONTACT and MEMBER are what the person typed; names are resolved where the vault is. Bytes of files travel
+beside a request (`wire`), never in it.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+
+class Request(msgspec.Struct, frozen=True, tag_field="do", tag=True, forbid_unknown_fields=True):
+    """Base of every request."""
+
+
+class ShowStatus(Request, frozen=True):
+    """`status`"""
+
+
+class Stop(Request, frozen=True):
+    """`down`, `lock`: ends the daemon."""
+
+
+class MakeOffer(Request, frozen=True):
+    """`contact offer`: the answer's bytes are the file."""
+
+
+class Accept(Request, frozen=True):
+    """`contact accept`: the bytes beside it are the file; those of the answer are the reply, if there is one."""
+
+    label: str | None
+    wants_reply: bool
+
+
+class Verify(Request, frozen=True):
+    """`contact verify`"""
+
+    contact: str
+
+
+class ListContacts(Request, frozen=True):
+    """`contact list`"""
+
+
+class CreateGroup(Request, frozen=True):
+    """`group create`; retention in seconds, 0 for ever."""
+
+    name: str
+    retention_s: int
+
+
+class ListGroups(Request, frozen=True):
+    """`group list`"""
+
+
+class ShowGroup(Request, frozen=True):
+    """`group show`"""
+
+    group: str
+
+
+class AddMember(Request, frozen=True):
+    """`group add`"""
+
+    group: str
+    contact: str
+    role: Literal["member", "admin"]
+
+
+class JoinGroup(Request, frozen=True):
+    """`group join`"""
+
+    group: str
+
+
+class RemoveMember(Request, frozen=True):
+    """`group remove`"""
+
+    group: str
+    member: str
+
+
+class LeaveGroup(Request, frozen=True):
+    """`group leave`"""
+
+    group: str
+
+
+class SendText(Request, frozen=True):
+    """`send GROUP TEXT`"""
+
+    group: str
+    text: str
+    urgent: bool
+
+
+class SendFile(Request, frozen=True):
+    """`send GROUP --file`: the bytes beside it are the file's."""
+
+    group: str
+    name: str
+    urgent: bool
+
+
+class Read(Request, frozen=True):
+    """`read`"""
+
+    group: str
+    since: int
+
+
+class Save(Request, frozen=True):
+    """`save`: the bytes of the answer are the file's."""
+
+    group: str
+    id: str
+
+
+class AddLink(Request, frozen=True):
+    """`link add`"""
+
+    kind: Literal["folder", "lan"]
+    settings: tuple[tuple[str, str], ...]
+
+
+class ListLinks(Request, frozen=True):
+    """`link list`"""
+
+
+class TestLink(Request, frozen=True):
+    """`link test`"""
+
+    __test__ = False  # for pytest: this is no test
+    id: str
+
+
+class RemoveLink(Request, frozen=True):
+    """`link remove`"""
+
+    id: str
+
+
+class Sync(Request, frozen=True):
+    """`sync`"""
+
+
+AnyRequest = (
+    ShowStatus
+    | Stop
+    | MakeOffer
+    | Accept
+    | Verify
+    | ListContacts
+    | CreateGroup
+    | ListGroups
+    | ShowGroup
+    | AddMember
+    | JoinGroup
+    | RemoveMember
+    | LeaveGroup
+    | SendText
+    | SendFile
+    | Read
+    | Save
+    | AddLink
+    | ListLinks
+    | TestLink
+    | RemoveLink
+    | Sync
+)

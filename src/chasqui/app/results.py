@@ -1,0 +1,355 @@
+"""What commands answer: the JSON documents of `docs/reference/cli.md`, as types.
+
+Ids and keys are hex, times RFC 3339 in UTC or null. A field in `_PEOPLE_ONLY` is for the screen and stays out of
+the document.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import msgspec
+from msgspec import UNSET, UnsetType, field
+
+
+class Result(msgspec.Struct, frozen=True):
+    """Base of every answer."""
+
+    _PEOPLE_ONLY: ClassVar[tuple[str, ...]] = ()
+
+    def document(self) -> dict[str, Any]:
+        """What `--json` prints."""
+        plain: dict[str, Any] = msgspec.to_builtins(self)
+        return {key: value for key, value in plain.items() if key not in self._PEOPLE_ONLY}
+
+
+class Candidate(Result, frozen=True):
+    """One of several things that a name could mean."""
+
+    name: str
+    id: str
+
+
+class ErrorDocument(Result, frozen=True):
+    """Why a command was not done, whose safety it touches, what to do."""
+
+    code: str
+    message: str
+    safety: str
+    todo: str
+    candidates: tuple[Candidate, ...] | UnsetType = UNSET
+
+
+class VaultMade(Result, frozen=True):
+    """`init`"""
+
+    vault: str
+    name: str
+
+
+class Done(Result, frozen=True):
+    """Nothing to tell but that it is done."""
+
+
+class DaemonState(Result, frozen=True):
+    """Whether a daemon runs on the vault, and as which process."""
+
+    running: bool
+    pid: int | None
+
+
+class PassphraseChanged(Result, frozen=True):
+    """`passphrase`"""
+
+    changed: bool
+
+
+class Locked(Result, frozen=True):
+    """`lock`"""
+
+    locked: bool
+
+
+class LinkLine(Result, frozen=True):
+    """A link that is set up. `state` is one line for people."""
+
+    id: str
+    kind: str
+    settings: dict[str, str]
+    state: str
+
+
+class GroupLine(Result, frozen=True):
+    """A line of `group list`."""
+
+    id: str
+    name: str
+    state: str
+    members: int
+    messages: int
+
+
+class WaitingCounts(Result, frozen=True):
+    """What is held for links: bundles in all, those of them that are carried for others, and invitations."""
+
+    bundles: int
+    carried: int
+    invitations: int
+
+
+class Status(Result, frozen=True):
+    """`status`"""
+
+    vault: str
+    name: str
+    daemon: DaemonState
+    links: tuple[LinkLine, ...]
+    groups: tuple[GroupLine, ...]
+    contacts: int
+    waiting: WaitingCounts
+
+
+class Offered(Result, frozen=True):
+    """`contact offer`"""
+
+    file: str
+
+
+class Paired(Result, frozen=True):
+    """`contact accept`. `words` are the twelve check words."""
+
+    _PEOPLE_ONLY: ClassVar[tuple[str, ...]] = ("replied",)
+    name: str
+    key: str
+    words: tuple[str, ...]
+    replied: bool = False
+
+
+class ContactLine(Result, frozen=True):
+    """A line of `contact list`. `verified`: when the words were compared, or null."""
+
+    name: str
+    id: str
+    key: str
+    verified: str | None
+    words: tuple[str, ...]
+
+
+class Contacts(Result, frozen=True):
+    """`contact list`"""
+
+    contacts: tuple[ContactLine, ...]
+
+
+class Verified(Result, frozen=True):
+    """`contact verify`"""
+
+    name: str
+    key: str
+    verified: str
+
+
+class GroupMade(Result, frozen=True):
+    """`group create`, `group join`"""
+
+    id: str
+    name: str
+
+
+class Groups(Result, frozen=True):
+    """`group list`"""
+
+    groups: tuple[GroupLine, ...]
+
+
+class MemberLine(Result, frozen=True):
+    """A member in `group show`."""
+
+    name: str
+    key: str
+    role: str
+    state: str
+    last_heard: str | None
+    renewed: str | None
+    own: bool
+    delivered_up_to: int
+
+
+class PendingLine(Result, frozen=True):
+    """A change of membership that is known and not carried out."""
+
+    op: str
+    member: str
+    since: str
+
+
+class ForkLine(Result, frozen=True):
+    """Commits on one parent; `one_member`: two of them by one member, which only a copied or stolen device does."""
+
+    parent: str
+    committers: tuple[str, ...]
+    one_member: bool
+
+
+class GroupDetails(Result, frozen=True):
+    """`group show`. `head` is empty where we are not in the group."""
+
+    id: str
+    name: str
+    state: str
+    head: str
+    members: tuple[MemberLine, ...]
+    pending: tuple[PendingLine, ...]
+    forks: tuple[ForkLine, ...]
+    retention_s: int
+    contact: bool
+
+
+class Added(Result, frozen=True):
+    """`group add`: `invited` with the new member's key, or `pending` without."""
+
+    _PEOPLE_ONLY: ClassVar[tuple[str, ...]] = ("group", "contact")
+    member: str | None
+    state: str
+    group: str = ""
+    contact: str = ""
+
+
+class Removed(Result, frozen=True):
+    """`group remove`: `removed`, or `removal-pending` where somebody else has to renew the keys."""
+
+    member: str
+    name: str
+    state: str
+
+
+class Left(Result, frozen=True):
+    """`group leave`"""
+
+    id: str
+    name: str
+    state: str
+
+
+class Sent(Result, frozen=True):
+    """`send`: durable from now on."""
+
+    _PEOPLE_ONLY: ClassVar[tuple[str, ...]] = ("group", "members", "links", "daemon")
+    id: str
+    group: str = ""
+    members: int = 0
+    links: int = 0
+    daemon: bool = False
+
+
+class Message(Result, frozen=True):
+    """A line of `read`. Receipts by member key: 'delivered' or 'waiting'. Files also have size and parts."""
+
+    pos: int
+    id: str
+    author: str
+    author_name: str
+    own: bool
+    seq: int
+    time: str
+    kind: str
+    text: str
+    state: str
+    receipts: dict[str, str]
+    size: int | UnsetType = UNSET
+    parts: tuple[int, int] | UnsetType = UNSET
+
+
+class Gap(Result, frozen=True):
+    """Numbers of an author that exist and have not come."""
+
+    author: str
+    author_name: str
+    first: int = field(name="from")
+    last: int = field(name="to")
+
+
+class Conversation(Result, frozen=True):
+    """`read`"""
+
+    _PEOPLE_ONLY: ClassVar[tuple[str, ...]] = ("name", "state", "clashes", "pending")
+    messages: tuple[Message, ...]
+    gaps: tuple[Gap, ...]
+    name: str = ""
+    state: str = ""
+    clashes: tuple[str, ...] = ()  # names of members who sent two objects under one number
+    pending: tuple[str, ...] = ()  # names of members whose removal is not carried out
+
+
+class Saved(Result, frozen=True):
+    """`save`"""
+
+    file: str
+    name: str
+    size: int
+
+
+class LinkMade(Result, frozen=True):
+    """`link add`"""
+
+    id: str
+
+
+class Links(Result, frozen=True):
+    """`link list`"""
+
+    links: tuple[LinkLine, ...]
+
+
+class LinkTested(Result, frozen=True):
+    """`link test`: it works, and how."""
+
+    id: str
+    works: bool
+    message: str
+
+
+class LinkGone(Result, frozen=True):
+    """`link remove`"""
+
+    id: str
+
+
+class LinkProblem(Result, frozen=True):
+    """What a link's last exchange passed over (`failed` false), or why there was none."""
+
+    link: str
+    message: str
+    failed: bool
+
+
+class Synced(Result, frozen=True):
+    """`sync`: bundles that were new here, and bundles that were written."""
+
+    _PEOPLE_ONLY: ClassVar[tuple[str, ...]] = ("problems", "refused", "folders")
+    taken: int = field(name="in")
+    written: int = field(name="out")
+    problems: tuple[LinkProblem, ...] = ()
+    refused: int = 0
+    folders: int = 0
+
+
+class CarriedBundle(Result, frozen=True):
+    """What anybody sees of one bundle."""
+
+    id: str
+    size: int
+    bundle_class: str = field(name="class")
+    day: str
+    expires: str
+
+
+class Inspected(Result, frozen=True):
+    """`bundle inspect`. `ending`: whole, torn, trailing or lost."""
+
+    day: str | None
+    expected: int
+    read: int
+    damaged: int
+    ending: str
+    bundles: tuple[CarriedBundle, ...]

@@ -1,0 +1,110 @@
+"""`group ...` on the screen."""
+
+from __future__ import annotations
+
+from chasqui.app.results import Added, GroupDetails, GroupMade, Groups, Left, Removed
+from chasqui.app.screens.text import count, heading, safe_line, short, span, table, when
+from chasqui.app.screens.words import GROUP_STATES, MEMBER_STATES
+
+
+def created(result: GroupMade, retention_s: int) -> str:
+    """`group create`"""
+    name = safe_line(result.name)
+    keep = f"Messages disappear after {span(retention_s)} on every device." if retention_s else ""
+    keep = keep or "Messages stay until somebody deletes the vault; `--retention 7d` would let them disappear."
+    return f"The group {name} is made ({short(result.id)}). You are alone in it, and its admin.\n{keep}\n\n" + (
+        f"Next: `chasqui group add {name} CONTACT`."
+    )
+
+
+def listed(result: Groups) -> str:
+    """`group list`"""
+    if not result.groups:
+        return "No groups yet. `chasqui group create NAME` makes one; an invitation appears here by itself."
+    return table(
+        (
+            g.name,
+            short(g.id),
+            count(g.members, "member") if g.members else "",
+            count(g.messages, "message") if g.messages else "",
+            GROUP_STATES.get(g.state, g.state),
+        )
+        for g in result.groups
+    )
+
+
+def shown(result: GroupDetails) -> str:
+    """`group show`"""
+    kind = "contact" if result.contact else "group"
+    lines = [heading(f"{safe_line(result.name)}  ({kind} {short(result.id)})"), ""]
+    lines.append(f"State      {GROUP_STATES.get(result.state, result.state)}")
+    if result.state == "removal-pending":
+        lines += [
+            "           Somebody was removed, but the new keys are not here yet. What anybody sends who does not",
+            "           know of it can still be read by that member. Nothing is sent from here until it is done.",
+        ]
+    if result.state in ("removed", "left"):
+        lines.append("           What you had read stays readable. Nothing new comes, and you cannot send.")
+    if result.state == "invited":
+        lines.append("           Nobody sees you as a member who reads until you join.")
+    if result.retention_s:
+        lines.append(f"Messages   disappear after {span(result.retention_s)} on every device")
+    if result.members:
+        lines += ["", "Members"]
+        rows = [("name", "role", "state", "last heard", "last new keys", "key")]
+        for m in result.members:
+            heard = "this device" if m.own else when(m.last_heard)
+            name = f"{m.name} (you)" if m.own else m.name
+            rows.append((name, m.role, MEMBER_STATES.get(m.state, m.state), heard, when(m.renewed), short(m.key)))
+        lines.append(table(rows))
+    if result.pending:
+        lines += ["", "Not carried out yet"]
+        lines.append(table((p.op, p.member, f"since {when(p.since)}") for p in result.pending))
+    for fork in result.forks:
+        makers = " and ".join(sorted(safe_line(name) for name in fork.committers))
+        lines += ["", f"! Two changes of keys on one state, by {makers}."]
+        if fork.one_member:
+            lines.append("  One member made both: that happens when a device was copied or restored from a copy.")
+            lines.append("  Ask that person, not over this group.")
+    return "\n".join(lines)
+
+
+def added(result: Added) -> str:
+    """`group add`"""
+    name, group = safe_line(result.contact), safe_line(result.group)
+    if result.state == "pending":
+        return (
+            f"{name} will be added to {group} as soon as a key of {name} arrives here: exchange with {name}\n"
+            f"(`chasqui sync`, or stay connected). Until then {name} reads nothing of the group."
+        )
+    return (
+        f"{name} is invited to {group}. The invitation travels with the next exchange; {name} runs\n"
+        f"`chasqui group join {group}`. What is sent from now on, {name} can read; nothing from before."
+    )
+
+
+def joined(result: GroupMade) -> str:
+    """`group join`"""
+    return f"You are in {safe_line(result.name)}. See who else is: `chasqui group show {safe_line(result.name)}`."
+
+
+def removed(result: Removed) -> str:
+    """`group remove`"""
+    name = safe_line(result.name)
+    if result.state == "removed":
+        return (
+            f"{name} is removed and the keys are new. Whoever has heard of it sends {name} nothing any more.\n"
+            f"What {name} had received stays with {name}. Exchange soon, so that the others hear of it."
+        )
+    return (
+        f"!! REMOVAL PENDING: NOT YET PRIVATE. The removal of {name} is signed, the new keys are not there yet.\n"
+        "Nothing is sent from here until they are. Exchange with the others."
+    )
+
+
+def left(result: Left) -> str:
+    """`group leave`"""
+    return (
+        f"You left {safe_line(result.name)}. Its keys are erased here; what you had read stays.\n"
+        "The others hear of it with the next exchange, and renew their keys."
+    )

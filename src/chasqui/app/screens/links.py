@@ -1,0 +1,76 @@
+"""`link ...`, `sync`, `bundle inspect` on the screen."""
+
+from __future__ import annotations
+
+import os
+
+from chasqui.app.results import Inspected, LinkMade, LinkProblem, Links, Synced
+from chasqui.app.screens.text import count, safe_line, short, size, table
+
+_CLASSES = {"urgent": "urgent", "text": "text", "bulk": "bulk", "file": "file", "unknown": "of another version"}
+_BUNDLES_SHOWN_MAX = 200
+
+
+def folder_added(result: LinkMade, path: str) -> str:
+    """`link add folder`"""
+    there = "" if os.path.isdir(path) else "\nIt is not there now; that is fine for a stick that comes later."
+    return f"""\
+The folder {safe_line(path)} is link {result.id}.{there}
+Whoever finds the stick sees files of random bytes with their day and size, not who wrote to whom.
+
+Next: `chasqui sync`, then carry it on."""
+
+
+def lan_added(result: LinkMade) -> str:
+    """`link add lan`"""
+    return f"""\
+The local network is link {result.id}. It works while the daemon runs: `chasqui up --detach`.
+Who watches the network sees that somebody here uses chasqui and how much, not what or with whom in a group."""
+
+
+def listed(result: Links) -> str:
+    """`link list`"""
+    if not result.links:
+        return "No links yet: `chasqui link add folder PATH` or `chasqui link add lan`."
+    return table((link.id, link.kind, _settings(link.settings), link.state) for link in result.links)
+
+
+def problem(found: LinkProblem) -> str:
+    """What went wrong with a link, for stderr."""
+    return f"{'✗' if found.failed else '!'} link {found.link}: {safe_line(found.message)}"
+
+
+def synced(result: Synced) -> str:
+    """`sync`"""
+    text = f"{count(result.taken, 'new bundle')} taken in, {count(result.written, 'bundle')} written."
+    if result.refused:
+        text += f"\n{count(result.refused, 'bundle')} there could not be used: expired, damaged or forged."
+    return text
+
+
+def inspected(result: Inspected) -> str:
+    """`bundle inspect`"""
+    lines = [f"A courier file written on {result.day or '?'}, with {count(result.expected, 'bundle')}."]
+    if result.ending != "whole" or result.damaged:
+        lines.append(f"! It is not whole ({result.ending}, {result.damaged} damaged); {result.read} can be read.")
+    lines += [
+        "This is all that a carrier can see: size, day, how urgent, and until when it is carried.",
+        "Not who wrote it, for whom, in which group, or what.",
+        "",
+        table(
+            [
+                ("bundle", "size", "kind", "day", "carried until"),
+                *(
+                    (short(b.id), size(b.size), _CLASSES.get(b.bundle_class, "?"), b.day, b.expires[:10])
+                    for b in result.bundles[:_BUNDLES_SHOWN_MAX]
+                ),
+            ]
+        ),
+    ]
+    if len(result.bundles) > _BUNDLES_SHOWN_MAX:
+        lines.append(f"  … and {len(result.bundles) - _BUNDLES_SHOWN_MAX} more; `--json` lists all.")
+    return "\n".join(lines)
+
+
+def _settings(settings: dict[str, str]) -> str:
+    return settings.get("path") or " ".join(f"{key} {value}" for key, value in settings.items())

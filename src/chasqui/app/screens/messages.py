@@ -1,0 +1,114 @@
+"""`send`, `read`, `save` on the screen."""
+
+from __future__ import annotations
+
+from msgspec import UnsetType
+
+from chasqui.app.results import Conversation, Gap, Message, Saved, Sent
+from chasqui.app.screens.text import count, heading, local, pad, safe_line, safe_lines, short, size
+from chasqui.base.limits import FILE_PART_BYTES
+
+_LARGE_BYTES = 1_000_000
+
+
+def about_to_send(name: str, length: int) -> str:
+    """Before a file is sent."""
+    parts = max(1, -(-length // FILE_PART_BYTES))
+    text = f"Sending {safe_line(name)}: {size(length)} in {count(parts, 'part')}."
+    if length > _LARGE_BYTES:
+        text += " That is long for sticks and slow links, and stays in every vault of the group."
+    return text + "\nWhat the file says of its origin (place, camera, author) goes with it."
+
+
+def sent(result: Sent) -> str:
+    """After a message was sent, for a person."""
+    if result.daemon:
+        return "Sealed and kept. It goes out over the links that work."
+    if result.links:
+        return "Sealed and kept. It leaves with the next `chasqui sync`, or while `chasqui up` runs."
+    return "Sealed and kept, but there is no link yet: `chasqui link add folder PATH` or `chasqui link add lan`."
+
+
+def saved(result: Saved) -> str:
+    """`save`"""
+    return (
+        f"{safe_line(result.name)} ({size(result.size)}) is now in {safe_line(result.file)}.\n"
+        "That copy is outside of the vault: whoever opens this device can read it."
+    )
+
+
+def conversation(found: Conversation, *, only_messages: bool = False) -> str:
+    """`read`: day by day, with what is missing in its place."""
+    lines = [] if only_messages else _head(found)
+    gaps = list(found.gaps)
+    width = max([len(str(m.pos)) for m in found.messages], default=1)
+    day = ""
+    for message in found.messages:
+        for gap in [g for g in gaps if g.author == message.author and g.last < message.seq]:
+            gaps.remove(gap)
+            lines.append(_gap(gap, width))
+        at = local(message.time)
+        if at.strftime("%Y-%m-%d") != day:
+            day = at.strftime("%Y-%m-%d")
+            lines.append(at.strftime("%a %Y-%m-%d"))
+        lines += _message(message, width, at.strftime("%H:%M"))
+    if only_messages:
+        return "\n".join(lines)
+    lines += [_gap(gap, width) for gap in gaps]
+    if not found.messages and not gaps:
+        lines.append("No messages.")
+    return "\n".join(lines)
+
+
+def _head(found: Conversation) -> list[str]:
+    lines = [heading(safe_line(found.name))]
+    if found.state == "removal-pending":
+        who = ", ".join(safe_line(name) for name in found.pending)
+        lines += [
+            f"!! REMOVAL PENDING: NOT YET PRIVATE. {who} was removed, the new keys are not here yet.",
+            "!! Nothing is sent from here until they are. Exchange with the others.",
+        ]
+    elif found.state == "fork-pending":
+        lines.append("!  Two changes of keys met; which one holds is not settled. See `chasqui group show`.")
+    elif found.state == "removed":
+        lines.append("✗  You were removed from this group. This is what you had received.")
+    elif found.state == "left":
+        lines.append("✗  You left this group. This is what you had received.")
+    for name in found.clashes:
+        lines.append(
+            f"!  {safe_line(name)} sent two different things under one number: a copied device does that. Ask in person."
+        )
+    return lines
+
+
+def _message(message: Message, width: int, clock: str) -> list[str]:
+    who = "you" if message.own else safe_line(message.author_name)
+    lead = f"{message.pos:>{width}}  {clock}  {who}: "
+    rest = " " * (width + 9)
+    body = _file(message) if message.kind == "file" else safe_lines(message.text)
+    lines = [lead + body[0], *(rest + line for line in body[1:])]
+    if message.state == "after removal":
+        lines.append(rest + "! sent after this member was removed")
+    if message.own and message.receipts:
+        done = sum(state == "delivered" for state in message.receipts.values())
+        mark = "✓" if done == len(message.receipts) else "…"
+        if done:
+            mark = "✓"
+        lines.append(f"{rest}{mark} {done} of {len(message.receipts)}")
+    return lines
+
+
+def _file(message: Message) -> list[str]:
+    here, of = (1, 1) if isinstance(message.parts, UnsetType) else message.parts
+    length = 0 if isinstance(message.size, UnsetType) else message.size
+    first = f"[file] {safe_line(message.text)}, {size(length)}"
+    if here < of:
+        return [f"{first}: {here} of {count(of, 'part')} here, the rest is on its way"]
+    return [first, f"to keep it: chasqui save GROUP {short(message.id)} FILE"]
+
+
+def _gap(gap: Gap, width: int) -> str:
+    missing = gap.last - gap.first + 1
+    have = "has" if missing == 1 else "have"
+    what = count(missing, "message")
+    return f"{pad('·', width)}  · · ·  {what} of {safe_line(gap.author_name)} {have} not arrived"

@@ -1,0 +1,55 @@
+"""`init` and `status` on the screen."""
+
+from __future__ import annotations
+
+from chasqui.app.results import Status, VaultMade
+from chasqui.app.screens.text import count, safe_line, short, table
+from chasqui.app.screens.words import GROUP_STATES
+
+
+def made(result: VaultMade) -> str:
+    """`init`"""
+    return f"""\
+Your vault is made: {safe_line(result.vault)}
+Everything that chasqui keeps is in there, locked with your passphrase. Nobody can reset it: if you
+forget it, everything in the vault is gone.
+
+Next: `chasqui contact offer FILE`, and bring that file to somebody you want to meet."""
+
+
+def status(result: Status) -> str:
+    """`status`"""
+    lines = [f"Vault    {safe_line(result.vault)}", f"Name     {safe_line(result.name)}"]
+    if result.daemon.running:
+        lines.append(f"Daemon   runs (process {result.daemon.pid}); the vault is open until `chasqui down`")
+    else:
+        lines.append("Daemon   does not run; the vault is locked between commands")
+    lines.append("")
+    if result.links:
+        lines += [
+            "Links",
+            table((link.id, link.kind, link.settings.get("path", ""), link.state) for link in result.links),
+        ]
+    else:
+        lines.append("Links    none yet: `chasqui link add folder PATH` or `chasqui link add lan`")
+    lines.append("")
+    if result.groups:
+        rows = [
+            (group.name, _people(group.members), GROUP_STATES.get(group.state, group.state), short(group.id))
+            for group in result.groups
+        ]
+        lines += ["Groups", table(rows)]
+    else:
+        lines.append("Groups   none yet")
+    waiting = result.waiting
+    own = waiting.bundles - waiting.carried
+    lines += ["", f"Contacts {count(result.contacts, 'contact')}"]
+    lines.append(f"Waiting  {count(own, 'sealed bundle')} of your groups and {waiting.carried} carried for others are")
+    lines.append("         held here and go out over every link")
+    if waiting.invitations:
+        lines.append(f"         {count(waiting.invitations, 'invitation')}: `chasqui group list`")
+    return "\n".join(lines)
+
+
+def _people(number: int) -> str:
+    return count(number, "member") if number else ""
