@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import subprocess
@@ -30,7 +31,9 @@ AT_REST = ["lock", "lock.header", "slot0", "slot1", "slot2", "slot3", "vault"]
 @cache
 def template() -> Path:
     """An empty vault that tests copy."""
-    home = Path(mkdtemp(prefix="chasqui-test-")) / "home"
+    folder = mkdtemp(prefix="chasqui-test-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    home = Path(folder) / "home"
     create_vault(home, PASSPHRASE, os.urandom, cost=COST_LEAST)
     return home
 
