@@ -1,6 +1,6 @@
 """The LAN link: neighbours on the same network find each other and hold one TLS session per pair.
 
-`places` says where, `beacon` announces, `session` talks; this file decides who talks to whom and how much.
+`presence` is what we run at each place, `session` talks; this file decides who talks to whom and how much.
 The daemon with the lower run id dials. docs/spec/lan.md has the bytes, docs/howto/link-lan.md the limits.
 """
 
@@ -11,18 +11,15 @@ import itertools
 import socket
 from collections.abc import Callable, Collection, Coroutine
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, Final
 
 from chasqui.base.errors import PeerError
 from chasqui.base.limits import FRAME_BYTES_MAX, SESSIONS_MAX
 from chasqui.base.ports import Entropy
-from chasqui.links.announcement import NONCE_BYTES, Announcement, RunId, seal_announcement
-from chasqui.links.beacon import Beacon
+from chasqui.links.announcement import Announcement, RunId
 from chasqui.links.gate import Gate
 from chasqui.links.identity import LanIdentity, make_identity
 from chasqui.links.lan_limits import (
-    BACKLOG,
     DIALS_AT_ONCE_MAX,
     DISCOVERY_PORT,
     QUEUES_BYTES_MAX,
@@ -30,7 +27,8 @@ from chasqui.links.lan_limits import (
     LanPace,
 )
 from chasqui.links.neighbours import Neighbour, Neighbours
-from chasqui.links.places import Place, find_places
+from chasqui.links.places import Place
+from chasqui.links.presence import Presences
 from chasqui.links.session import LanSession
 from chasqui.node.link_port import LinkProfile, SessionEvents, SessionId
 
@@ -43,20 +41,6 @@ PROFILE: Final = LinkProfile(
     loss_expected=0.0,
     airtime_share_max=1.0,
 )
-
-
-@dataclass
-class _Presence:
-    """What we run at one place."""
-
-    place: Place
-    beacon: Beacon
-    listener: socket.socket
-    port: int
-    announce_at: float
-    announced_at: float
-    pause_s: float
-    deaf: bool = False  # the network did not take the last announcement
 
 
 class LanLink:
@@ -77,13 +61,9 @@ class LanLink:
     ) -> None:
         self.pace = pace or LanPace()
         self._entropy = entropy
-        self._addresses = None if addresses is None else frozenset(addresses)
-        self._port = port
         self._identity: LanIdentity | None = None
         self._events: SessionEvents | None = None
-        self._presences: dict[Place, _Presence] = {}
-        self._refused = 0  # places that could not be used at the last scan
-        self._why = ""
+        self._presences = Presences(self, entropy=entropy, addresses=addresses, port=port, heard=self._heard)
         self._neighbours = Neighbours(self.pace, busy=self._busy, draw=self._draw, jitter=self.jitter)
         self._dialling: set[RunId] = set()  # until the hello came: TLS alone is no session yet
         self._gate = Gate()
@@ -112,7 +92,7 @@ class LanLink:
         self._nudge = asyncio.Event()
         self._identity = make_identity(self._entropy)
         try:
-            self._start(self._scan())
+            self._start(self._presences.scan())
             self._start(self._watch())
             await self._broken
         finally:
@@ -142,16 +122,16 @@ class LanLink:
         """One line for people. It names nobody and no address."""
         if self._events is None:
             return "not running"
-        here, talking = len({place.index for place in self._presences}), len(self._sessions)
-        if not here:
-            if self._refused:
-                return f"cannot use the network ({self._why}); trying again"
+        networks, talking, trouble = self._presences.networks, len(self._sessions), self._presences.trouble
+        if not networks:
+            if trouble is not None:
+                return f"cannot use the network ({trouble}); trying again"
             return "no network; waiting for one"
-        line = f"{_count(talking, 'neighbour')} on {_count(here, 'network')}"
+        line = f"{_count(talking, 'neighbour')} on {_count(networks, 'network')}"
         if not talking:
-            line = f"looking for neighbours on {_count(here, 'network')}"
-        if self._refused or any(presence.deaf for presence in self._presences.values()):
-            line += f"; not all of it can be used now ({self._why})"
+            line = f"looking for neighbours on {_count(networks, 'network')}"
+        if trouble is not None:
+            line += f"; not all of it can be used now ({trouble})"
         return line
 
     # -- SessionHost ------------------------------------------------------------------------------------------
@@ -226,62 +206,29 @@ class LanLink:
             if self._broken is not None and not self._broken.done():
                 self._broken.set_exception(error)
 
-    # -- places -----------------------------------------------------------------------------------------------
+    # -- PresenceHost -----------------------------------------------------------------------------------------
 
-    async def _scan(self) -> None:
-        while True:
-            self._look_around()
-            await asyncio.sleep(self.jitter(self.pace.rescan_s))
-
-    def _look_around(self) -> None:
-        try:
-            now_here = find_places(self._addresses)
-        except OSError as error:
-            self._refused, self._why = 1, _plain(error)
+    def came(self, place: Place, sock: socket.socket, address: str) -> None:
+        """Lets somebody in, if there is room."""
+        if not self._has_room(address, asyncio.get_running_loop().time()):
+            sock.close()
             return
-        moved = bool(self._presences) and not now_here & set(self._presences)
-        for place in [place for place in self._presences if place not in now_here]:
-            self._depart(place)
-        if moved:  # we have left every network: on the next one we are somebody else
-            self._identity = make_identity(self._entropy)
-        self._refused = 0
-        for place in now_here:
-            if place not in self._presences:
-                try:
-                    self._arrive(place)
-                except OSError as error:
-                    self._refused += 1
-                    self._why = _plain(error)
+        sock.setblocking(False)
+        self._start(self._welcome(place, sock, address))
 
-    def _arrive(self, place: Place) -> None:
-        listener = socket.socket(place.family, socket.SOCK_STREAM)
-        try:
-            listener.setblocking(False)
-            listener.bind(place.endpoint(place.address, 0))
-            listener.listen(BACKLOG)
-            beacon = Beacon(place, self._port, self._heard)
-        except BaseException:
-            listener.close()
-            raise
-        now = asyncio.get_running_loop().time()
-        first = self.pace.announce_first_s
-        presence = _Presence(
-            place, beacon, listener, listener.getsockname()[1], now + self.jitter(first / 2), 0.0, first
-        )
-        self._presences[place] = presence
-        self._listen(place)
-
-    def _depart(self, place: Place) -> None:
-        self._withdraw(self._presences.pop(place))
+    def left(self, place: Place) -> None:
+        """Forgets whom we met there."""
         self._neighbours.forget_place(place)
         for session in [session for session in self._all if session.place == place]:
             session.cut()
 
-    def _withdraw(self, presence: _Presence) -> None:
-        """Neither announces nor listens there any more. Readers go before sockets: numbers are used again."""
-        asyncio.get_running_loop().remove_reader(presence.listener)
-        presence.listener.close()
-        presence.beacon.close()
+    def moved(self) -> None:
+        """On the next network we are somebody else."""
+        self._identity = make_identity(self._entropy)
+
+    def recovered(self, place: Place, now: float) -> None:
+        """Everybody there may be dialled at once."""
+        self._neighbours.hurry(place, now)
 
     # -- time -------------------------------------------------------------------------------------------------
 
@@ -291,9 +238,7 @@ class LanLink:
         while True:
             self._nudge.clear()
             now = loop.time()
-            for presence in list(self._presences.values()):
-                if now >= presence.announce_at:
-                    self._announce(presence, now)
+            self._presences.announce(now)
             if now >= tick_at:
                 tick_at = now + self.pace.tick_s
                 for session in list(self._all):
@@ -301,35 +246,13 @@ class LanLink:
                 self._neighbours.forget_silent(now)
                 self._leaving = {session for session in self._leaving if not session.gone}
             self._dial_who_is_due(now)
-            until = min([tick_at, *(presence.announce_at for presence in self._presences.values())])
             with suppress(TimeoutError):
-                async with asyncio.timeout(until - loop.time()):
+                async with asyncio.timeout(min(tick_at, self._presences.due_at) - loop.time()):
                     await self._nudge.wait()
             await asyncio.sleep(_GRAIN_S)
 
-    def _announce(self, presence: _Presence, now: float) -> None:
-        datagram = seal_announcement(Announcement(self.own_run_id, presence.port), bytes(self._entropy(NONCE_BYTES)))
-        try:
-            presence.beacon.send(datagram)
-        except OSError as error:
-            presence.deaf, self._why = True, _plain(error)
-            presence.announce_at = now + self.jitter(self.pace.rescan_s)
-            return
-        if presence.deaf:
-            presence.deaf, presence.pause_s = False, self.pace.announce_first_s
-            self._neighbours.hurry(presence.place, now)
-        presence.announced_at = now
-        presence.announce_at = now + self.jitter(presence.pause_s)
-        presence.pause_s = min(presence.pause_s * 2, self.pace.announce_max_s)
-
     def _hurry(self, only: Place | None = None) -> None:
-        """Somebody is new, or was lost: we announce ourselves soon, but not more often than others can use."""
-        for presence in self._presences.values():
-            if only is None or presence.place == only:
-                soon = presence.announced_at + self.jitter(self.pace.announce_gap_s)
-                presence.announce_at = min(presence.announce_at, soon)
-                if only is None:
-                    presence.pause_s = min(presence.pause_s, self.pace.announce_gap_s)
+        self._presences.hurry(only)
         self._nudge.set()
 
     # -- neighbours -------------------------------------------------------------------------------------------
@@ -386,30 +309,6 @@ class LanLink:
 
     # -- accepting --------------------------------------------------------------------------------------------
 
-    def _listen(self, place: Place) -> None:
-        presence = self._presences.get(place)
-        if presence is not None:
-            asyncio.get_running_loop().add_reader(presence.listener, self._accept, presence)
-
-    def _accept(self, presence: _Presence) -> None:
-        loop = asyncio.get_running_loop()
-        for _ in range(BACKLOG):
-            try:
-                sock, source = presence.listener.accept()
-            except (BlockingIOError, ConnectionAbortedError):
-                return
-            except OSError as error:  # out of file descriptors, or the interface is going: not again at once
-                self._why = _plain(error)
-                loop.remove_reader(presence.listener)
-                loop.call_later(self.pace.rescan_s, self._listen, presence.place)
-                return
-            address = str(source[0]).partition("%")[0]
-            if not presence.place.holds(source) or not self._has_room(address, loop.time()):
-                sock.close()
-                continue
-            sock.setblocking(False)
-            self._start(self._welcome(presence.place, sock, address))
-
     def _has_room(self, address: str, now: float) -> bool:
         beside = sum(session.address == address for session in self._sessions.values())
         return (
@@ -462,9 +361,7 @@ class LanLink:
             task.cancel()
         with suppress(asyncio.CancelledError):
             await asyncio.gather(*self._tasks, return_exceptions=True)
-        for presence in self._presences.values():
-            self._withdraw(presence)
-        self._presences.clear()
+        self._presences.close()
         await self._wait_until(lambda: not self._queued_bytes)
         for session in list(self._all):
             session.leave()
@@ -492,7 +389,3 @@ _GRAIN_S: Final = 0.02  # never wake more often than this, whatever is due
 
 def _count(n: int, noun: str) -> str:
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
-
-
-def _plain(error: OSError) -> str:
-    return (error.strerror or "no reason given").lower()
