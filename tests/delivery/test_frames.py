@@ -10,6 +10,7 @@ from chasqui.base.errors import PeerError
 from chasqui.base.ids import bundle_id
 from chasqui.base.limits import BUNDLE_BYTES_MAX, BUNDLE_STEPS, FRAME_BYTES_MAX, FRAME_IDS_MAX
 from chasqui.delivery.frames import (
+    REQUEST_IDS_MAX,
     SHORT_ID_BYTES,
     BundleFrame,
     Frame,
@@ -21,7 +22,7 @@ from chasqui.delivery.frames import (
     write_frame,
 )
 
-short_ids = st.lists(st.binary(min_size=8, max_size=8), min_size=1, max_size=20).map(tuple)
+short_ids = st.lists(st.binary(min_size=8, max_size=8), min_size=1, max_size=20, unique=True).map(tuple)
 frames = st.one_of(
     st.sampled_from(BUNDLE_STEPS).map(lambda size: BundleFrame(bytes(size))),
     st.builds(RequestFrame, short_ids),
@@ -54,7 +55,10 @@ def test_what_is_read_is_written_alike(data: bytes) -> None:
         b"\x60",
         b"\x60" + bytes(7),
         b"\x60" + bytes(9),
-        b"\x60" + bytes(8 * (FRAME_IDS_MAX + 1)),
+        b"\x60" + b"".join(n.to_bytes(8, "big") for n in range(REQUEST_IDS_MAX + 1)),
+        b"\x90" + b"".join(n.to_bytes(8, "big") for n in range(FRAME_IDS_MAX + 1)),
+        b"\x60" + bytes(16),  # an id twice: a small request must not draw a large answer
+        b"\x90" + bytes(16),
         b"\x90",
         b"\x90" + bytes(15),
         b"\x00" + bytes(8),

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from chasqui.base.errors import PeerError
 from chasqui.base.limits import FRAME_IDS_MAX, SESSION_REQUESTS_MAX
-from chasqui.delivery.frames import IdsFrame, RequestFrame
+from chasqui.delivery.frames import REQUEST_IDS_MAX, IdsFrame, RequestFrame
 
-WINDOW_BUNDLES = 64  # asked for and not yet come: at most 1 MB on its way
+WINDOW_BUNDLES = REQUEST_IDS_MAX  # asked for and not yet come
 
 
 @dataclass

@@ -14,6 +14,7 @@ from chasqui.base.ids import BundleId
 from chasqui.base.limits import BUNDLE_BYTES_MAX, BUNDLE_BYTES_MIN, FRAME_IDS_MAX
 
 SHORT_ID_BYTES = 8
+REQUEST_IDS_MAX = 64  # at most 1 MB of answers to one frame; what is asked for and has not come stays below it
 
 
 class FrameType(IntEnum):
@@ -65,7 +66,7 @@ def write_frame(frame: Frame) -> bytes:
 
 
 def read_frame(data: bytes) -> Frame:
-    """Raises `PeerError` for an empty or unknown frame, or one of a wrong length."""
+    """Raises `PeerError` for an empty or unknown frame, one of a wrong length, or one that lists an id twice."""
     if not data:
         raise PeerError("A frame is empty.")
     kind, rest = data[0], data[1:]
@@ -75,7 +76,10 @@ def read_frame(data: bytes) -> Frame:
         return BundleFrame(rest)
     if kind not in (FrameType.REQ, FrameType.IDS):
         raise PeerError("A frame is of an unknown type.")
-    if len(rest) % SHORT_ID_BYTES or not 0 < len(rest) <= FRAME_IDS_MAX * SHORT_ID_BYTES:
+    ids_max = REQUEST_IDS_MAX if kind == FrameType.REQ else FRAME_IDS_MAX
+    if len(rest) % SHORT_ID_BYTES or not 0 < len(rest) <= ids_max * SHORT_ID_BYTES:
         raise PeerError("A frame lists ids of a wrong length.")
     short_ids = tuple(rest[i : i + SHORT_ID_BYTES] for i in range(0, len(rest), SHORT_ID_BYTES))
+    if len(set(short_ids)) < len(short_ids):
+        raise PeerError("A frame lists an id twice.")
     return RequestFrame(short_ids) if kind == FrameType.REQ else IdsFrame(short_ids)
