@@ -1,0 +1,135 @@
+"""Writes the seed corpora: `python -m tests.fuzz.seeds`. A few small, valid inputs per target, always the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from chasqui import mls
+from chasqui.base.ids import bundle_id
+from chasqui.base.schema import Body, encode
+from chasqui.delivery.courier_file import courier_chunks
+from chasqui.delivery.frames import BundleFrame, IdsFrame, RequestFrame, short_id, write_frame
+from chasqui.groups.bodies import CommitBody, KeyPackagesBody, ManifestBody, PartBody, read_welcome
+from chasqui.groups.operation import Add, Genesis, GroupKind, Reason, Remove, Role
+from chasqui.groups.pairing import Offer as PairingOffer
+from chasqui.groups.pairing import ReplyBody, read_pairing_file, write_offer, write_reply
+from chasqui.node import inputs
+from chasqui.node.records import InvitationRecord, Space
+from chasqui.sealed.kinds import Kind
+from chasqui.store.header import new_header
+from chasqui.store.passphrase import KdfCost
+from tests.fuzz.common import NOW_S, mls_group, world
+from tests.fuzz.fuzz_schema import Everything, One, Two
+from tests.groups.makers import found, ids, key
+from tests.node.world import Person, SeededEntropy, pair
+from tests.sealed.makers import epoch
+
+CORPUS = Path(__file__).parent / "corpus"
+ID, KEY = b"i" * 16, b"k" * 32
+
+
+def seeds() -> dict[str, list[bytes]]:
+    """By target."""
+    some = epoch(1)
+    text, whole = some.text(body=b"hi"), some.text(1, 2, receipts=b"\0\0\0\0\1\1\2")
+    sealed = some.seal(text).data
+    founded = found("ana")
+    operations: list[Body] = [
+        Genesis(GroupKind.GROUP, 3, "convoy", bytes(16), 0),
+        Add(ids((founded,)), key("ben"), bytes(32), Role.MEMBER),
+        Remove(ids((founded,)), key("ben"), 4, Reason.REMOVED),
+    ]
+    commit_body = CommitBody((ID,), ID, 20_833, b"message")
+    manifest, part = ManifestBody(Kind.MANIFEST, KEY, 5, "a.txt"), PartBody(KEY, 0, b"data")
+    bodies: list[Body] = [commit_body, KeyPackagesBody((b"package",)), manifest, part]
+    kinds = [0, 2, 3, 4]
+    held = world().victim.held()[:2]
+    return {
+        "bundle": [sealed, b"\x01" + sealed[2:]],
+        "object": [text.to_short(), whole.to_short() + bytes(9), whole.to_whole()],
+        "receipts": [b"\0\0\0\0\1\0", b"\0\0\0\0\1\1\2\0\5\0\0\7\0"],
+        "body": [bytes((kind,)) + encode(body) for kind, body in zip(kinds, bodies, strict=True)]
+        + [b"\x01" + welcome(), b"\x09hello"],
+        "operation": [encode(change) for change in operations],
+        "pairing": pairing(),
+        "frame": [write_frame(BundleFrame(sealed)), write_frame(IdsFrame((bytes(8), b"x" * 8)))]
+        + [write_frame(RequestFrame((short_id(bundle_id(bundle)),))) for bundle in held],
+        "courier": [b"".join(courier_chunks([sealed, some.seal(whole).data], 20_833))],
+        "mls": mls_messages(),
+        "schema": [
+            encode(Everything(5, "name", b"data", (b"a", b""), ((1, 2), (4, 4)))),
+            encode(One((b"x",))),
+            encode(Two("x")),
+        ],
+        "wire": [request(b'{"is":"status"}'), b'{"is":"done","result":{}}'],
+        "vault_header": [new_header(KdfCost(65_536, 3, 4), SeededEntropy("header")).encode()],
+        "insider": [
+            b"\x80\x00hello",
+            b"\x81\x06\0\0\0\0\1\0",
+            *(b"\x82\0" + encode(change) for change in operations),
+            b"\x84\0" + encode(commit_body),
+            b"\x05\0" + welcome(),
+            b"\x03\0" + encode(KeyPackagesBody((mls_group()[2].key_package,))),
+            b"\x86\0" + encode(manifest),
+            b"\x87\0" + encode(part),
+        ],
+    }
+
+
+def welcome() -> bytes:
+    """The body of an invitation."""
+    ana, ben = Person("ana"), Person("ben")
+    contact = pair(ana, ben)
+    group = ana.do(inputs.CreateGroup("convoy"))
+    ana.do(inputs.AddMember(group, contact, Role.MEMBER))
+    ana.sync(ben)
+    record = ben.tx().load(Space.INVITATION, group, InvitationRecord)
+    assert record is not None
+    read_welcome(record.body)
+    return record.body
+
+
+def pairing() -> list[bytes]:
+    """An offer, a reply to it, and the inside of one."""
+    keys = mls_group()[2]
+    offer = write_offer(keys.key_package)
+    read = read_pairing_file(offer, NOW_S)
+    assert isinstance(read, PairingOffer)
+    return [offer, write_reply(read, ReplyBody(b"w", (b"p",)), SeededEntropy("seed")), b"\x01welcome"]
+
+
+def mls_messages() -> list[bytes]:
+    """One message for each door."""
+    ours, theirs, newcomer = mls_group()
+    entropy = SeededEntropy("messages")
+    add = mls.AddProposal(newcomer.key_package)
+    committed = ours.commit([add], entropy, NOW_S)
+    private = ours.commit([], entropy, NOW_S, path=True, private=True)
+    assert committed.welcome is not None
+    return [
+        committed.message,
+        committed.welcome,
+        private.message,
+        ours.propose(mls.RemoveProposal(theirs.own_leaf), entropy, NOW_S).message,
+        ours.encrypt(b"hello", b"", entropy)[0],
+        ours.group_info(),
+        newcomer.key_package,
+    ]
+
+
+def request(document: bytes) -> bytes:
+    """A document behind the header of the local socket."""
+    return len(document).to_bytes(4, "big") + bytes(4) + document
+
+
+def main() -> None:
+    """Writes every corpus anew."""
+    for name, inputs_of_target in seeds().items():
+        folder = CORPUS / name
+        folder.mkdir(parents=True, exist_ok=True)
+        for number, data in enumerate(inputs_of_target):
+            (folder / f"seed-{number}").write_bytes(data)
+
+
+if __name__ == "__main__":
+    main()
