@@ -61,7 +61,7 @@ def seeds() -> dict[str, list[bytes]]:
             encode(One((b"x",))),
             encode(Two("x")),
         ],
-        "wire": [request(b'{"is":"status"}'), b'{"is":"done","result":{}}'],
+        "wire": [request(b'{"do":"ShowStatus"}'), b'{"is":"done","result":{}}'],
         "vault_header": [new_header(KdfCost(65_536, 3, 4), SeededEntropy("header")).encode()],
         "insider": [
             b"\x80\x00hello",
