@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from chasqui.mls import (
     AddProposal,
+    Capabilities,
     GroupState,
     KeyPackageKeys,
     RemoveProposal,
@@ -59,6 +60,7 @@ class Ours:
         self.now = now
         self.name = name
         self.suite = suite
+        self.capabilities: Capabilities | None = None
         self.signature = self.entropy(32)
         self.waiting: KeyPackageKeys | None = None
         self._state: GroupState | None = None
@@ -77,7 +79,14 @@ class Ours:
 
     def key_package(self) -> bytes:
         self.waiting = make_key_package(
-            self.suite, self.name, self.entropy, self.now, 86_400, signature_private=self.signature, grease=True
+            self.suite,
+            self.name,
+            self.entropy,
+            self.now,
+            86_400,
+            signature_private=self.signature,
+            grease=True,
+            capabilities=self.capabilities,
         )
         return self.waiting.key_package
 

@@ -20,6 +20,9 @@ HOW = (
     "to its folder test-vectors"
 )
 SUITES = (1, 3)
+"""Those with official vectors."""
+
+ALL_SUITES = (1, 3, 0xF04D)
 
 
 @cache

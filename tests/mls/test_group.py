@@ -41,7 +41,7 @@ from chasqui.mls import (
 )
 from tests.mls import forge
 from tests.mls.forge import NOW
-from tests.mls.support import SUITES, Rng
+from tests.mls.support import ALL_SUITES, Rng
 
 RNG = Rng("group")
 
@@ -63,7 +63,7 @@ def deliver(message: bytes, states: Sequence[GroupState]) -> list[GroupState]:
     return [state for state in after if state is not None]
 
 
-@pytest.mark.parametrize("suite", SUITES)
+@pytest.mark.parametrize("suite", ALL_SUITES)
 def test_life_of_a_group(suite: int) -> None:
     ana, ben, caro = (forge.keys(name, suite=suite) for name in ("ana", "ben", "caro"))
     a = create_group(suite, b"id", ana, RNG)
@@ -265,7 +265,7 @@ def test_group_context_extensions() -> None:
     agree(added.state, join(added.welcome, able), *deliver(added.message, [after]))
 
 
-@pytest.mark.parametrize("suite", SUITES)
+@pytest.mark.parametrize("suite", ALL_SUITES)
 def test_external_commit(suite: int) -> None:
     a, b, *_ = forge.world(5, suite=suite).states
     keys = forge.keys("outsider", suite=suite)

@@ -21,7 +21,7 @@ from chasqui.mls import (
 )
 from tests.mls import forge
 from tests.mls.forge import NOW
-from tests.mls.support import Rng
+from tests.mls.support import ALL_SUITES, Rng
 
 PSK = PskId.external(b"shared by all")
 
@@ -130,7 +130,7 @@ class History:
 
 
 def run(seed: int, steps: int) -> None:
-    history = History(seed, (1, 3)[seed % 2])
+    history = History(seed, ALL_SUITES[seed % 3])
     for number in range(steps):
         try:
             history.step()

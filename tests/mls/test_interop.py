@@ -6,12 +6,17 @@ follow: same epoch, same exporter where it is offered, every application message
 
 from __future__ import annotations
 
+import hmac
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 
+from chasqui.mls import own_capabilities, suite
+from chasqui.mls.hpke import CHACHA20_POLY1305, Hpke
+from chasqui.mls.xwing import XWing
 from tests.mls.partners import AgentVault, Client, Ours, Rine
 from tests.mls.support import Rng
 
@@ -186,6 +191,46 @@ def test_each_operation_with_every_partner(histories: list[History]) -> None:
     ):
         for operation in operations:
             assert (operation, partner) in theirs_to_us, (operation, partner)
+
+
+def test_x_wing_with_rine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """rine's suite 0xf057 is ours 0xf04d but for two things: in HPKE the KEM id is the number of the suite, and
+    DeriveKeyPair begins with the extraction that RFC 9180 has for other KEMs (mls-rs does so before any KEM)."""
+
+    class RineKem(XWing):
+        kem_id = 0xF057  # type: ignore[misc]
+
+        def derive_key_pair(self, ikm: bytes) -> tuple[bytes, bytes]:
+            return super().derive_key_pair(hmac.digest(b"", b"HPKE-v1KEM\xf0\x57dkp_prk" + ikm, "sha256"))
+
+    crypto = suite.Crypto(0xF057, Hpke(RineKem(), CHACHA20_POLY1305))
+    monkeypatch.setitem(suite._CRYPTO, 0xF057, crypto)
+    now = int(time.time())
+    rine, external = (Rine(name, name, 0xF057) for name in (b"first", b"last"))
+    ana, ben = (Ours(name, 1, now, 0xF057) for name in (b"ana", b"ben"))
+    for client in (ana, ben):
+        client.capabilities = replace(own_capabilities(), cipher_suites=(0xF057,))
+    try:
+        rine.create(b"x-wing")
+        commit, welcomes = rine.add([ana.key_package()])
+        ana.join(welcomes[0])
+        commit, welcomes = ana.add([ben.key_package()])
+        rine.process(commit, ana)
+        ben.join(welcomes[0])
+        update = ben.update()
+        for member in (rine, ana):
+            member.process(update, ben)
+        commit = external.join_external(ana.group_info())
+        for member in (rine, ana, ben):
+            member.process(commit, external)
+        assert ana.exported() == ben.exported()
+        sent = ben.encrypt(b"text")
+        assert [member.decrypt(sent, ben) for member in (rine, ana, external)] == [b"text"] * 3
+        sent = external.encrypt(b"back")
+        assert [member.decrypt(sent, external) for member in (rine, ana, ben)] == [b"back"] * 3
+    finally:
+        rine.close()
+        external.close()
 
 
 @pytest.mark.long

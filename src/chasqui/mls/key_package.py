@@ -42,7 +42,7 @@ class KeyPackage:
     @property
     def suite(self) -> CipherSuite:
         """The cipher suite. Raises PeerError when it is not one of ours."""
-        return crypto_of(self.suite_number).suite
+        return CipherSuite(crypto_of(self.suite_number).suite)
 
     @property
     def signature_key(self) -> bytes:

@@ -24,6 +24,9 @@ REF_KEY_PACKAGE: Final = b"MLS 1.0 KeyPackage Reference"
 REF_PROPOSAL: Final = b"MLS 1.0 Proposal Reference"
 EXTERNAL_INIT: Final = b"MLS 1.0 external init secret"
 
+# X-Wing (draft-connolly-cfrg-xwing-kem-10, 5.3)
+XWING: Final = bytes.fromhex("5c2e2f2f5e5c")
+
 # tree (7.4)
 PATH: Final = b"path"
 NODE: Final = b"node"

@@ -15,6 +15,7 @@ from chasqui.mls.codec import u16, u32, vl
 from chasqui.mls.errors import PeerError, UsageError
 from chasqui.mls.hpke import AES_128_GCM, CHACHA20_POLY1305, Aead, Hpke, hkdf_expand
 from chasqui.mls.x25519 import DhkemX25519
+from chasqui.mls.xwing import XWing
 
 Entropy = Callable[[int], bytes]
 """Gives that many fresh random bytes. Never called twice for one purpose, so runs replay."""
@@ -25,6 +26,9 @@ class CipherSuite(IntEnum):
 
     X25519_AES128 = 0x0001
     X25519_CHACHA = 0x0003
+    XWING_CHACHA = 0xF04D
+    """X-Wing (KEM 0x647a), ChaCha20-Poly1305, SHA-256, Ed25519. The IETF has assigned no number to such a suite
+    (draft-ietf-mls-pq-ciphersuites-06 still says TBD), so this one lies in the range for private use."""
 
 
 class Crypto:
@@ -34,7 +38,7 @@ class Crypto:
 
     nn: Final = 12
 
-    def __init__(self, suite: CipherSuite, hpke: Hpke) -> None:
+    def __init__(self, suite: int, hpke: Hpke) -> None:
         self.suite = suite
         self.hpke = hpke
         self.kem = hpke.kem
@@ -124,18 +128,22 @@ def _derive_info(label: bytes) -> bytes:
     return b"\x00\x20" + _label(label) + b"\x00\x01"
 
 
-_CRYPTO = {
-    CipherSuite.X25519_AES128: Crypto(CipherSuite.X25519_AES128, Hpke(DhkemX25519(), AES_128_GCM)),
-    CipherSuite.X25519_CHACHA: Crypto(CipherSuite.X25519_CHACHA, Hpke(DhkemX25519(), CHACHA20_POLY1305)),
+_CRYPTO: dict[int, Crypto] = {
+    int(suite): Crypto(suite, Hpke(kem, aead))
+    for suite, kem, aead in (
+        (CipherSuite.X25519_AES128, DhkemX25519(), AES_128_GCM),
+        (CipherSuite.X25519_CHACHA, DhkemX25519(), CHACHA20_POLY1305),
+        (CipherSuite.XWING_CHACHA, XWing(), CHACHA20_POLY1305),
+    )
 }
 
 
 def crypto_of(suite: int) -> Crypto:
     """The algorithms of a suite number from outside. Raises PeerError when it is not ours."""
-    try:
-        return _CRYPTO[CipherSuite(suite)]
-    except ValueError:
-        raise PeerError(Check.UNSUPPORTED_SUITE, f"0x{suite:04x}") from None
+    found = _CRYPTO.get(suite)
+    if found is None:
+        raise PeerError(Check.UNSUPPORTED_SUITE, f"0x{suite:04x}")
+    return found
 
 
 def own_crypto(suite: int) -> Crypto:
