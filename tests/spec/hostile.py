@@ -14,6 +14,7 @@ from chasqui.node.outbox import say
 from chasqui.node.records import EpochRecord
 from chasqui.node.transaction import Transaction
 from chasqui.sealed.kinds import Kind
+from chasqui.sealed.object import SignedObject
 from tests.node.world import Person
 
 
@@ -38,17 +39,22 @@ def mls_state(person: Person, group: GroupId) -> mls.GroupState:
 
 
 def fresh(person: Person, before: set[bytes]) -> tuple[bytes, ...]:
-    """What somebody holds and did not hold before, in the order of the numbers of its objects as far as he made it."""
+    """What somebody holds and did not hold before."""
     return tuple(bundle for bundle in person.held() if bundle not in before)
 
 
-def utter(person: Person, group: GroupId, kind: Kind, body: bytes) -> bytes:
-    """One bundle with an object of any kind and body."""
+def utter_object(person: Person, group: GroupId, kind: Kind, body: bytes) -> tuple[SignedObject, bytes]:
+    """An object of any kind and body, and its bundle. Its author does not act upon it himself."""
     before, tx = set(person.held()), person.tx()
-    say(tx, group, load_group(tx, group), kind, body)
+    signed, _ = say(tx, group, load_group(tx, group), kind, body)
     keep(person, tx)
     (bundle,) = fresh(person, before)
-    return bundle
+    return signed, bundle
+
+
+def utter(person: Person, group: GroupId, kind: Kind, body: bytes) -> bytes:
+    """The bundle alone."""
+    return utter_object(person, group, kind, body)[1]
 
 
 def utter_commit(

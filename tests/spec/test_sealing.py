@@ -226,7 +226,7 @@ def test_two_objects_with_one_number_are_shown_as_a_clash() -> None:
 
 @pytest.mark.must("M-REC-1")
 def test_malformed_receipts() -> None:
-    good = bytes.fromhex("0001" "000005" "01" "81" "0004" "000000" "00")
+    good = bytes.fromhex("00010000050181000400000000")
     assert decode_receipts(good) == (ReceiptEntry(1, 5, b"\x81"), ReceiptEntry(4, 0, b""))
     assert decode_receipts(good)[0].have.spans == ((1, 5), (7, 7), (14, 14))
     beyond = b"\x00\x01\xff\xff\xff\x01\x01"

@@ -1,0 +1,582 @@
+"""The MUSTs of docs/spec/groups.md: bodies byte by byte, the rest asked of nodes whom somebody lies to."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec import structs
+
+from chasqui import mls
+from chasqui.base.errors import PeerError, RefusedForSafetyError, UserError
+from chasqui.base.ids import NO_GROUP, EpochId, GroupId, MemberKey, ObjectId
+from chasqui.base.schema import encode
+from chasqui.groups.bodies import ManifestBody, PartBody, WelcomeBody, read_manifest
+from chasqui.groups.history import arrange
+from chasqui.groups.membership import members
+from chasqui.groups.operation import Add, Genesis, Operation, Remove, Role, encode_change, group_id_of, read_operation
+from chasqui.node import inputs
+from chasqui.node.changes import add_member, carry_out, issue
+from chasqui.node.effects import Persist
+from chasqui.node.groups import history_of, load_group
+from chasqui.node.inbox import Received
+from chasqui.node.pairing import take_spare
+from chasqui.node.records import EpochRecord, GroupRecord, InvitationRecord, Space
+from chasqui.node.views import list_contacts
+from chasqui.sealed.kinds import Kind
+from chasqui.sealed.object import Origin, SignedObject, parse_whole
+from tests.node.world import Person, make_group, meet, pair
+from tests.spec.hostile import fresh, head, keep, mls_state, utter, utter_commit, utter_object
+
+
+def people(*names: str) -> list[Person]:
+    return [Person(name) for name in names]
+
+
+def tree(person: Person, group: GroupId) -> set[bytes]:
+    return {key for _, key in head(person, group)[1].roster}
+
+
+def leaf(person: Person, group: GroupId, member: bytes) -> int:
+    return next(at for at, key in head(person, group)[1].roster if key == member)
+
+
+def cut_out(person: Person, group: GroupId, member: bytes) -> bytes:
+    """The MLS message of a commit that removes somebody, made by whoever likes."""
+    request = mls.RemoveProposal(leaf(person, group, member))
+    return mls_state(person, group).commit((request,), person.entropy, person.now_s).message
+
+
+# -- operations ---------------------------------------------------------------------------------------------
+
+
+GROUP = GroupId(b"g" * 16)
+
+
+def signed(body: object, group: GroupId = GROUP) -> SignedObject:
+    """An operation object, whose signature nobody asks for here."""
+    origin = Origin(EpochId(bytes(16)), 0, 0)
+    data = msgspec.msgpack.encode(body)
+    return SignedObject(group, MemberKey(b"a" * 32), 1, 0, Kind.OP, data, b"", origin, bytes(64))
+
+
+ID, OTHER, KEY = b"\1" * 16, b"\2" * 16, b"k" * 32
+
+
+@pytest.mark.must("M-GRP-1")
+def test_operations_as_arrays() -> None:
+    assert encode_change(Genesis(1, 3, "n", ID, 60)) == msgspec.msgpack.encode([0, 1, 3, "n", ID, 60])
+    assert encode_change(Add((ID,), KEY, KEY, 2)) == msgspec.msgpack.encode([1, [ID], KEY, KEY, 2])
+    assert encode_change(Remove((ID,), KEY, 7, 2)) == msgspec.msgpack.encode([2, [ID], KEY, 7, 2])
+    assert read_operation(signed([0, 1, 3, "n", ID, 60], NO_GROUP))
+    assert read_operation(signed([1, [ID, OTHER], KEY, KEY, 2]))
+    assert read_operation(signed([2, [ID], KEY, 0, 2]))
+    assert read_operation(signed([2, [ID], b"a" * 32, 0, 1]))
+    for bad in (
+        [1, [], KEY, KEY, 2],
+        [1, [OTHER, ID], KEY, KEY, 2],
+        [1, [ID, ID], KEY, KEY, 2],
+        [1, [ID[:15]], KEY, KEY, 2],
+        [1, [bytes((n,)) * 16 for n in range(17)], KEY, KEY, 2],
+        [1, [ID], KEY[:31], KEY, 2],
+        [1, [ID], KEY, KEY[:31], 2],
+        [1, [ID], KEY, KEY, 3],
+        [1, [ID], KEY, KEY, 2, 0],
+        [2, [ID], KEY, 0, 1],
+        [2, [ID], b"a" * 32, 0, 2],
+        [2, [ID], KEY, 0, 3],
+        [0, 1, 3, "n", ID, 60],
+    ):
+        with pytest.raises(PeerError):
+            read_operation(signed(bad))
+    for group, body in ((NO_GROUP, [0, 3, 3, "n", ID, 60]), (NO_GROUP, [1, [ID], KEY, KEY, 2])):
+        with pytest.raises(PeerError):
+            read_operation(signed(body, group))
+
+
+@pytest.mark.must("M-GRP-2")
+def test_the_group_is_named_by_its_genesis() -> None:
+    (ana,) = people("ana")
+    group: GroupId = ana.do(inputs.CreateGroup("relief"))
+    ((_, whole),) = list(ana.tx().scan_prefix(Space.OPERATION, group))
+    genesis = parse_whole(whole, NO_GROUP).verified()
+    named = blake2b(genesis.author + genesis.signed_bytes(), person=b"chq1 group id", digest_size=16).digest()
+    assert group == group_id_of(genesis) == named == mls_state(ana, group).group_id
+
+
+def op(name: str, issuer: str, change: Any) -> Operation:
+    """An operation for the pure function, named as it likes; ids are the names."""
+    thing = signed([0, 1, 3, "n", ID, 60], NO_GROUP)
+    return Operation(ObjectId(name.encode().ljust(16)), key(issuer), 1, 0, change, thing)
+
+
+def key(name: str) -> MemberKey:
+    return MemberKey(name.encode().ljust(32))
+
+
+def add(name: str, issuer: str, member: str, *heads: str, role: Role = Role.ADMIN) -> Operation:
+    cited = tuple(sorted(h.encode().ljust(16) for h in heads))
+    return op(name, issuer, Add(cited, key(member), KEY, role))
+
+
+def remove(name: str, issuer: str, member: str, *heads: str) -> Operation:
+    cited = tuple(sorted(h.encode().ljust(16) for h in heads))
+    return op(name, issuer, Remove(cited, key(member), 0, 1 if issuer == member else 2))
+
+
+FOUNDED = op("0", "ana", Genesis(1, 3, "n", ID, 0))
+BEN, CARO = add("1", "ana", "ben", "0"), add("2", "ana", "caro", "1", role=Role.MEMBER)
+CARO_ = add("1", "ana", "caro", "0", role=Role.MEMBER)  # the only one beside the founder
+CASES: list[tuple[str, list[Operation], str, str]] = [
+    ("1 a member may not add", [BEN, CARO, add("3", "caro", "dora", "2")], "ana ben caro", ""),
+    ("1 a member may not remove", [BEN, CARO, remove("3", "caro", "ana", "2")], "ana ben caro", ""),
+    ("1 everyone may leave", [BEN, CARO, remove("3", "caro", "caro", "2")], "ana ben", ""),
+    ("1 rights of the past only", [BEN, remove("2", "ben", "ana", "0")], "ana ben", ""),
+    ("2 a key never comes back", [BEN, remove("2", "ana", "ben", "1"), add("3", "ana", "ben", "2")], "ana", ""),
+    (
+        "3 added while its issuer was removed",
+        [BEN, remove("2", "ana", "ben", "1"), add("3", "ben", "dora", "1"), add("4", "dora", "ed", "3")],
+        "ana",
+        "3 4",
+    ),
+    ("3 removals stand", [BEN, CARO, remove("3", "ana", "ben", "2"), remove("4", "ben", "caro", "2")], "ana", ""),
+    ("3 each other", [BEN, CARO, remove("3", "ana", "ben", "2"), remove("4", "ben", "ana", "2")], "caro", ""),
+    ("4 the first is admin", [CARO_, remove("3", "ana", "ana", "1"), add("4", "caro", "dora", "3")], "caro dora", ""),
+]  # fmt: skip
+
+
+@pytest.mark.must("M-GRP-3")
+@pytest.mark.parametrize(("what", "operations", "expected", "void"), CASES, ids=[case[0] for case in CASES])
+def test_who_is_a_member(what: str, operations: list[Operation], expected: str, void: str) -> None:
+    for order in itertools.permutations([FOUNDED, *operations]):
+        roster = members(arrange(order))
+        assert roster.members == {key(name) for name in expected.split()}, what
+        assert {v.strip().decode() for v in roster.void} == set(void.split())
+
+
+@pytest.mark.must("M-GRP-3")
+def test_a_contact_never_grows() -> None:
+    founded = op("0", "ana", Genesis(2, 3, "", ID, 0))
+    more = add("2", "ana", "caro", "1")
+    assert members(arrange([founded, BEN, more])).members == {key("ana"), key("ben")}
+
+
+@pytest.mark.must("M-GRP-4")
+def test_an_operation_cites_all_that_nobody_cites() -> None:
+    ana, ben, caro, dora = people("ana", "ben", "caro", "dora")
+    group: GroupId = ana.do(inputs.CreateGroup("relief"))
+    ana.do(inputs.AddMember(group, pair(ana, ben), Role.ADMIN))
+    meet(ana, ben)
+    ben.do(inputs.JoinGroup(group))
+    ana.do(inputs.AddMember(group, pair(ana, caro), Role.MEMBER))
+    ben.do(inputs.AddMember(group, pair(ben, dora), Role.MEMBER))
+    ben.sync(ana)
+    loose = set(history_of(ana.tx(), group).heads)
+    assert len(loose) == 2
+    third = members(history_of(ana.tx(), group)).seats[2].member
+    ana.do(inputs.RemoveMember(group, third))
+    (last,) = history_of(ana.tx(), group).heads
+    change = {o.id: o.change for o in history_of(ana.tx(), group).order}[last]
+    assert isinstance(change, Remove)
+    assert set(change.heads) == loose
+
+
+# -- commits ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.must("M-COM-1", "M-COM-4")
+def test_a_commit_does_what_its_operations_say_and_nothing_else() -> None:
+    ana, ben, caro = people("ana", "ben", "caro")
+    group = make_group(ana, ben, caro)
+    before = head(ana, group)
+    victim = cut_out(ben, group, caro.key(group))
+    forged = [
+        utter_commit(ben, group, victim),  # removes without an operation
+        utter_commit(ben, group, b"no commit"),
+        utter_commit(caro, group, cut_out(ben, group, ana.key(group))),  # signed by one, made by another
+    ]
+    assert ana.do(inputs.TakeBundles(tuple(forged))).refused == 3
+    assert head(ana, group) == before
+    renewal = mls_state(ben, group).commit((), ben.entropy, ben.now_s, path=True).message
+    assert ana.do(inputs.TakeBundles((utter_commit(ben, group, renewal),))).new == 1
+    assert head(ana, group)[1].parent == before[0]
+
+
+@pytest.mark.must("M-COM-2")
+def test_a_commit_of_an_operation_that_does_not_count() -> None:
+    ana, ben, caro = people("ana", "ben", "caro")
+    group = make_group(ana, ben, caro)
+    heads = tuple(history_of(ben.tx(), group).heads)
+    change = encode_change(Remove(heads, caro.key(group), 0, 2))
+    cited, operation = utter_object(ben, group, Kind.OP, change)
+    commit = utter_commit(ben, group, cut_out(ben, group, caro.key(group)), (cited.id,))
+    received = ana.do(inputs.TakeBundles((operation, commit)))
+    assert (received.new, received.refused) == (1, 1)
+    assert caro.key(group) in tree(ana, group)
+
+
+@pytest.mark.must("M-COM-2")
+def test_a_commit_that_keeps_somebody_whom_its_past_removes() -> None:
+    ana, ben, caro, dora = people("ana", "ben", "caro", "dora")
+    group = make_group(ana, ben, caro)
+    contact = pair(ana, dora)
+    before, tx = set(ana.held()), ana.tx()
+    record, history = load_group(tx, group), history_of(tx, group)
+    change = Remove(tuple(history.heads), caro.key(group), 0, 2)
+    _, record = issue(tx, group, record, history, change)
+    spare = take_spare(tx, contact)
+    assert spare is not None
+    package = mls.read_key_package(spare)
+    history = history_of(tx, group)
+    added, record = issue(
+        tx, group, record, history, Add(tuple(history.heads), package.signature_key, package.ref, Role.MEMBER)
+    )
+    carry_out(tx, group, record, (added.id,), (mls.AddProposal(spare),))
+    keep(ana, tx)
+    received = ben.do(inputs.TakeBundles(tuple(sorted(fresh(ana, before), key=len))))
+    assert (received.new, received.refused) == (2, 1)
+    assert package.signature_key not in tree(ben, group)
+
+
+@pytest.mark.must("M-COM-3")
+def test_a_commit_waits_for_its_operation_across_a_restart() -> None:
+    ana, ben, caro = people("ana", "ben", "caro")
+    group = make_group(ana, ben, caro)
+    before = set(ana.held())
+    ana.do(inputs.RemoveMember(group, caro.key(group)))
+    operation, commit = sorted(fresh(ana, before), key=len)
+    assert ben.do(inputs.TakeBundles((commit,))).new == 1
+    ben.restart()
+    assert caro.key(group) in tree(ben, group)
+    ben.do(inputs.TakeBundles((operation,)))
+    assert caro.key(group) not in tree(ben, group)
+
+
+@pytest.mark.must("M-COM-5")
+def test_operation_and_commit_are_one_transaction() -> None:
+    ana, ben, caro = people("ana", "ben", "caro")
+    group = make_group(ana, ben, caro)
+    effects = ana.node.step(inputs.RemoveMember(group, caro.key(group)), ana.now_s)
+    persists = [effect for effect in effects if isinstance(effect, Persist)]
+    assert len(persists) == 1
+    spaces = [write.space for write in persists[0].writes]
+    assert {Space.OPERATION, Space.COMMIT, Space.EPOCH} <= set(spaces)
+    assert spaces.count(Space.BUNDLE) == 2
+    ana.do(inputs.RemoveMember(group, caro.key(group)))
+    operation = max(history_of(ana.tx(), group).order, key=lambda o: o.seq if o.issuer == ana.key(group) else 0)
+    record = ana.tx().load(Space.GROUP, group, GroupRecord)
+    assert record is not None
+    assert isinstance(operation.change, Remove)
+    assert record.seq == operation.seq + 1
+
+
+@pytest.mark.must("M-COM-6")
+def test_nothing_is_sent_while_a_known_removal_is_not_carried_out() -> None:
+    ana, ben, caro = people("ana", "ben", "caro")
+    group = make_group(ana, ben, caro)
+    ana.do(inputs.SendText(group, "something to sign for"))
+    before = set(ana.held())
+    texts = tuple(ana.held())
+    ana.do(inputs.RemoveMember(group, caro.key(group)))
+    operation = min(fresh(ana, before), key=len)
+    ben.do(inputs.TakeBundles((*texts, operation)))
+    held = set(ben.held())
+    for event in (inputs.SendText(group, "no"), inputs.SendFile(group, "f", b"no")):
+        with pytest.raises(RefusedForSafetyError):
+            ben.do(event)
+    ben.do(inputs.Flush())
+    ben.now_s += 60
+    ben.do(inputs.Tick())
+    assert set(ben.held()) == held
+
+
+@pytest.mark.must("M-COM-7")
+def test_a_sibling_is_noticed_kept_sealed_and_not_applied() -> None:
+    ana, ben, caro, dora = people("ana", "ben", "caro", "dora")
+    group: GroupId = ana.do(inputs.CreateGroup("relief"))
+    ana.do(inputs.AddMember(group, pair(ana, ben), Role.ADMIN))
+    meet(ana, ben)
+    ben.do(inputs.JoinGroup(group))
+    meet(ana, ben)
+    ana.do(inputs.AddMember(group, pair(ana, caro), Role.MEMBER))
+    contact, before = pair(ben, dora), set(ben.held())
+    ben.do(inputs.AddMember(group, contact, Role.MEMBER))
+    sibling = fresh(ben, before)
+    mine = head(ana, group)
+    ana.do(inputs.TakeBundles(sibling))
+    assert head(ana, group) == mine
+    assert ana.show(group).state == "fork-pending"
+    assert set(sibling) & set(ana.held())
+    ana.restart()
+    assert ana.show(group).state == "fork-pending"
+
+
+# -- epochs -------------------------------------------------------------------------------------------------
+
+
+def epochs(person: Person, group: GroupId) -> Iterator[tuple[bytes, EpochRecord]]:
+    yield from person.tx().load_prefix(Space.EPOCH, group, EpochRecord)
+
+
+@pytest.mark.must("M-EPO-1")
+def test_only_the_head_has_an_mls_state() -> None:
+    ana, ben, caro = people("ana", "ben", "caro")
+    group = make_group(ana, ben, caro)
+    ana.do(inputs.RemoveMember(group, caro.key(group)))
+    ana.sync(ben)
+    for person in (ana, ben):
+        assert len(list(epochs(person, group))) > 1
+        assert [epoch for epoch, record in epochs(person, group) if record.mls_state] == [head(person, group)[0]]
+
+
+@pytest.mark.must("M-EPO-2")
+@pytest.mark.parametrize("leaves", [False, True])
+def test_who_is_out_keeps_no_key(leaves: bool) -> None:
+    ana, ben, caro = people("ana", "ben", "caro")
+    group = make_group(ana, ben, caro)
+    ana.do(inputs.SendText(group, "read before"))
+    ana.sync(ben, caro)
+    old = [epoch for epoch, _ in epochs(caro, group)]
+    if leaves:
+        caro.do(inputs.LeaveGroup(group))
+    else:
+        ana.do(inputs.RemoveMember(group, caro.key(group)))
+        ana.sync(caro)
+    assert not list(epochs(caro, group))
+    for epoch in old:
+        assert not list(caro.tx().scan_prefix(Space.CHAIN, epoch))
+        assert not list(caro.tx().scan_prefix(Space.SKIPPED, epoch))
+    record = caro.tx().load(Space.GROUP, group, GroupRecord)
+    assert record is not None
+    assert record.signing_key == b""
+    assert caro.texts(group) == ["read before"]
+
+
+@pytest.mark.must("M-EPO-3")
+def test_retention_counts_from_the_first_sight() -> None:
+    ana, ben = people("ana", "ben")
+    contact = pair(ana, ben)
+    group: GroupId = ana.do(inputs.CreateGroup("relief", 6 * 3600))
+    ana.do(inputs.AddMember(group, contact, Role.MEMBER))
+    meet(ana, ben)
+    ben.do(inputs.JoinGroup(group))
+    ana.do(inputs.SendText(group, "soon gone"))
+    for person in (ana, ben):
+        person.now_s += 5 * 3600  # the stick takes its time
+    ana.sync(ben)
+    for hours, there in ((5, ["soon gone"]), (2, [])):
+        ben.now_s += hours * 3600
+        ben.do(inputs.Tick())
+        assert ben.texts(group) == there
+    assert not ben.read(group).gaps
+
+
+# -- joining ------------------------------------------------------------------------------------------------
+
+
+def invited(ana: Person, ben: Person, contact: GroupId, group: GroupId, changes: dict[str, Any]) -> int:
+    """A welcome with some fields changed, on its way to Ben: how many bundles he took in."""
+    tx = ana.tx()
+    spare = take_spare(tx, contact)
+    assert spare is not None
+    body = add_member(tx, group, spare, Role.MEMBER).welcome
+    keep(ana, tx)
+    changed = structs.replace(body, **{name: make(body) for name, make in changes.items()})
+    received: Received = ben.do(inputs.TakeBundles((utter(ana, contact, Kind.WELCOME, encode(changed)),)))
+    return received.new
+
+
+@pytest.mark.must("M-JOI-1", "M-JOI-2")
+@pytest.mark.parametrize(
+    ("changes", "taken"),
+    [
+        ({}, 1),
+        ({"group": lambda body: bytes(16)}, 0),
+        ({"operations": lambda body: body.operations[1:]}, 0),
+        ({"operations": lambda body: (body.operations[0], body.operations[-1])}, 0),
+        ({"operations": lambda body: (*body.operations[:-1], body.operations[-1][:-1] + b"\0")}, 0),
+        ({"inviter": lambda body: KEY}, 0),
+    ],
+)
+def test_what_an_invitation_needs(changes: dict[str, Any], taken: int) -> None:
+    ana, ben, caro = people("ana", "ben", "caro")
+    contact, other = pair(ana, ben), pair(ana, caro)
+    group: GroupId = ana.do(inputs.CreateGroup("relief"))
+    ana.do(inputs.AddMember(group, other, Role.MEMBER))
+    assert invited(ana, ben, contact, group, changes) == taken
+    assert (ben.store.get(Space.INVITATION, group) is not None) is bool(taken)
+
+
+@pytest.mark.must("M-JOI-1", "M-JOI-2")
+def test_an_invitation_comes_from_the_contact_who_has_our_key_package() -> None:
+    ana, ben, caro = people("ana", "ben", "caro")
+    shared, third = make_group(ana, ben), pair(caro, ben)
+    contact = list_contacts(ana.tx())[0].id
+    group: GroupId = ana.do(inputs.CreateGroup("relief"))
+    tx = ana.tx()
+    spare = take_spare(tx, contact)
+    assert spare is not None
+    body = encode(add_member(tx, group, spare, Role.MEMBER).welcome)
+    keep(ana, tx)
+    assert ben.do(inputs.TakeBundles((utter(ana, shared, Kind.WELCOME, body),))).refused == 1
+    assert ben.do(inputs.TakeBundles((utter(caro, third, Kind.WELCOME, body),))).refused == 1
+    assert ben.do(inputs.TakeBundles((utter(ana, contact, Kind.WELCOME, body),))).new == 1
+
+
+@pytest.mark.must("M-JOI-3")
+def test_nobody_joins_where_tree_and_operations_differ() -> None:
+    ana, ben, dora = people("ana", "ben", "dora")
+    group, contact = make_group(ana, ben), pair(ben, dora)
+    tx = ben.tx()  # Ben is no admin, adds Dora all the same
+    spare = take_spare(tx, contact)
+    assert spare is not None
+    package = mls.read_key_package(spare)
+    record, history = load_group(tx, group), history_of(tx, group)
+    change = Add(tuple(history.heads), package.signature_key, package.ref, Role.MEMBER)
+    added, record = issue(tx, group, record, history, change)
+    carried = carry_out(tx, group, record, (added.id,), (mls.AddProposal(spare),))
+    assert carried.welcome is not None
+    operations = tuple(o.signed.to_whole() for o in history_of(tx, group).order)
+    body = WelcomeBody(group, record.member, operations, carried.r, carried.first_day, carried.welcome)
+    keep(ben, tx)
+    dora.do(inputs.TakeBundles((utter(ben, contact, Kind.WELCOME, encode(body)),)))
+    with pytest.raises(PeerError, match="do not let in"):
+        dora.do(inputs.JoinGroup(group))
+    assert dora.store.get(Space.GROUP, group) is None
+
+
+@pytest.mark.must("M-JOI-3")
+def test_a_welcome_into_another_group_than_it_says() -> None:
+    ana, ben = people("ana", "ben")
+    contact = pair(ana, ben)
+    one, two = (ana.do(inputs.CreateGroup(name)) for name in ("one", "two"))
+    tx = ana.tx()
+    spare = take_spare(tx, contact)
+    assert spare is not None
+    bodies = [add_member(tx, group, spare, Role.MEMBER).welcome for group in (one, two)]
+    keep(ana, tx)
+    mixed = structs.replace(bodies[0], message=bodies[1].message, r=bodies[1].r)
+    ben.do(inputs.TakeBundles((utter(ana, contact, Kind.WELCOME, encode(mixed)),)))
+    with pytest.raises(PeerError, match="another group"):
+        ben.do(inputs.JoinGroup(one))
+
+
+@pytest.mark.must("M-JOI-4")
+def test_a_key_package_is_gone_with_the_join() -> None:
+    ana, ben = people("ana", "ben")
+    contact = pair(ana, ben)
+    group: GroupId = ana.do(inputs.CreateGroup("relief"))
+    ana.do(inputs.AddMember(group, contact, Role.MEMBER))
+    ana.sync(ben)
+    invitation = ben.tx().load(Space.INVITATION, group, InvitationRecord)
+    assert invitation is not None
+    assert ben.store.get(Space.KEY_PACKAGE, invitation.key_package) is not None
+    ben.do(inputs.JoinGroup(group))
+    assert ben.store.get(Space.KEY_PACKAGE, invitation.key_package) is None
+    assert ben.store.get(Space.INVITATION, group) is None
+
+
+# -- files --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.must("M-FIL-1")
+def test_a_file_is_given_whole_and_true_or_not_at_all() -> None:
+    ana, ben = people("ana", "ben")
+    group = make_group(ana, ben)
+    data, before = bytes(range(256)) * 200, set(ana.held())
+    message = ana.do(inputs.SendFile(group, "map.png", data))
+    bundles = fresh(ana, before)
+    assert len(bundles) == 1 + -(-len(data) // 15_200)
+    ben.do(inputs.TakeBundles(bundles[1:]))
+    with pytest.raises(UserError):
+        ben.do(inputs.ReadFile(group, message))
+    ben.do(inputs.TakeBundles(bundles))
+    assert ben.do(inputs.ReadFile(group, message)) == ("map.png", data)
+    digest = blake2b(b"promised", person=b"chq1 file", digest_size=32).digest()
+    lie = [
+        utter(ana, group, Kind.MANIFEST, encode(ManifestBody(7, digest, 8, "x"))),
+        utter(ana, group, Kind.PART, encode(PartBody(digest, 0, b"Promised"))),
+    ]
+    ben.do(inputs.TakeBundles(tuple(lie)))
+    forged = ben.read(group).messages[-1]
+    with pytest.raises(PeerError):
+        ben.do(inputs.ReadFile(group, forged.id))
+
+
+@pytest.mark.must("M-FIL-2")
+def test_manifests_out_of_bounds() -> None:
+    good = ManifestBody(7, bytes(32), 64 * 2**20, "n" * 200)
+    assert read_manifest(encode(good)) == good
+    for change in (
+        {"kind": 1},
+        {"digest": bytes(31)},
+        {"size": 64 * 2**20 + 1},
+        {"size": -1},
+        {"name": "n" * 201},
+        {"name": "a/b"},
+        {"name": "a\\b"},
+        {"name": ".."},
+        {"name": "a\nb"},
+    ):
+        with pytest.raises(PeerError):
+            read_manifest(encode(structs.replace(good, **change)))
+
+
+# -- gaps and order -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.must("M-GAP-1")
+def test_gaps_stay_until_they_are_closed() -> None:
+    ana, ben = people("ana", "ben")
+    group = make_group(ana, ben)
+    bundles = [utter(ana, group, Kind.TEXT, text) for text in (b"1", b"2", b"3", b"4")]
+    ben.do(inputs.TakeBundles((bundles[3], bundles[1])))
+    first = ben.read(group).messages[0].seq - 1
+    assert [(gap.first, gap.last) for gap in ben.read(group).gaps] == [(first, first), (first + 2, first + 2)]
+    ben.restart()
+    ben.do(inputs.TakeBundles((bundles[0],)))
+    assert [(gap.first, gap.last) for gap in ben.read(group).gaps] == [(first + 2, first + 2)]
+    ben.do(inputs.TakeBundles((bundles[2],)))
+    assert not ben.read(group).gaps
+
+
+@pytest.mark.must("M-ORD-1", "M-ORD-2")
+def test_an_answer_stands_behind_its_question_on_every_device() -> None:
+    ana, ben, caro = people("ana", "ben", "caro")
+    group = make_group(ana, ben, caro)
+    ben.now_s -= 5 * 3600
+    caro.now_s += 3600
+    said = []
+    for turn, person in enumerate((ana, ben, caro, ben, ana, caro)):
+        person.do(inputs.SendText(group, f"{turn}"))
+        said.append(f"{turn}")
+        person.sync(*(other for other in (ana, ben, caro) if other is not person))
+    for person in (ana, ben, caro):
+        assert person.texts(group) == said
+
+
+@pytest.mark.must("M-ORD-2")
+def test_the_order_does_not_depend_on_arrival() -> None:
+    ana, ben, caro = people("ana", "ben", "caro")
+    group = make_group(ana, ben, caro)
+    start = caro.store.after_crash()
+    before = set(ana.held()) | set(ben.held())
+    for turn, person in enumerate((ana, ben, ana, ben)):
+        person.now_s += 600 * (turn % 3)
+        person.do(inputs.SendText(group, f"{turn}"))
+        if turn == 1:
+            meet(ana, ben)
+    meet(ana, ben)
+    bundles = fresh(ana, before)
+    seen = set()
+    for order in (bundles, bundles[::-1], bundles[1::2] + bundles[::2]):
+        caro.store = start.after_crash()
+        caro.restart()
+        for bundle in order:
+            caro.do(inputs.TakeBundles((bundle,)))
+        seen.add(tuple(caro.texts(group)))
+    assert seen == {tuple(ana.texts(group))}
