@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import chasqui.mls
@@ -16,6 +17,7 @@ BEGIN, END = "<!-- checks begin -->", "<!-- checks end -->"
 RULES = (rules_commits, rules_framing, rules_leaves, rules_welcome)
 
 
+@cache
 def enforced() -> dict[str, list[str]]:
     """Names of rows and the files that use them."""
     found: dict[str, list[str]] = {}

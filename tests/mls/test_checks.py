@@ -10,6 +10,7 @@ from chasqui.mls import Check, PeerError
 from tests.mls import check_table
 from tests.mls.rules import REGISTER, Attempt
 
+
 @pytest.mark.parametrize(("check", "name", "attempt"), REGISTER, ids=[f"{c.number}-{n}" for c, n, _ in REGISTER])
 def test_breaking(check: Check, name: str, attempt: Attempt) -> None:
     with pytest.raises(PeerError) as caught:
