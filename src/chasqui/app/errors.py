@@ -6,7 +6,7 @@ import traceback
 from pathlib import Path
 
 from chasqui.app.results import Candidate, ErrorDocument
-from chasqui.base.errors import ChasquiError, MachineError, UsageError
+from chasqui.base.errors import ChasquiError, MachineError, UsageError, VaultError
 
 BUG_CODE = "bug"
 
@@ -19,6 +19,12 @@ class AmbiguousError(UsageError):
     def __init__(self, what: str, candidates: tuple[Candidate, ...]) -> None:
         super().__init__(what, todo="Say which one by its id.")
         self.candidates = candidates
+
+
+class UnfinishedVaultError(VaultError):
+    """A vault without an owner: its making was cut off."""
+
+    code = "unfinished"
 
 
 class LinkFailedError(MachineError):

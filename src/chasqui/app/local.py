@@ -31,6 +31,7 @@ class LocalDesk:
         self._vault = vault
         self._runner = Runner(vault.store, secrets.token_bytes, now_s)
         self._around = Surroundings(vault.home, None, _no_states)
+        service.require_owner(self._runner)
         with suppress(MachineError):  # a full disk does not keep anybody from reading
             self._runner.do(service.wake)
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from chasqui.app import contacts, groups, links, messages, requests, results, syncing
 from chasqui.app.desk import Ask, Surroundings
+from chasqui.app.errors import UnfinishedVaultError
 from chasqui.app.requests import Request
 from chasqui.app.results import Result
 from chasqui.app.runner import Runner
@@ -40,6 +41,16 @@ def quick(runner: Runner, request: Request, beside: bytes, around: Surroundings)
     if handler is None:
         raise UserError("No daemon runs on this vault.")
     return handler(runner, request, beside, around)
+
+
+def require_owner(runner: Runner) -> None:
+    """Raises `UnfinishedVaultError` where the making of the vault was cut off before it had an owner."""
+    if runner.look().get(Space.META, b"self") is None:
+        raise UnfinishedVaultError(
+            "The making of this vault was cut off.",
+            safety="Nothing was ever in it.",
+            todo="Remove its folder and run `chasqui init` again.",
+        )
 
 
 def wake(runner: Runner) -> None:

@@ -76,7 +76,7 @@ def _head(found: Conversation) -> list[str]:
         lines.append("✗  You left this group. This is what you had received.")
     for name in found.clashes:
         lines.append(
-            f"!  {safe_line(name)} sent two different things under one number: a copied device does that. Ask in person."
+            f"!  {safe_line(name)} sent two different things under one number, as a copied device does. Ask."
         )
     return lines
 
