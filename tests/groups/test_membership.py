@@ -9,8 +9,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from chasqui.base.limits import OPERATION_HEADS_MAX
 from chasqui.groups.history import arrange
-from chasqui.groups.membership import Roster, carries_out, members
+from chasqui.groups.membership import Roster, carries_out, cites, members
 from chasqui.groups.operation import GroupKind, Operation, Remove, Role
 from tests.groups.makers import add, found, key, remove
 from tests.groups.reference import Reference
@@ -261,6 +262,35 @@ def test_heads_are_what_nobody_cites() -> None:
     assert arrange([g, one, two, add("ana", "dora", one, two)]).heads != (one.id, two.id)
 
 
+def test_nobody_crowds_out_what_has_to_be_cited() -> None:
+    """Eve, a member without rights, makes many heads. Cut to sixteen by their ids, Ben's next operation would not
+    have his own seat in its past, and would not count: she could keep every admin but the founder from acting."""
+    g = found("ana")
+    eve = add("ana", "eve", g)
+    ben = add("ana", "ben", eve, role=ADMIN)
+    crowd = [add("eve", "mal", eve, salt=n) for n in range(60)]
+    history = arrange([g, eve, ben, *crowd])
+    assert ben.id not in history.heads[:OPERATION_HEADS_MAX]
+    assert cites(history, key("ben")) == (ben.id,)
+    out = remove("ben", "eve", ben)
+    assert key("eve") not in roster(g, eve, ben, *crowd, out).members
+
+
+def test_nor_does_an_admin() -> None:
+    """With rights she can make heads that count; those that have the issuer's own seat in their past come first."""
+    g = found("ana")
+    eve = add("ana", "eve", g, role=ADMIN)
+    ben = add("ana", "ben", eve, role=ADMIN)
+    crowd = [add("eve", f"mal{n}", eve) for n in range(60)]
+    history = arrange([g, eve, ben, *crowd])
+    chosen = cites(history, key("ben"))
+    assert len(chosen) == OPERATION_HEADS_MAX
+    assert ben.id in chosen
+    by_id = {o.id: o for o in history.order}
+    out = remove("ben", "eve", *(by_id[head] for head in chosen))
+    assert key("eve") not in roster(*history.order, out).members
+
+
 # -- random histories ----------------------------------------------------------------------------------------
 
 PEOPLE = ("ana", "ben", "caro", "dora", "eve")
@@ -327,8 +357,9 @@ def test_whoever_is_admin_can_act(script: list[Move]) -> None:
     operations = play(script)
     history = arrange(operations)
     before = members(history)
-    heads = tuple(o for o in operations if o.id in history.heads)
     for name in PEOPLE:
+        cited = cites(history, key(name))
+        heads = tuple(o for o in operations if o.id in cited)
         newcomer = add(name, "zoe", *heads)
         after = members(arrange([*operations, newcomer]))
         assert (newcomer.id in after.counting) == (key(name) in before.admins)
@@ -337,6 +368,19 @@ def test_whoever_is_admin_can_act(script: list[Move]) -> None:
         after = members(arrange([*operations, leaving]))
         assert (leaving.id in after.counting) == (key(name) in before.members)
     assert bool(before.admins) == bool(before.seats)
+
+
+@settings(max_examples=150, deadline=None)
+@given(moves)
+def test_what_is_cited_is_all_that_counts(script: list[Move]) -> None:
+    operations = play(script)
+    history = arrange(operations)
+    chosen = cites(history, key("ana"))
+    result = members(history)
+    known = set(chosen).union(*(Reference(operations).past(head) for head in chosen))
+    assert result.counting | result.void <= known
+    assert not any(history.precedes(a, b) for a in chosen for b in chosen)
+    assert set(chosen) <= result.counting | result.void
 
 
 @settings(max_examples=150, deadline=None)

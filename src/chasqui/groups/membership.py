@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from chasqui.base.ids import MemberKey, ObjectId
+from chasqui.base.limits import OPERATION_HEADS_MAX
 from chasqui.groups.history import History
 from chasqui.groups.operation import Add, Genesis, GroupKind, Operation, Remove, Role
 
@@ -63,6 +64,33 @@ def members(history: History) -> Roster:
     whole = _view_of(history, rights)
     counting = frozenset(o.id for i, o in enumerate(order) if rights >> i & 1) - whole.void
     return Roster(tuple(whole.standing()), whole.removals, counting, whole.void)
+
+
+def cites(history: History, issuer: MemberKey) -> tuple[ObjectId, ...]:
+    """What the next operation of a member cites: the newest ones whose issuers held the right, sorted.
+
+    Others never count, so leaving them out lets nobody without rights crowd out what matters. Where there are more
+    than fit, those come first that have the issuer's own seat in their past, then those that know most.
+    """
+    order, past = history.order, history.past
+    rights = _rights(history)
+    covered = seat = 0
+    heads: list[int] = []
+    for index in reversed(range(len(order))):
+        operation = order[index]
+        if not rights >> index & 1:
+            continue
+        if not covered >> index & 1:
+            heads.append(index)
+        covered |= past[operation.id] | 1 << index
+        if not isinstance(operation.change, Remove) and _admission(operation)[0] == issuer:
+            seat |= 1 << index
+
+    def rank(index: int) -> tuple[bool, int, ObjectId]:
+        known = (past[order[index].id] | 1 << index) & rights
+        return not known & seat, -known.bit_count(), order[index].id
+
+    return tuple(sorted(order[index].id for index in sorted(heads, key=rank)[:OPERATION_HEADS_MAX]))
 
 
 def carries_out(roster: Roster, operation: Operation) -> MemberKey | None:
