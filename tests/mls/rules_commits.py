@@ -379,6 +379,18 @@ def path_with_a_ciphertext_more_for_others() -> None:
     _commit(path=made.path._replace(nodes=(*made.path.nodes[:-1], wrong)))
 
 
+@breaks(Check.PATH_CIPHERTEXTS)
+def removal_that_even_the_removed_can_tell_is_broken() -> None:
+    a, b, *_ = forge.world().states
+    draft = a.tree.draft()
+    draft.remove(1)
+    made = forge.path(a, draft)
+    last = made.path.nodes[-1]
+    wrong = last._replace(ciphertexts=last.ciphertexts * 2)
+    path = made.path._replace(nodes=(*made.path.nodes[:-1], wrong))
+    feed(b, forge.commit(a, [Remove(1)], path))
+
+
 @breaks(Check.PATH_KEY_REUSED)
 def path_with_a_key_of_the_tree() -> None:
     world = forge.world()

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from chasqui.mls import (
+    AddProposal,
     Check,
     Credential,
     Extension,
+    GroupState,
+    LeafTemplate,
     RequiredCapabilities,
     limits,
     own_capabilities,
@@ -24,6 +27,7 @@ from chasqui.mls.proposals import Update, read_commit, read_proposal
 from tests.mls import forge
 from tests.mls.forge import NOW
 from tests.mls.rules import breaks, feed
+from tests.mls.support import Rng
 
 
 @breaks(Check.TRUNCATED)
@@ -248,6 +252,37 @@ def newcomer_who_cannot_read_members() -> None:
         credential=Credential.x509((b"certificate",)), capabilities=replace(own_capabilities(), credentials=(2,))
     )
     _newcomer(data, forge.world(4))
+
+
+def _with_odd_member(odd: bytes) -> tuple[GroupState, GroupState]:
+    """Two members of a group to which a third with other credentials or capabilities was added."""
+    a, b, *_ = forge.world(2).states
+    made = a.commit([AddProposal(odd)], Rng("odd"), NOW)
+    after = b.process(made.message).state
+    assert after is not None
+    return made.state, after
+
+
+@breaks(Check.LEAF_CREDENTIAL_UNSUPPORTED)
+def newcomer_with_a_credential_that_one_member_cannot_read() -> None:
+    a, b = _with_odd_member(forge.key_package("odd", capabilities=replace(own_capabilities(), credentials=(1,))))
+    newcomer = forge.key_package(credential=Credential.x509((b"certificate",)))
+    feed(b, forge.commit(a, [forge.add(newcomer)]))
+
+
+@breaks(Check.LEAF_CREDENTIAL_UNSUPPORTED)
+def newcomer_who_cannot_read_one_member() -> None:
+    a, b = _with_odd_member(forge.key_package("odd", credential=Credential.x509((b"certificate",))))
+    newcomer = forge.key_package(capabilities=replace(own_capabilities(), credentials=(1,)))
+    feed(b, forge.commit(a, [forge.add(newcomer)]))
+
+
+@breaks(Check.LEAF_CREDENTIAL_UNSUPPORTED)
+def member_who_gives_up_a_credential_in_use() -> None:
+    a, b = _with_odd_member(forge.key_package("odd", credential=Credential.x509((b"certificate",))))
+    template = LeafTemplate.of(a.own_leaf_node)
+    poor = replace(template, capabilities=replace(template.capabilities, credentials=(1,)))
+    feed(b, forge.commit(a, [], forge.path(a, template=poor).path))
 
 
 @breaks(Check.LEAF_SAME_ENCRYPTION_KEY)

@@ -445,3 +445,43 @@ def branch_with_a_stranger() -> None:
     made = branch(a, b"branch", forge.keys("member 0 again", seed=None), [keys.key_package], Rng(2), NOW)
     assert made.welcome is not None
     join(made.welcome, keys, parent=b)
+
+
+def _branch_of(old: GroupState, parent: GroupState) -> None:
+    """A branch of `old` offered to one who takes it for a branch of `parent`."""
+    keys = forge.keys("member 1")
+    made = branch(old, b"branch", forge.keys("member 0"), [keys.key_package], Rng(2), NOW)
+    assert made.welcome is not None
+    resumption = old.resumption_psk.reveal()
+    join(made.welcome, keys, parent=parent, psks=lambda _: resumption)
+
+
+@breaks(Check.WELCOME_BRANCH)
+def branch_of_another_group() -> None:
+    old = forge.world(3).states[0]
+    _branch_of(old, replace(old, context=replace(old.context, group_id=b"another")))
+
+
+@breaks(Check.WELCOME_BRANCH)
+def branch_of_another_epoch() -> None:
+    old = forge.world(3).states[0]
+    _branch_of(old, replace(old, context=replace(old.context, epoch=old.epoch + 1)))
+
+
+@breaks(Check.WELCOME_BRANCH)
+def branch_with_another_suite() -> None:
+    old = forge.world(3).states[0]
+    _branch_of(old, replace(old, context=replace(old.context, suite=3)))
+
+
+@breaks(Check.WELCOME_REINIT)
+def reinit_that_leaves_somebody_out() -> None:
+    a, b, c = forge.world(3).states
+    made = a.commit([ReInitProposal(b"next group", 3)], Rng(1), NOW)
+    b, c = (state for state in (b.process(made.message).state, c.process(made.message).state) if state is not None)
+    keys = forge.keys("member 1", suite=3)
+    two = forge.world(2).states[0]
+    smaller = replace(made.state, tree=two.tree, own_leaf=0)
+    new = reinitialise(smaller, forge.keys("member 0", suite=3), [keys.key_package], Rng(2), NOW)
+    assert new.welcome is not None
+    join(new.welcome, keys, parent=b)

@@ -343,6 +343,10 @@ def test_branch() -> None:
     made = branch(a, b"aside", forge.keys("member 0"), [keys.key_package], RNG, NOW)
     assert made.welcome is not None
     agree(made.state, join(made.welcome, keys, parent=b))
+    others = [forge.keys(f"member {number}") for number in (1, 2)]
+    everybody = branch(a, b"all", forge.keys("member 0"), [item.key_package for item in others], RNG, NOW)
+    assert everybody.welcome is not None
+    agree(everybody.state, *(join(everybody.welcome, item, parent=b) for item in others))
     with pytest.raises(UsageError):
         branch(a, b"aside", forge.keys("member 0"), [forge.keys("stranger").key_package], RNG, NOW)
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from chasqui.mls.checks import Check
@@ -221,10 +221,3 @@ def decode_all(data: bytes, read: Callable[[Reader], T]) -> T:
     value = read(reader)
     reader.finish()
     return value
-
-
-def vectors(data: bytes) -> Iterator[bytes]:
-    """The elements of a sequence of opaque<V> that fills `data`. Raises PeerError."""
-    reader = Reader(data)
-    while reader.pos < reader.end:
-        yield reader.vl()

@@ -98,8 +98,8 @@ def _listed(
     return items, listed
 
 
-_OF_KEY_PACKAGES = 400
-"""Checks with a lower number concern encodings, keys, leaves and key packages: the fault of who made those."""
+_OF_KEY_PACKAGES = range(200, 400)
+"""The checks of keys, leaves and key packages: what breaks them was made by a peer, not by our caller."""
 
 
 def make_commit(
@@ -124,7 +124,7 @@ def make_commit(
         psks = look_up(lambda psk: state.psk(psk, options.psks), staged.psks)
         provisional_context(state.context, b"", ())
     except PeerError as error:
-        if error.check.number < _OF_KEY_PACKAGES:
+        if error.check.number in _OF_KEY_PACKAGES:
             raise
         raise UsageError(f"these proposals make no valid commit: {error}", error.check) from error
     renews = options.signature_private is not None or options.leaf is not None
@@ -310,7 +310,7 @@ def make_proposal(
     try:
         check_proposal(crypto, state.tree, state.group_id, Listed(proposal, own), now)
     except PeerError as error:
-        if error.check.number < _OF_KEY_PACKAGES:
+        if error.check.number in _OF_KEY_PACKAGES:
             raise
         raise UsageError(f"an invalid proposal: {error}", error.check) from error
     wire_format = WireFormat.PRIVATE_MESSAGE if private else WireFormat.PUBLIC_MESSAGE

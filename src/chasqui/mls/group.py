@@ -25,6 +25,7 @@ from chasqui.mls.transition import Advanced
 from chasqui.mls.tree import Tree
 from chasqui.mls.treekem import NodeKeys
 from chasqui.mls.welcome import sign_group_info
+from chasqui.mls.wiping import wipe
 
 
 @dataclass(frozen=True, repr=False)
@@ -246,6 +247,14 @@ class GroupState:
         init_secret, the membership key and the tree's private keys. `external` keeps what external commits need.
         """
         return replace(self, messages=None, secrets=self.secrets.of_parent(external=external))
+
+    def wipe(self, *kept: GroupState) -> int:
+        """Overwrites the secrets of this outgrown state that none of the `kept` states shares; returns their number.
+
+        The one verb that changes a state: afterwards it is of no use. Key package keys from which the state was made
+        share their leaf and signature keys with it.
+        """
+        return wipe(self, kept)
 
     def to_bytes(self) -> bytes:
         """A canonical saved form with a version and a checksum. It holds the secrets in the clear."""

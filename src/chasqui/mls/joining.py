@@ -151,7 +151,8 @@ def _path_keys(crypto: Crypto, tree: Tree, own_leaf: int, signer: int, path_secr
     ancestor = tree_math.common_ancestor(own_leaf, signer)
     draft = tree.draft()
     nodes = [x for x, _ in draft.filtered_direct_path(signer) if tree_math.level(x) >= tree_math.level(ancestor)]
-    if not nodes or nodes[0] != ancestor or any(draft.is_blank(x) for x in nodes):
+    # The ancestor is the lowest of them: its child above us is not empty, because we are below it.
+    if any(draft.is_blank(x) for x in nodes):
         raise PeerError(Check.WELCOME_PATH_SECRET, "the path is not in the tree")
     return derive_above(crypto, draft, nodes, path_secret.reveal(), Check.WELCOME_PATH_SECRET).keys
 

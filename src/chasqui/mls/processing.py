@@ -22,7 +22,7 @@ from chasqui.mls.framing import (
 from chasqui.mls.key_schedule import external_init_receiver
 from chasqui.mls.leaf import LeafSource
 from chasqui.mls.pending import Pending
-from chasqui.mls.proposals import FROM_EXTERNAL, Add, CommitContent, ProposalRef
+from chasqui.mls.proposals import Add, CommitContent, ProposalRef
 from chasqui.mls.protect import Verified, check_signature, from_public, open_private
 from chasqui.mls.psk import PskLookup, look_up, psk_secret
 from chasqui.mls.results import Application, Inspected, Kind, Member, Processed
@@ -51,8 +51,6 @@ def _signature_key(state: GroupState, content: FramedContent) -> bytes:
             raise PeerError(Check.SENDER_UNKNOWN, f"external sender {sender.index}")
         if isinstance(body, bytes | CommitContent):
             raise PeerError(Check.EXTERNAL_CONTENT)
-        if body.type not in FROM_EXTERNAL:
-            raise PeerError(Check.EXTERNAL_PROPOSAL_TYPE)
         return listed[sender.index].signature_key
     if sender.type == SenderType.NEW_MEMBER_PROPOSAL:
         if not isinstance(body, Add):

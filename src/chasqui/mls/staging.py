@@ -80,7 +80,7 @@ def check_proposal(crypto: Crypto, tree: Tree, group_id: bytes, item: Listed, no
             raise PeerError(Check.REINIT_VERSION)
     elif isinstance(proposal, GroupContextExtensions):
         check_group_extensions(proposal.extensions)
-    elif isinstance(proposal, ExternalInit) and sender.type != SenderType.NEW_MEMBER_COMMIT:
+    elif sender.type != SenderType.NEW_MEMBER_COMMIT:  # only ExternalInit is left
         raise PeerError(Check.EXTERNAL_INIT_BY_MEMBER)
 
 

@@ -6,7 +6,6 @@ from chasqui.mls import tree_math
 from chasqui.mls.checks import Check
 from chasqui.mls.errors import PeerError
 from chasqui.mls.extensions import Extension
-from chasqui.mls.leaf import LeafSource
 from chasqui.mls.parent import ParentNode, parent_hash
 from chasqui.mls.suite import Crypto
 from chasqui.mls.tree import Tree, TreeDraft
@@ -107,9 +106,7 @@ def _claim(tree: Tree, d: int) -> bytes:
         node = tree.parent(d)
         return b"" if node is None else node.parent_hash
     leaf = tree.leaf(d >> 1)
-    if leaf is None or leaf.source != LeafSource.COMMIT:
-        return b""
-    return leaf.parent_hash or b""
+    return b"" if leaf is None else leaf.parent_hash or b""  # only leaves of commits have one
 
 
 def _next_set(tree: Tree, d: int) -> int | None:

@@ -1,0 +1,93 @@
+"""Which cached proposals go together."""
+
+from __future__ import annotations
+
+from chasqui.mls import Extension, PskId, PskUsage, RequiredCapabilities, UpdateProposal
+from chasqui.mls.framing import Sender, SenderType
+from chasqui.mls.pending import Pending
+from chasqui.mls.proposals import GroupContextExtensions, PreSharedKey, Proposal, ReInit, Remove
+from chasqui.mls.psk import PreSharedKeyId
+from chasqui.mls.selection import select
+from tests.mls import forge
+from tests.mls.forge import NOW
+from tests.mls.support import Rng
+
+STATE = forge.world().states[0]
+REINIT = ReInit(b"next", 1, 1, ())
+UNSUPPORTED = GroupContextExtensions((RequiredCapabilities(extensions=(0xF001,)).extension(),))
+
+
+def held(*proposals: Proposal, sender: int = 1) -> list[Pending]:
+    return [
+        Pending(b"%d" % number, Sender(SenderType.MEMBER, sender), proposal)
+        for number, proposal in enumerate(proposals)
+    ]
+
+
+def chosen(pending: list[Pending], *inline: Proposal, now: int = NOW, key: bytes | None = b"k") -> list[int]:
+    picked = select(pending, inline, STATE.tree, STATE.extensions, STATE.own_leaf, now, lambda _: key)
+    return [pending.index(item) for item in picked]
+
+
+def update(member: int, seed: int) -> Proposal:
+    made = forge.world().states[member].propose(UpdateProposal(), Rng(seed), NOW)
+    return made.state.pending[-1].proposal
+
+
+def psk(name: bytes, usage: PskUsage | None = None) -> PreSharedKey:
+    psk_id = PskId.external(name) if usage is None else PskId.resumption(name, 1, usage)
+    return PreSharedKey(PreSharedKeyId(psk_id, bytes(32)))
+
+
+def test_removals_come_first_and_once() -> None:
+    assert chosen(held(update(1, 1), Remove(1), Remove(1), Remove(2))) == [1, 3]
+    assert chosen(held(Remove(1), Remove(2)), Remove(1)) == [1]
+    assert chosen(held(Remove(STATE.own_leaf), Remove(2))) == [1]
+
+
+def test_the_last_update_counts_and_never_our_own() -> None:
+    assert chosen(held(update(1, 1), update(1, 2))) == [1]
+    assert chosen(held(update(0, 1), sender=STATE.own_leaf)) == []
+    assert chosen(held(update(1, 1)), Remove(1)) == []
+
+
+def test_each_client_is_added_once_and_only_newcomers() -> None:
+    seed = Rng("client")(32)
+    first, second = (forge.add(forge.key_package(name, seed=seed)) for name in ("one", "two"))
+    member = forge.world().states[2].signature_private.reveal()
+    again = forge.add(forge.key_package("again", seed=member))
+    assert chosen(held(first, second)) == [0]
+    assert chosen(held(first), second) == []
+    assert chosen(held(again)) == []
+    assert chosen(held(again, Remove(2))) == [0, 1]
+    assert chosen(held(again), Remove(2)) == [0]
+    assert chosen(held(first), now=NOW + 2 * forge.DAY) == []
+
+
+def test_newcomers_must_fit_the_extensions_that_will_hold() -> None:
+    poor = forge.add(forge.key_package())
+    required = GroupContextExtensions((RequiredCapabilities(credentials=(1, 2)).extension(),))
+    assert chosen(held(poor), required) == [0]
+    assert chosen(held(poor), UNSUPPORTED) == []
+
+
+def test_extensions_the_latest_that_all_support() -> None:
+    fine, other = GroupContextExtensions(()), GroupContextExtensions((Extension(1, b""),))
+    assert chosen(held(fine, other)) == [1]
+    assert chosen(held(fine, UNSUPPORTED)) == [0]
+    assert chosen(held(fine), other) == []
+
+
+def test_keys_that_we_hold_each_once_for_ordinary_use() -> None:
+    assert chosen(held(psk(b"a"), psk(b"a"), psk(b"b"))) == [0, 2]
+    assert chosen(held(psk(b"a")), psk(b"a")) == []
+    assert chosen(held(psk(b"a")), key=None) == []
+    assert chosen(held(psk(b"a", PskUsage.BRANCH), psk(b"a", PskUsage.APPLICATION))) == [1]
+
+
+def test_a_reinit_only_when_nothing_else_is_there() -> None:
+    assert chosen(held(REINIT)) == [0]
+    assert chosen(held(REINIT, REINIT)) == [0]
+    assert chosen(held(REINIT, Remove(2))) == [1]
+    assert chosen(held(REINIT), Remove(2)) == []
+    assert chosen(held(Remove(2)), REINIT) == []
