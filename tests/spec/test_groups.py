@@ -197,11 +197,11 @@ def test_a_commit_does_what_its_operations_say_and_nothing_else() -> None:
     forged = [
         utter_commit(ben, group, victim),  # removes without an operation
         utter_commit(ben, group, b"no commit"),
-        utter_commit(caro, group, cut_out(ben, group, ana.key(group))),  # signed by one, made by another
     ]
+    renewal = mls_state(ben, group).commit((), ben.entropy, ben.now_s, path=True).message
+    forged.append(utter_commit(caro, group, renewal))  # signed by one, made by another
     assert ana.do(inputs.TakeBundles(tuple(forged))).refused == 3
     assert head(ana, group) == before
-    renewal = mls_state(ben, group).commit((), ben.entropy, ben.now_s, path=True).message
     assert ana.do(inputs.TakeBundles((utter_commit(ben, group, renewal),))).new == 1
     assert head(ana, group)[1].parent == before[0]
 

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from msgspec import structs
 
+from chasqui import mls
 from chasqui.base.errors import PeerError, RefusedForSafetyError
 from chasqui.base.ids import EpochId, GroupId, MemberKey, bundle_id
 from chasqui.base.limits import BUNDLE_STEPS
@@ -35,7 +36,7 @@ from chasqui.sealed.object import (
 from chasqui.sealed.receipts import ReceiptEntry, decode_receipts, encode_receipts
 from chasqui.sealed.signing import verify
 from tests.node.world import Person, make_group, meet, pair
-from tests.spec.hostile import fresh, head, keep, utter
+from tests.spec.hostile import fresh, head, keep, mls_state, utter
 
 DAY = 20_000
 GROUP = GroupId(b"g" * 16)
@@ -433,6 +434,8 @@ def test_what_the_root_follows_from_is_not_kept(monkeypatch: pytest.MonkeyPatch)
         for space in EVERY_SPACE:
             for _, value in person.store.scan(space):
                 assert not any(secret in value for secret in gone), Space(space)
+        with pytest.raises(mls.UsageError):  # nor what the exporter would give once more
+            mls_state(person, group).export("chasqui bundle", group, 32)
 
 
 @pytest.mark.must("M-KEY-3")
