@@ -14,8 +14,11 @@ KEY_PACKAGE_LIFETIME_S: Final = 180 * SECONDS_PER_DAY  # a courier may need mont
 
 # -- members and groups -------------------------------------------------------------------------------------
 GROUP_MEMBERS_MAX: Final = 128  # what the design is measured for
+RETENTION_S_MAX: Final = 100 * 366 * SECONDS_PER_DAY  # longer than anybody keeps anything
 NAME_BYTES_MAX: Final = 64  # one line on a small screen, in any script
 GROUP_OPERATIONS_MAX: Final = 4_096  # ten years of a lively group; bounds members(ops)
+OPERATIONS_DEFERRED_MAX: Final = 16  # of one member, kept until what they cite has come
+COMMITS_DEFERRED_MAX: Final = 16  # of one member; each is opened again whenever an operation comes
 OPERATION_HEADS_MAX: Final = 16  # more concurrent heads than this are never needed: an op merges them
 
 # -- objects and bundles ------------------------------------------------------------------------------------
@@ -33,7 +36,8 @@ TEXT_BYTES_MAX: Final = 15_000  # one bundle; more is a file
 FILE_BYTES_MAX: Final = 64 * 2**20  # what fits a vault on a small device
 FILE_PART_BYTES: Final = 15_200  # the largest bundle less 30 of header and tag, 72 of object, 41 of part body
 FILE_PARTS_MAX: Final = FILE_BYTES_MAX // FILE_PART_BYTES + 1
-FILE_NAME_BYTES_MAX: Final = 200  # below the 255 of common file systems
+FILE_RETENTION_S_MAX: Final = 100 * 366 * SECONDS_PER_DAY  # longer than anybody keeps anything
+NAME_BYTES_MAX: Final = 200  # below the 255 of common file systems
 
 # -- pairing ------------------------------------------------------------------------------------------------
 CHECK_WORDS: Final = 12  # 132 bits: a man in the middle of two files cannot match them (four words: 2^44)

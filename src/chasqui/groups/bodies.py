@@ -8,7 +8,9 @@ from chasqui.base.limits import (
     FILE_BYTES_MAX,
     FILE_NAME_BYTES_MAX,
     FILE_PART_BYTES,
+    GROUP_MEMBERS_MAX,
     GROUP_OPERATIONS_MAX,
+    SEQUENCE_MAX,
     SPARE_KEY_PACKAGES,
 )
 from chasqui.base.schema import Body, decode
@@ -31,7 +33,9 @@ class CommitBody(Body, frozen=True):
 class WelcomeBody(Body, frozen=True):
     """All that a new member needs. Travels inside the contact, or wholly under HPKE in a pairing reply.
 
-    `operations` are whole objects, `inviter` is the sender's key in the group that it invites to.
+    `operations` are whole objects, `inviter` is the sender's key in the group that it invites to. `sealed_before`
+    gives, for each member in the order of the leaves, the last number that the inviter has from it: those objects
+    were sealed before the newcomer's first epoch.
     """
 
     group: bytes
@@ -39,6 +43,7 @@ class WelcomeBody(Body, frozen=True):
     operations: tuple[bytes, ...]
     r: bytes
     first_day: int
+    sealed_before: tuple[int, ...]
     message: bytes
 
 
@@ -86,6 +91,8 @@ def read_welcome(data: bytes) -> WelcomeBody:
     _require(len(body.group) == ID_BYTES and len(body.inviter) == MEMBER_KEY_BYTES)
     _require(len(body.r) == ID_BYTES and 0 <= body.first_day < 2**24)
     _require(1 <= len(body.operations) <= GROUP_OPERATIONS_MAX)
+    _require(len(body.sealed_before) <= GROUP_MEMBERS_MAX)
+    _require(all(0 <= last <= SEQUENCE_MAX for last in body.sealed_before))
     return body
 
 

@@ -10,7 +10,7 @@ from chasqui.base import labels
 from chasqui.base.errors import PeerError
 from chasqui.base.hashing import labelled_hash
 from chasqui.base.ids import ID_BYTES, MEMBER_KEY_BYTES, NO_GROUP, GroupId, MemberKey, ObjectId
-from chasqui.base.limits import OPERATION_HEADS_MAX
+from chasqui.base.limits import OPERATION_HEADS_MAX, RETENTION_S_MAX, SEQUENCE_MAX
 from chasqui.base.names import peer_name
 from chasqui.base.schema import Body, decode_union, encode
 from chasqui.sealed.kinds import Kind
@@ -117,7 +117,7 @@ def _check(change: Change, signed: SignedObject) -> None:
     if isinstance(change, Genesis):
         _require(signed.group == NO_GROUP and signed.seq == 1, "A genesis operation stands inside a group.")
         _require(change.kind in tuple(GroupKind), "A group is of an unknown kind.")
-        _require(len(change.nonce) == ID_BYTES and change.retention_s >= 0, "A genesis operation is malformed.")
+        _require(len(change.nonce) == ID_BYTES and 0 <= change.retention_s <= RETENTION_S_MAX, "A genesis operation is malformed.")
         peer_name(change.name.encode())
         return
     _require(signed.group != NO_GROUP, "An operation belongs to no group.")
@@ -130,7 +130,7 @@ def _check(change: Change, signed: SignedObject) -> None:
         _require(change.role in tuple(Role), "An operation gives an unknown role.")
         _require(len(change.key_package) == 32, "An operation names no key package.")
     else:
-        _require(change.reason in tuple(Reason) and change.last_seq >= 0, "A removal is malformed.")
+        _require(change.reason in tuple(Reason) and 0 <= change.last_seq <= SEQUENCE_MAX, "A removal is malformed.")
         left = change.reason == Reason.LEFT
         _require(left == (change.member == signed.author), "A removal gives a reason that is not its own.")
 

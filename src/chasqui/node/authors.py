@@ -28,6 +28,12 @@ def expect_from_start(tx: Transaction, group: GroupId, author: MemberKey) -> Non
         tx.save(Space.AUTHOR, group + author, structs.replace(record, floor=1))
 
 
+def expect_after(tx: Transaction, group: GroupId, author: MemberKey, last: int) -> None:
+    """The author's objects up to this number were sealed before our first epoch."""
+    record = load_author(tx, group, author)
+    tx.save(Space.AUTHOR, group + author, structs.replace(record, sealed_before=last))
+
+
 def note_object(tx: Transaction, group: GroupId, signed: SignedObject, arrival: int = 0) -> None:
     """Counts a verified object that was opened in its first bundle, and gives it its place in the order."""
     record = load_author(tx, group, signed.author)

@@ -10,11 +10,12 @@ from chasqui.base.days import day_of
 from chasqui.base.errors import RefusedForSafetyError, UserError
 from chasqui.base.hashing import labelled_hash
 from chasqui.base.ids import ID_BYTES, NO_GROUP, CommitId, EpochId, GroupId, MemberKey, ObjectId
-from chasqui.base.limits import GROUP_MEMBERS_MAX, GROUP_OPERATIONS_MAX, OPERATION_HEADS_MAX
+from chasqui.base.limits import GROUP_MEMBERS_MAX, GROUP_OPERATIONS_MAX
+from chasqui.base.ranges import Ranges
 from chasqui.base.schema import encode
 from chasqui.groups.bodies import CommitBody, WelcomeBody
 from chasqui.groups.history import History
-from chasqui.groups.membership import Roster, carries_out, members
+from chasqui.groups.membership import Roster, carries_out, cites, members
 from chasqui.groups.operation import (
     Add,
     Genesis,
@@ -115,15 +116,25 @@ def add_member(
         raise UserError(f"A group has at most {GROUP_MEMBERS_MAX} members.", todo="Make a second group.")
     package = mls.read_key_package(key_package)
     member = MemberKey(package.signature_key)
-    change = Add(_heads(history), member, package.ref, role)
+    change = Add(cites(history, MemberKey(record.member)), member, package.ref, role)
     signed, record = issue(tx, group, record, history, change)
     carried = carry_out(tx, group, record, (signed.id,), (mls.AddProposal(key_package),))
     if carried.welcome is None:
         raise AssertionError("an addition without a welcome")
     expect_from_start(tx, group, member)
     operations = tuple(operation.signed.to_whole() for operation in history_of(tx, group).order)
-    welcome = WelcomeBody(group, record.member, operations, carried.r, carried.first_day, carried.welcome)
+    sealed_before = tuple(_last_held(tx, group, other.signature_key, carried.group) for other in carried.state.members)
+    welcome = WelcomeBody(
+        group, record.member, operations, carried.r, carried.first_day, sealed_before, carried.welcome
+    )
     return Added(member, welcome, carried.state)
+
+
+def _last_held(tx: Transaction, group: GroupId, member: bytes, record: GroupRecord) -> int:
+    """The last number that we have of a member; of ourselves, the commit that the newcomer's epoch began with."""
+    if member == record.member:
+        return record.seq
+    return Ranges(load_author(tx, group, MemberKey(member)).spans).last
 
 
 def remove_member(tx: Transaction, group: GroupId, member: MemberKey) -> None:
@@ -135,7 +146,7 @@ def remove_member(tx: Transaction, group: GroupId, member: MemberKey) -> None:
     if roster.seat(member) is None:
         raise UserError("That member is not in the group any more.")
     last_seq = load_author(tx, group, member).claimed
-    change = Remove(_heads(history), member, last_seq, Reason.REMOVED)
+    change = Remove(cites(history, MemberKey(record.member)), member, last_seq, Reason.REMOVED)
     _, record = issue(tx, group, record, history, change)
     carry_out_due(tx, group)
 
@@ -144,7 +155,7 @@ def leave(tx: Transaction, group: GroupId) -> None:
     """Says that we leave, and erases every key of the group; an admin renews the keys of those who stay."""
     record = load_group(tx, group)
     history = history_of(tx, group)
-    change = Remove(_heads(history), record.member, record.seq + 1, Reason.LEFT)
+    change = Remove(cites(history, MemberKey(record.member)), record.member, record.seq + 1, Reason.LEFT)
     _, record = issue(tx, group, record, history, change)
     shut(tx, group, record, Reason.LEFT)
 
@@ -152,8 +163,11 @@ def leave(tx: Transaction, group: GroupId) -> None:
 def issue(
     tx: Transaction, group: GroupId, record: GroupRecord, history: History, change: Add | Remove
 ) -> tuple[SignedObject, GroupRecord]:
-    """Signs and seals an operation, and adds it to the set."""
-    if len(history.order) >= GROUP_OPERATIONS_MAX:
+    """Signs and seals an operation, and adds it to the set. Additions leave room for as many removals.
+
+    Raises `UserError` where the set is full.
+    """
+    if len(history.order) >= GROUP_OPERATIONS_MAX // (2 if isinstance(change, Add) else 1):
         raise UserError("This group has seen too many changes.", todo="Make a new group with its members.")
     signed, record = say(tx, group, record, Kind.OP, encode_change(change))
     save_operation(tx, group, signed)
@@ -280,9 +294,6 @@ def _stranded(tx: Transaction, group: GroupId) -> dict[ObjectId, bytes]:
         for operation in commit.operations
     }
 
-
-def _heads(history: History) -> tuple[bytes, ...]:
-    return tuple(history.heads[:OPERATION_HEADS_MAX])
 
 
 def _removed(operation: Operation) -> bytes:

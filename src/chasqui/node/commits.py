@@ -9,13 +9,14 @@ from chasqui.groups.bodies import CommitBody, read_commit
 from chasqui.groups.history import History, arrange
 from chasqui.groups.membership import members
 from chasqui.groups.mls_errors import peers_fault
-from chasqui.groups.operation import Add, Genesis, Reason
+from chasqui.groups.operation import Add, Genesis, GroupKind, Reason
+from chasqui.mls.proposals import Add as AddedLeaf
 from chasqui.node.authors import expect_from_start
 from chasqui.node.changes import commit_id_of, shut
 from chasqui.node.effects import Notice
 from chasqui.node.epochs import load_epoch, open_epoch
 from chasqui.node.groups import history_of, load_group, note_members, note_renewal, save_group, tree_keys
-from chasqui.node.records import CommitRecord, EpochRecord, Space
+from chasqui.node.records import CommitRecord, EpochRecord, GroupRecord, Space
 from chasqui.node.transaction import Transaction
 from chasqui.sealed.object import SignedObject
 
@@ -47,9 +48,7 @@ def take_commit(tx: Transaction, signed: SignedObject, bundle: bytes) -> None:
         processed = mls.GroupState.from_bytes(epoch.mls_state).process(body.message)
     if processed.sender_leaf != signed.origin.leaf:
         raise PeerError("A commit was signed by one member and made by another.")
-    added = frozenset(MemberKey(member.signature_key) for member in processed.added)
-    removed = frozenset(MemberKey(member.signature_key) for member in processed.removed)
-    _check_cited(history, body, epoch, added, removed)
+    _check_cited(history, body, epoch, record, processed)
     if processed.state is None:
         tx.notify(Notice("removed", group))
         shut(tx, group, record, Reason.REMOVED)
@@ -67,9 +66,9 @@ def take_commit(tx: Transaction, signed: SignedObject, bundle: bytes) -> None:
     note_members(tx, group, after)
     if any(member.leaf == processed.sender_leaf for member in processed.updated):
         note_renewal(tx, group, signed.author)
-    for member in added:
-        expect_from_start(tx, group, member)
-    tx.notify(Notice("members" if added or removed else "renewed", group))
+    for member in processed.added:
+        expect_from_start(tx, group, MemberKey(member.signature_key))
+    tx.notify(Notice("members" if processed.added or processed.removed else "renewed", group))
 
 
 def keep_sibling(tx: Transaction, signed: SignedObject, bundle: bytes) -> bool:
@@ -100,28 +99,31 @@ def unsettled_forks(tx: Transaction, group: GroupId) -> dict[EpochId, list[Commi
 
 
 def _check_cited(
-    history: History,
-    body: CommitBody,
-    epoch: EpochRecord,
-    added: frozenset[MemberKey],
-    removed: frozenset[MemberKey],
+    history: History, body: CommitBody, epoch: EpochRecord, record: GroupRecord, processed: mls.Processed
 ) -> None:
     """The tree changes by exactly the cited operations, and holds nobody whom their past removes."""
+    added = {member.signature_key for member in processed.added}
+    removed = frozenset(MemberKey(member.signature_key) for member in processed.removed)
     cited = {ObjectId(operation) for operation in body.operations}
     past = 0
     for operation in cited:
         past |= history.past[operation] | 1 << history.position[operation]
     roster = members(arrange(o for index, o in enumerate(history.order) if past >> index & 1))
-    additions: set[MemberKey] = set()
+    additions: dict[bytes, bytes] = {}
     removals: set[MemberKey] = set()
     for operation in cited:
         change = history.order[history.position[operation]].change
         if operation not in roster.counting or isinstance(change, Genesis):
             raise PeerError("A commit cites an operation that does not count.")
-        (additions if isinstance(change, Add) else removals).add(MemberKey(change.member))
-    if added != additions or removed != removals:
+        if isinstance(change, Add):
+            additions[change.member] = change.key_package
+        else:
+            removals.add(MemberKey(change.member))
+    packages = [proposal.key_package for proposal in processed.proposals if isinstance(proposal, AddedLeaf)]
+    used = {package.leaf.signature_key: package.ref for package in packages}
+    if added != additions.keys() or used != additions or removed != removals:
         raise PeerError("A commit changes the group by something else than the operations that it cites.")
-    if (tree_keys(epoch) | added) - removed & roster.removals.keys():
+    if ((tree_keys(epoch) | {MemberKey(key) for key in added}) - removed) & roster.removals.keys():
         raise PeerError("A commit keeps somebody whom its operations remove.")
-
-
+    if added and record.kind == GroupKind.CONTACT:
+        raise PeerError("A contact grows.")

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from chasqui.base.errors import PeerError
 from chasqui.base.ids import BundleId
-from chasqui.groups.operation import Genesis, Remove, read_operation
+from chasqui.base.limits import OPERATIONS_DEFERRED_MAX
+from chasqui.groups.history import arrange
+from chasqui.groups.membership import members
+from chasqui.groups.operation import Genesis, Operation, Remove, read_operation
 from chasqui.node import receipting
 from chasqui.node.authors import note_object
 from chasqui.node.changes import carry_out_due
 from chasqui.node.commits import take_commit
 from chasqui.node.effects import Notice
-from chasqui.node.groups import save_operation
+from chasqui.node.groups import history_of, save_operation
 from chasqui.node.invitations import carry_out_pending
 from chasqui.node.joining import take_welcome
 from chasqui.node.large import completed, forget_large, take_manifest, take_part
@@ -73,12 +76,28 @@ def _operation(tx: Transaction, signed: SignedObject) -> None:
     operation = read_operation(signed)
     if isinstance(operation.change, Genesis):
         raise PeerError("A genesis operation came inside a group.")
+    _admit(tx, operation)
     count(tx, signed)
     save_operation(tx, signed.group, signed)
     tx.retry.add(signed.group)
     if isinstance(operation.change, Remove):
         tx.notify(Notice("removal-known", signed.group))
         carry_out_due(tx, signed.group)
+
+
+def _admit(tx: Transaction, operation: Operation) -> None:
+    """Refuses what can never count, so that nobody without rights fills the set or the minds of people.
+
+    The right to an operation depends on its past alone and never changes; one whose past is not here waits, a few
+    per member.
+    """
+    known = history_of(tx, operation.signed.group)
+    if operation.heads <= known.position.keys():
+        roster = members(arrange((*known.order, operation)))
+        if operation.id not in roster.counting | roster.void:
+            raise PeerError("A member signed an operation to which it has no right.")
+    elif sum(other.issuer == operation.issuer for other in known.deferred) >= OPERATIONS_DEFERRED_MAX:
+        raise PeerError("A member signs operations whose past nobody has.")
 
 
 def _manifest(tx: Transaction, signed: SignedObject) -> None:

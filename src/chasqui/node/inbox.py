@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from chasqui.base.days import MisdatedError, day_of
 from chasqui.base.errors import PeerError
-from chasqui.base.ids import BundleId, EpochId, GroupId
+from chasqui.base.ids import EpochId, GroupId
+from chasqui.base.limits import COMMITS_DEFERRED_MAX
 from chasqui.base.secret import Secret
 from chasqui.node.changes import carry_out_due
 from chasqui.node.commits import Deferred, keep_sibling
@@ -68,7 +69,9 @@ def catch_up(tx: Transaction, live: LiveEpochs) -> None:
                 _try_open(tx, live, bundle)
         for group in sorted(retry):
             for key, _ in list(tx.scan_prefix(Space.HELD, group)):
-                _try_held(tx, live, BundleId(key[_GROUP_BYTES:]))
+                held = tx.load(Space.BUNDLE, key[_GROUP_BYTES:], BundleRecord)
+                if held is None or not _try_open(tx, live, parse_bundle(held.data, day_of(tx.now_s))):
+                    tx.erase(Space.HELD, key)
         live.forget(tx.epochs_erased)
         tx.epochs_erased.clear()
 
@@ -102,22 +105,18 @@ def _newly_recognised(tx: Transaction, live: LiveEpochs) -> list[Bundle]:
     return found
 
 
-def _try_open(tx: Transaction, live: LiveEpochs, bundle: Bundle) -> None:
+def _try_open(tx: Transaction, live: LiveEpochs, bundle: Bundle) -> bool:
+    """Whether it could be opened. What breaks a rule is carried on for others to judge; nothing of ours changed."""
     epoch = live.recogniser.find(bundle.mark, bundle.mark_body, bundle.day)
     if epoch is None:
-        return  # its group was shut meanwhile
+        return False  # its group was shut meanwhile
     part = tx.part()
     try:
         _open(part, live, epoch, bundle)
     except PeerError:
-        return  # carried on for others to judge; nothing of ours changed
+        return False
     tx.absorb(part)
-
-
-def _try_held(tx: Transaction, live: LiveEpochs, bundle_id: BundleId) -> None:
-    record = tx.load(Space.BUNDLE, bundle_id, BundleRecord)
-    if record is not None:
-        _try_open(tx, live, parse_bundle(record.data, day_of(tx.now_s)))
+    return True
 
 
 def _open(tx: Transaction, live: LiveEpochs, epoch: EpochId, bundle: Bundle) -> None:
@@ -137,11 +136,20 @@ def _open(tx: Transaction, live: LiveEpochs, epoch: EpochId, bundle: Bundle) -> 
             count(tx, signed)
             carry_out_due(tx, group)
         else:
-            tx.put(Space.HELD, group + bundle.id, b"")
+            _defer(tx, signed, bundle)
         return
     tx.erase(Space.HELD, group + bundle.id)
     if load_epoch(tx, group, epoch) is not None:
         _spend(tx, epoch, leaf, counter)
+
+
+def _defer(tx: Transaction, signed: SignedObject, bundle: Bundle) -> None:
+    """Keeps a commit for later, a few per member."""
+    waiting = dict(tx.scan_prefix(Space.HELD, signed.group))
+    key = signed.group + bundle.id
+    if key not in waiting and sum(author == signed.author for author in waiting.values()) >= COMMITS_DEFERRED_MAX:
+        raise PeerError("Too many commits of one member wait for operations that nobody has.")
+    tx.put(Space.HELD, key, signed.author)
 
 
 def _read(

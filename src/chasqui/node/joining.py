@@ -11,7 +11,7 @@ from chasqui.groups.history import History, arrange
 from chasqui.groups.membership import Roster, members
 from chasqui.groups.mls_errors import peers_fault
 from chasqui.groups.operation import Add, Genesis, GroupKind, group_id_of, read_operation
-from chasqui.node.authors import expect_from_start
+from chasqui.node.authors import expect_after, expect_from_start
 from chasqui.node.effects import Notice
 from chasqui.node.epochs import open_epoch
 from chasqui.node.groups import note_members, save_group, save_operation
@@ -91,6 +91,10 @@ def enter(tx: Transaction, body: WelcomeBody, ref: bytes) -> tuple[GroupRecord, 
     for operation in history.order:
         save_operation(tx, group, operation.signed)
     note_members(tx, group, state)
+    if len(body.sealed_before) != len(state.members):
+        raise PeerError("The invitation does not say what was sealed before it.")
+    for other, last in zip(state.members, body.sealed_before, strict=True):
+        expect_after(tx, group, MemberKey(other.signature_key), last)
     expect_from_start(tx, group, member)
     tx.erase(Space.KEY_PACKAGE, ref)
     return record, state

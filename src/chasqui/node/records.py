@@ -35,7 +35,7 @@ class Space(IntEnum):
     ALIAS = 23  # member key: contact group
     LINK = 24  # link id
     DUE = 25  # group: receipts wait to be sent
-    HELD = 26  # group, bundle: a commit that waits for an operation
+    HELD = 26  # group, bundle: a commit that waits for an operation: its author
     PENDING_ADD = 27  # group, contact group: an addition that waits for a key package
     ANSWERED = 28  # key package ref of an offer that was answered
     MEMBER = 29  # group, member 32
@@ -115,6 +115,7 @@ class AuthorRecord(Body, frozen=True):
     claimed: int  # the highest number that somebody has signed for
     last_heard_s: int
     clash: bool = False  # two objects with one number were seen
+    sealed_before: int = 0  # numbers up to this one were sealed before our first epoch
 
 
 class HaveRecord(Body, frozen=True):
