@@ -36,8 +36,7 @@ TEXT_BYTES_MAX: Final = 15_000  # one bundle; more is a file
 FILE_BYTES_MAX: Final = 64 * 2**20  # what fits a vault on a small device
 FILE_PART_BYTES: Final = 15_200  # the largest bundle less 30 of header and tag, 72 of object, 41 of part body
 FILE_PARTS_MAX: Final = FILE_BYTES_MAX // FILE_PART_BYTES + 1
-FILE_RETENTION_S_MAX: Final = 100 * 366 * SECONDS_PER_DAY  # longer than anybody keeps anything
-NAME_BYTES_MAX: Final = 200  # below the 255 of common file systems
+FILE_NAME_BYTES_MAX: Final = 200  # below the 255 of common file systems
 
 # -- pairing ------------------------------------------------------------------------------------------------
 CHECK_WORDS: Final = 12  # 132 bits: a man in the middle of two files cannot match them (four words: 2^44)

@@ -117,7 +117,8 @@ def _check(change: Change, signed: SignedObject) -> None:
     if isinstance(change, Genesis):
         _require(signed.group == NO_GROUP and signed.seq == 1, "A genesis operation stands inside a group.")
         _require(change.kind in tuple(GroupKind), "A group is of an unknown kind.")
-        _require(len(change.nonce) == ID_BYTES and 0 <= change.retention_s <= RETENTION_S_MAX, "A genesis operation is malformed.")
+        _require(len(change.nonce) == ID_BYTES, "A genesis operation has no nonce.")
+        _require(0 <= change.retention_s <= RETENTION_S_MAX, "A group keeps messages for no possible time.")
         peer_name(change.name.encode())
         return
     _require(signed.group != NO_GROUP, "An operation belongs to no group.")
