@@ -13,7 +13,7 @@ from chasqui.base.errors import ChasquiError, VaultExistsError
 from chasqui.base.names import own_name
 from chasqui.node import inputs
 from chasqui.node.records import SelfRecord, Space
-from chasqui.store import create_vault, open_vault, vault_exists
+from chasqui.store import KdfCost, create_vault, open_vault, vault_exists
 
 
 def require_free(home: Path) -> None:
@@ -26,15 +26,16 @@ def require_free(home: Path) -> None:
         )
 
 
-def make_vault(home: Path, name: str, passphrase: bytes) -> VaultMade:
+def make_vault(home: Path, name: str, passphrase: bytes, *, cost: KdfCost | None = None) -> VaultMade:
     """Makes a vault, or finishes one whose making was cut off before it had an owner: nothing was in it yet.
 
-    Raises `VaultExistsError`, `UsageError` for the name, and as `create_vault` does.
+    `cost` is what one guess at the passphrase costs; by default what the machine can bear. Raises
+    `VaultExistsError`, `UsageError` for the name, and as `create_vault` does.
     """
     harden()
     name = own_name(name)
     try:
-        create_vault(home, passphrase, secrets.token_bytes)
+        create_vault(home, passphrase, secrets.token_bytes, cost=cost)
     except VaultExistsError as error:
         if not _is_unfinished(home, passphrase):
             raise error from None

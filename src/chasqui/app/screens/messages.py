@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import UnsetType
 
 from chasqui.app.results import Conversation, Gap, Message, Saved, Sent
-from chasqui.app.screens.text import count, heading, local, pad, safe_line, safe_lines, short, size
+from chasqui.app.screens.text import count, heading, local, safe_line, safe_lines, short, size
 from chasqui.base.limits import FILE_PART_BYTES
 
 _LARGE_BYTES = 1_000_000
@@ -41,20 +41,19 @@ def conversation(found: Conversation, *, only_messages: bool = False) -> str:
     """`read`: day by day, with what is missing in its place."""
     lines = [] if only_messages else _head(found)
     gaps = list(found.gaps)
-    width = max([len(str(m.pos)) for m in found.messages], default=1)
     day = ""
     for message in found.messages:
         for gap in [g for g in gaps if g.author == message.author and g.last < message.seq]:
             gaps.remove(gap)
-            lines.append(_gap(gap, width))
+            lines.append(_gap(gap))
         at = local(message.time)
         if at.strftime("%Y-%m-%d") != day:
             day = at.strftime("%Y-%m-%d")
             lines.append(at.strftime("%a %Y-%m-%d"))
-        lines += _message(message, width, at.strftime("%H:%M"))
+        lines += _message(message, at.strftime("%H:%M"))
     if only_messages:
         return "\n".join(lines)
-    lines += [_gap(gap, width) for gap in gaps]
+    lines += [_gap(gap) for gap in gaps]
     if not found.messages and not gaps:
         lines.append("No messages.")
     return "\n".join(lines)
@@ -81,19 +80,17 @@ def _head(found: Conversation) -> list[str]:
     return lines
 
 
-def _message(message: Message, width: int, clock: str) -> list[str]:
+def _message(message: Message, clock: str) -> list[str]:
     who = "you" if message.own else safe_line(message.author_name)
-    lead = f"{message.pos:>{width}}  {clock}  {who}: "
-    rest = " " * (width + 9)
+    lead = f"{clock}  {who}: "
+    rest = " " * 7
     body = _file(message) if message.kind == "file" else safe_lines(message.text)
     lines = [lead + body[0], *(rest + line for line in body[1:])]
     if message.state == "after removal":
         lines.append(rest + "! sent after this member was removed")
     if message.own and message.receipts:
         done = sum(state == "delivered" for state in message.receipts.values())
-        mark = "✓" if done == len(message.receipts) else "…"
-        if done:
-            mark = "✓"
+        mark = "✓" if done else "…"
         lines.append(f"{rest}{mark} {done} of {len(message.receipts)}")
     return lines
 
@@ -107,8 +104,8 @@ def _file(message: Message) -> list[str]:
     return [first, f"to keep it: chasqui save GROUP {short(message.id)} FILE"]
 
 
-def _gap(gap: Gap, width: int) -> str:
+def _gap(gap: Gap) -> str:
     missing = gap.last - gap.first + 1
     have = "has" if missing == 1 else "have"
     what = count(missing, "message")
-    return f"{pad('·', width)}  · · ·  {what} of {safe_line(gap.author_name)} {have} not arrived"
+    return f"· · ·  {what} of {safe_line(gap.author_name)} {have} not arrived"
