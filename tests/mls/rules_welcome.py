@@ -24,7 +24,7 @@ from chasqui.mls import (
 )
 from chasqui.mls.codec import Reader, u32, vl, vl_join
 from chasqui.mls.framing import WireFormat, read_message, wrap
-from chasqui.mls.parent import ParentNode, decode_parent
+from chasqui.mls.parent import ParentNode, decode_parent, parent_hash
 from chasqui.mls.psk import PreSharedKeyId
 from chasqui.mls.tree import Tree, TreeDraft
 from chasqui.mls.update_path import HpkeCiphertext
@@ -316,6 +316,21 @@ def parent_hidden_as_unmerged() -> None:
 def parent_above_nobody() -> None:
     key = forge.world().crypto.kem.derive_key_pair(b"evil" * 8)[1]
     _join_with_tree(lambda draft: draft.set_parent(11, ParentNode(key, b"", ())))
+
+
+@breaks(Check.TREE_PARENT_HASH)
+def parent_that_a_neighbour_does_not_know() -> None:
+    """Leaf 0 leaves out node 1, below which leaf 1 sits too, and signs straight to node 3: leaf 1 never got its key."""
+    maker = forge.world().states[0]
+
+    def change(draft: TreeDraft) -> None:
+        above = parent_hash(draft.crypto, _parent(draft, 3), draft.tree_hash(5))
+        leaf = draft.leaf(0)
+        assert leaf is not None
+        draft._set(1, None, None)
+        draft.set_leaf(0, forge.resigned_leaf(maker, leaf, number=0, parent_hash=above))
+
+    _join_with_tree(change)
 
 
 @breaks(Check.DUPLICATE_ENCRYPTION_KEY)
