@@ -206,17 +206,55 @@ def test_a_commit_does_what_its_operations_say_and_nothing_else() -> None:
     assert head(ana, group)[1].parent == before[0]
 
 
-@pytest.mark.must("M-COM-2")
-def test_a_commit_of_an_operation_that_does_not_count() -> None:
+@pytest.mark.must("M-GRP-5")
+def test_an_operation_without_a_right_is_refused_and_few_may_wait() -> None:
     ana, ben, caro = people("ana", "ben", "caro")
     group = make_group(ana, ben, caro)
-    heads = tuple(history_of(ben.tx(), group).heads)
-    change = encode_change(Remove(heads, caro.key(group), 0, 2))
-    cited, operation = utter_object(ben, group, Kind.OP, change)
-    commit = utter_commit(ben, group, cut_out(ben, group, caro.key(group)), (cited.id,))
-    received = ana.do(inputs.TakeBundles((operation, commit)))
-    assert (received.new, received.refused) == (1, 1)
-    assert caro.key(group) in tree(ana, group)
+    known = history_of(ana.tx(), group)
+    bundle = utter(ben, group, Kind.OP, encode_change(Remove(known.heads, caro.key(group), 0, 2)))
+    assert ana.do(inputs.TakeBundles((bundle,))).refused == 1
+    unknown = tuple(
+        utter(ben, group, Kind.OP, encode_change(Remove((bytes((n,)) * 16,), caro.key(group), 0, 2))) for n in range(18)
+    )
+    received = ana.do(inputs.TakeBundles(unknown))
+    assert (received.new, received.refused) == (16, 2)
+    assert history_of(ana.tx(), group).order == known.order
+
+
+@pytest.mark.must("M-COM-2")
+def test_a_commit_of_an_operation_that_does_not_count() -> None:
+    ana, ben, caro, dora = people("ana", "ben", "caro", "dora")
+    contacts = [pair(ana, ben), pair(ana, caro)]
+    spares = pair(ben, dora)
+    group: GroupId = ana.do(inputs.CreateGroup("relief"))
+    for contact, person, role in zip(contacts, (ben, caro), (Role.ADMIN, Role.MEMBER), strict=True):
+        ana.do(inputs.AddMember(group, contact, role))
+        meet(ana, ben, caro)
+        person.do(inputs.JoinGroup(group))
+    meet(ana, ben, caro)
+    tx = ben.tx()  # Ben adds Dora while Ana removes him: void
+    spare = take_spare(tx, spares)
+    assert spare is not None
+    package = mls.read_key_package(spare)
+    heads = history_of(tx, group).heads
+    added, addition = utter_object(
+        ben, group, Kind.OP, encode_change(Add(heads, package.signature_key, package.ref, Role.MEMBER))
+    )
+    tx = ana.tx()
+    change = Remove(heads, ben.key(group), 0, 2)
+    removed, _ = issue(tx, group, load_group(tx, group), history_of(tx, group), change)
+    keep(ana, tx)
+    ana.do(inputs.TakeBundles((addition,)))
+    before, tx = set(ana.held()), ana.tx()
+    proposals = (mls.RemoveProposal(leaf(ana, group, ben.key(group))), mls.AddProposal(spare))
+    carry_out(tx, group, load_group(tx, group), (removed.id, added.id), proposals)
+    keep(ana, tx)
+    commit = fresh(ana, before)
+    operations = tuple(bundle for bundle in ana.held() if bundle not in commit)
+    caro.do(inputs.TakeBundles(operations))
+    assert caro.show(group).void
+    assert caro.do(inputs.TakeBundles(commit)).refused == 1
+    assert package.signature_key not in tree(caro, group)
 
 
 @pytest.mark.must("M-COM-2")
@@ -441,7 +479,8 @@ def test_nobody_joins_where_tree_and_operations_differ() -> None:
     carried = carry_out(tx, group, record, (added.id,), (mls.AddProposal(spare),))
     assert carried.welcome is not None
     operations = tuple(o.signed.to_whole() for o in history_of(tx, group).order)
-    body = WelcomeBody(group, record.member, operations, carried.r, carried.first_day, carried.welcome)
+    before = (0,) * len(carried.state.members)
+    body = WelcomeBody(group, record.member, operations, carried.r, carried.first_day, before, carried.welcome)
     keep(ben, tx)
     dora.do(inputs.TakeBundles((utter(ben, contact, Kind.WELCOME, encode(body)),)))
     with pytest.raises(PeerError, match="do not let in"):
