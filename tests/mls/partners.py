@@ -120,6 +120,12 @@ class Ours:
         assert state is not None
         self._adopt(state)
 
+    def propose_received(self, message: bytes) -> None:
+        """Takes a proposal that travels alone."""
+        state = self.state.process(message).state
+        assert state is not None
+        self._state = state
+
     def exported(self) -> bytes:
         return self.state.export(*EXPORT)
 
@@ -197,6 +203,9 @@ class AgentVault:
     def process(self, message: bytes, by: Client) -> None:
         received = self.group.process_incoming_message(self.rs.Message.from_bytes(message))
         self.identities[by.name] = received.committer
+
+    def propose_received(self, message: bytes) -> None:
+        self.group.process_incoming_message(self.rs.Message.from_bytes(message))
 
     def exported(self) -> bytes:
         label, context, length = EXPORT

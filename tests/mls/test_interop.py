@@ -14,7 +14,7 @@ from dataclasses import replace
 
 import pytest
 
-from chasqui.mls import own_capabilities, suite
+from chasqui.mls import AddProposal, ProposalRequest, UpdateProposal, join, own_capabilities, suite
 from chasqui.mls.hpke import CHACHA20_POLY1305, Hpke
 from chasqui.mls.xwing import XWing
 from tests.mls.partners import AgentVault, Client, Ours, Rine
@@ -191,6 +191,103 @@ def test_each_operation_with_every_partner(histories: list[History]) -> None:
     ):
         for operation in operations:
             assert (operation, partner) in theirs_to_us, (operation, partner)
+
+
+def test_proposals_by_reference_with_agentvault() -> None:
+    """rine refuses proposals that travel alone; agentvault makes and takes them."""
+    now = int(time.time())
+    ana, ben, caro = (Ours(name, "refs", now) for name in (b"ana", b"ben", b"caro"))
+    other, newcomer = AgentVault(b"other"), AgentVault(b"newcomer")
+    ana.create(b"by reference")
+    _, welcomes = ana.add([ben.key_package(), other.key_package()])
+    ben.join(welcomes[0])
+    other.join(welcomes[1])
+    members: list[Client] = [ana, ben, other]
+
+    def tell(message: bytes, by: Client, skip: Client | None = None) -> None:
+        for member in members:
+            if member not in (by, skip):
+                member.process(message, by)
+
+    # they propose, we commit
+    wrapped = other.rs.Message.from_bytes(b"\0\1\0\5" + newcomer.key_package())
+    for proposal in other.group.propose_add_members([wrapped]):
+        for member in (ana, ben):
+            member.propose_received(proposal.to_bytes())
+    made = ana.state.commit([], ana.entropy, now)
+    assert made.welcome is not None
+    ana._adopt(made.state)
+    tell(made.message, ana)
+    newcomer.join(made.welcome)
+    members.append(newcomer)
+    assert len({member.exported() for member in members}) == 1
+    # we propose (an Update among others), they commit
+    rounds: list[list[ProposalRequest]] = [
+        [UpdateProposal(ben.entropy(32))],
+        [AddProposal(caro.key_package()), UpdateProposal()],
+    ]
+    for requests in rounds:
+        for request in requests:
+            proposed = ben.state.propose(request, ben.entropy, now)
+            ben._state = proposed.state
+            for receiver in (ana, other, newcomer):
+                receiver.propose_received(proposed.message)
+        output = other.group.commit()
+        other.group.process_incoming_message(output.commit_message)
+        tell(output.commit_message.to_bytes(), other)
+        if output.welcome_message is not None:
+            caro.join(output.welcome_message.to_bytes())
+            members.append(caro)
+        assert len({member.exported() for member in members}) == 1
+    # they propose a removal, we commit it
+    ana.process(other_update := other.update(), other)
+    tell(other_update, other, skip=ana)
+    newcomer_identity = newcomer.client.signing_identity()
+    for proposal in other.group.propose_remove_members([newcomer_identity]):
+        for receiver in (ana, ben, caro, newcomer):
+            receiver.propose_received(proposal.to_bytes())
+    made = caro.state.commit([], caro.entropy, now)
+    caro._adopt(made.state)
+    members.remove(newcomer)
+    tell(made.message, caro)
+    assert len({member.exported() for member in members}) == 1
+
+
+def test_welcome_without_a_tree_with_agentvault() -> None:
+    now = int(time.time())
+    ana, other = Ours(b"ana", "no tree", now), AgentVault(b"other")
+    ana.create(b"no tree")
+    made = ana.state.commit([AddProposal(other.key_package())], ana.entropy, now, welcome_tree=False)
+    assert made.welcome is not None
+    ana._adopt(made.state)
+    tree = other.rs.RatchetTree(bytes=made.state.ratchet_tree())
+    other.group = other.client.join_group(tree, other.rs.Message.from_bytes(made.welcome)).group
+    assert other.exported() == ana.exported()
+    ben = Ours(b"ben", "no tree", now)
+    commit, welcomes = other.add([ben.key_package()])
+    ana.process(commit, other)
+    assert ben.waiting is not None
+    ben._state = join(welcomes[0], ben.waiting, tree=bytes(other.group.export_tree().bytes))
+    assert ben.exported() == ana.exported()
+
+
+def test_private_handshakes_with_both() -> None:
+    """Both read commits of ours that travel encrypted."""
+    now = int(time.time())
+    ana = Ours(b"ana", "private", now)
+    others: list[Client] = [AgentVault(b"vault"), Rine(b"rine", "private"), Ours(b"ben", "private", now)]
+    ana.create(b"private")
+    _, welcomes = ana.add([other.key_package() for other in others])
+    for other, welcome in zip(others, welcomes, strict=True):
+        other.join(welcome)
+    for padding in (0, 100):
+        made = ana.state.commit([], ana.entropy, now, private=True, padding=padding)
+        ana._adopt(made.state)
+        for other in others:
+            other.process(made.message, ana)
+        sent = ana.encrypt(b"text")
+        assert [other.decrypt(sent, ana) for other in others] == [b"text"] * 3
+    others[1].close()
 
 
 def test_x_wing_with_rine(monkeypatch: pytest.MonkeyPatch) -> None:
