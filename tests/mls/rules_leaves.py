@@ -349,3 +349,8 @@ def leaf_of_no_source() -> None:
     decode_leaf(leaf.raw[:origin] + b"\x07" + leaf.raw[origin + 1 :])
 
 
+
+
+@breaks(Check.UNKNOWN_VERSION)
+def key_package_of_version_two() -> None:
+    read_key_package(b"\0\2" + forge.key_package()[2:])

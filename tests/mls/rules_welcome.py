@@ -500,3 +500,28 @@ def reinit_that_leaves_somebody_out() -> None:
     new = reinitialise(smaller, forge.keys("member 0", suite=3), [keys.key_package], Rng(2), NOW)
     assert new.welcome is not None
     join(new.welcome, keys, parent=b)
+
+
+@breaks(Check.WRONG_WIRE_FORMAT)
+def welcome_for_a_group_info() -> None:
+    welcome, keys = _welcomed()
+    join_external(welcome.close(), keys, Rng(1))
+
+
+@breaks(Check.GROUP_ID_KNOWN)
+def external_commit_to_a_group_that_we_are_in() -> None:
+    info = forge.world().states[0].group_info(external_pub=True)
+    join_external(info, forge.keys("newcomer"), Rng(1), known_groups=[b"forged group"])
+
+
+@breaks(Check.UNSUPPORTED_SUITE)
+def group_info_of_a_suite_that_we_lack() -> None:
+    welcome, keys = _welcomed()
+    welcome.sign(context=replace(welcome.info.context, suite=2))
+    join_external(wrap(WireFormat.GROUP_INFO, welcome.info.encode()), keys, Rng(1))
+
+
+@breaks(Check.UNKNOWN_VERSION)
+def group_info_of_version_two() -> None:
+    data = forge.world().states[0].group_info()
+    read_message(data[:4] + b"\0\2" + data[6:])

@@ -282,10 +282,12 @@ def test_external_commit(suite: int) -> None:
         RNG,
         NOW,
         replaces=made.state.own_leaf,
+        known_groups=[a.group_id],
         tree=done.state.ratchet_tree(),
         psks=[PskId.external(b"proof")],
         lookup=lambda _: b"held before",
     )
+    assert [member.leaf for member in again.removed] == [made.state.own_leaf]
     replaced = done.state.process(again.message, psks=lambda _: b"held before")
     assert [member.leaf for member in replaced.removed] == [5]
     assert replaced.state is not None
