@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from chasqui.mls import (
     AddProposal,
+    CipherSuite,
     GroupState,
     KeyPackageKeys,
     RemoveProposal,
@@ -25,6 +26,7 @@ from chasqui.mls import (
 )
 
 SIZES = (2, 8, 32, 128, 512)
+SIZES_HYBRID = (8, 32)
 GROUP_ID = b"bench-01"
 SLOWER_MAX = 5
 """How many times slower than the partner processing a commit may be."""
@@ -103,8 +105,9 @@ def _external_peer(group_info: bytes) -> tuple[float | None, int | None]:
 
 
 class _Bench:
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, suite: int = 1) -> None:
         self.size = size
+        self.suite = suite
         self.repeat = 5 if size <= 128 else 3
         self.entropy = _Entropy()
         self.now = int(time.time())
@@ -114,7 +117,7 @@ class _Bench:
         digits = 0 if unit == "B" else 3
         self.rows.append(
             {
-                "name": f"mls n={self.size} {name}",
+                "name": f"mls{' X-Wing' * (self.suite == CipherSuite.XWING_CHACHA)} n={self.size} {name}",
                 "value": round(value, digits),
                 "unit": unit,
                 "bound": more.get("bound"),
@@ -124,7 +127,7 @@ class _Bench:
         )
 
     def keys(self, name: str) -> KeyPackageKeys:
-        return make_key_package(1, name.encode().ljust(16), self.entropy, self.now, 86_400)
+        return make_key_package(self.suite, name.encode().ljust(16), self.entropy, self.now, 86_400)
 
     def partner(self) -> _Partner | None:
         try:
@@ -134,7 +137,7 @@ class _Bench:
 
     def warm(self, partner: _Partner | None) -> tuple[GroupState, _Partner | None]:
         """Our state in a group of `size` whose tree is full, the partner being a member."""
-        state = create_group(1, GROUP_ID, self.keys("founder"), self.entropy)
+        state = create_group(self.suite, GROUP_ID, self.keys("founder"), self.entropy)
         for number in range(self.size - 2):
             info = state.group_info(external_pub=True)
             state = join_external(info, self.keys(f"member {number}"), self.entropy).state
@@ -153,6 +156,23 @@ class _Bench:
         self.messages(state, partner)
         self.saved(state)
         self.cold()
+        return self.rows
+
+    def hybrid(self) -> list[Row]:
+        """What the hybrid suite costs; no partner has it at our code point."""
+        state, _ = self.warm(None)
+        keys = self.keys("newcomer")
+        added = state.commit([AddProposal(keys.key_package)], self.entropy, self.now)
+        welcome = _some(added.welcome)
+        update = added.state.commit([], self.entropy, self.now)
+        joined = join(welcome, keys)
+        self.row("key package: size", len(keys.key_package), "B")
+        self.row("update warm: make", _ms(lambda: added.state.commit([], self.entropy, self.now), self.repeat), "ms")
+        self.row("update warm: size", len(update.message), "B")
+        self.row("update warm: process", _ms(lambda: joined.process(update.message), self.repeat), "ms")
+        self.row("welcome with tree: size", len(welcome), "B")
+        self.row("welcome: join", _ms(lambda: join(welcome, keys), self.repeat), "ms")
+        self.row("state", len(joined.without_message_secrets().to_bytes()), "B")
         return self.rows
 
     def updates(self, state: GroupState, partner: _Partner | None) -> GroupState:
@@ -219,7 +239,7 @@ class _Bench:
         self.row("external commit: process", _ms(lambda: state.process(entered.message), repeat), "ms")
 
     def _create(self) -> GroupState:
-        return create_group(1, GROUP_ID, self.keys("founder"), self.entropy)
+        return create_group(self.suite, GROUP_ID, self.keys("founder"), self.entropy)
 
     def _peer_create(self) -> float | None:
         partner = self.partner()
@@ -285,4 +305,6 @@ def figures() -> list[Row]:
     found: list[Row] = []
     for size in SIZES:
         found += _Bench(size).run()
+    for size in SIZES_HYBRID:
+        found += _Bench(size, CipherSuite.XWING_CHACHA).hybrid()
     return found

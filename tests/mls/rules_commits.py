@@ -249,10 +249,11 @@ def _external(
     template: LeafTemplate | None = None,
     reuse_key: bool = False,
     seen: GroupState | None = None,
+    seed: bytes | None = None,
 ) -> None:
     """An external commit with these proposals beside its ExternalInit, fed to member 1."""
     a, b, *_ = forge.world().states
-    seed = Rng("outsider")(32)
+    seed = seed or Rng("outsider")(32)
     assert a.secrets.external is not None
     public = external_key_pair(a.crypto, a.secrets.external.reveal())[1]
     output = external_init_sender(a.crypto, public, Rng(4)(32))[0]
@@ -307,10 +308,17 @@ def external_commit_that_removes_somebody_else() -> None:
     _external(Remove(2), resync=2)
 
 
+@breaks(Check.EXTERNAL_REMOVE)
+def resync_under_a_stolen_name() -> None:
+    """The same credential, but not the member's signature key."""
+    _external(Remove(2), resync=2, template=LeafTemplate.of(forge.world().states[2].own_leaf_node))
+
+
 @breaks(Check.LEAF_SAME_ENCRYPTION_KEY)
 def resync_with_the_old_leaf_key() -> None:
-    old = forge.world().states[2].own_leaf_node
-    _external(Remove(2), resync=2, template=LeafTemplate.of(old), reuse_key=True)
+    old = forge.world().states[2]
+    seed = old.signature_private.reveal()
+    _external(Remove(2), resync=2, template=LeafTemplate.of(old.own_leaf_node), reuse_key=True, seed=seed)
 
 
 @breaks(Check.PATH_MISSING)

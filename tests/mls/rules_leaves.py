@@ -354,3 +354,19 @@ def leaf_of_no_source() -> None:
 @breaks(Check.UNKNOWN_VERSION)
 def key_package_of_version_two() -> None:
     read_key_package(b"\0\2" + forge.key_package()[2:])
+
+
+@breaks(Check.CREDENTIAL_CHANGED)
+def committer_who_takes_the_name_of_another() -> None:
+    a, b, c, _ = forge.world().states
+    template = replace(LeafTemplate.of(a.own_leaf_node), credential=c.own_leaf_node.credential)
+    feed(b, forge.commit(a, [], forge.path(a, template=template).path))
+
+
+@breaks(Check.CREDENTIAL_CHANGED)
+def update_under_another_name() -> None:
+    a, b, *_ = forge.world().states
+    key = a.crypto.kem.derive_key_pair(bytes(32))[1]
+    renamed = Credential.basic(b"somebody else")
+    leaf = forge.resigned_leaf(a, a.own_leaf_node, parent_hash=None, encryption_key=key, credential=renamed)
+    feed(b, forge.message(a, Update(leaf)))

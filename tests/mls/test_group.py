@@ -380,6 +380,8 @@ def test_new_signature_key_and_leaf_contents() -> None:
     agree(again.state, *deliver(again.message, [b, c]))
     with pytest.raises(UsageError):
         a.commit([], RNG, NOW, leaf=replace(leaf, extensions=(Extension(0xF009, b""),)))
+    with pytest.raises(UsageError):
+        a.commit([], RNG, NOW, leaf=replace(leaf, credential=Credential.basic(b"another name")))
 
 
 def test_inspect_tells_without_applying() -> None:

@@ -55,6 +55,7 @@ class Check(Enum):
     KEY_PACKAGE_SUITE = (315, "RFC 10.1", "the key package is for another cipher suite or version")
     KEY_PACKAGE_INIT_KEY = (316, "RFC 10.1", "init_key equals the leaf's encryption key")
     KEY_PACKAGE_EXTENSION = (317, "RFC 10", "an extension of the key package is not in its capabilities")
+    CREDENTIAL_CHANGED = (318, "RFC 5.3.1", "a member with a basic credential takes another identity")
 
     # 4xx: framing
     WRONG_GROUP = (401, "RFC 6", "the message belongs to another group")
@@ -92,7 +93,7 @@ class Check(Enum):
     EXTERNAL_INIT_COUNT = (517, "RFC 12.2", "an external commit does not hold exactly one ExternalInit")
     EXTERNAL_LIST = (518, "RFC 12.2", "an external commit holds a proposal that it must not")
     EXTERNAL_BY_REFERENCE = (519, "RFC 12.4.3.2", "an external commit refers to a proposal")
-    EXTERNAL_REMOVE = (520, "RFC 12.2", "the member whom an external commit removes is not its sender")
+    EXTERNAL_REMOVE = (520, "RFC 12.2", "an external commit removes somebody else: credential or key differ")
     EXTERNAL_PROPOSAL_TYPE = (521, "RFC 12.1.8", "an external sender may not send this proposal")
     TOO_MANY_PROPOSALS = (523, "beyond", "more proposals than limits.py allows")
     EXTENSION_MALFORMED = (524, "RFC 13.4", "a known extension does not decode")

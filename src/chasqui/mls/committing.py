@@ -22,7 +22,7 @@ from chasqui.mls.framing import (
     wrap,
 )
 from chasqui.mls.key_package import KeyPackage
-from chasqui.mls.leaf import LeafTemplate, sign_leaf
+from chasqui.mls.leaf import LeafSource, LeafTemplate, sign_leaf
 from chasqui.mls.pending import Pending
 from chasqui.mls.proposals import CommitContent, Proposal, ProposalOrRef, ProposalRef, Update
 from chasqui.mls.protect import sign_content, to_private, to_public
@@ -31,7 +31,7 @@ from chasqui.mls.requests import ProposalRequest, UpdateProposal, to_wire
 from chasqui.mls.results import Commit, Member, Proposed
 from chasqui.mls.secret import Secret
 from chasqui.mls.selection import select
-from chasqui.mls.staging import Listed, Staged, check_proposal, stage
+from chasqui.mls.staging import Listed, Staged, check_new_leaf, check_proposal, stage
 from chasqui.mls.suite import Crypto, Entropy
 from chasqui.mls.transition import Advanced, advance, provisional_context
 from chasqui.mls.tree_check import check_credentials, check_unique_keys
@@ -201,7 +201,9 @@ def _make_path(
     )
     if options.leaf is not None or options.signature_private is not None:
         try:
-            made.path.leaf.check_alone(state.crypto)
+            check_new_leaf(
+                state.crypto, state.own_leaf_node, made.path.leaf, LeafSource.COMMIT, state.group_id, state.own_leaf
+            )
             made.path.leaf.check_group(staged.extensions)
             check_unique_keys(staged.draft)
             check_credentials(staged.draft)

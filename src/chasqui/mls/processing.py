@@ -232,7 +232,12 @@ class _Taking:
         old = None if external else state.tree.leaf(leaf)
         if external and staged.removed:
             old = state.tree.leaf(staged.removed[0])
-            if old is None or old.credential != path.leaf.credential:
+            # A credential alone proves nothing here: whoever had the group info could throw anybody out by his name.
+            if (
+                old is None
+                or old.credential != path.leaf.credential
+                or old.signature_key != path.leaf.signature_key
+            ):
                 raise PeerError(Check.EXTERNAL_REMOVE)
         check_new_leaf(state.crypto, old, path.leaf, LeafSource.COMMIT, state.group_id, leaf)
         path.leaf.check_group(staged.extensions)

@@ -92,6 +92,8 @@ def check_new_leaf(
         raise PeerError(Check.LEAF_SOURCE, source.name.lower())
     if old is not None and new.encryption_key == old.encryption_key:
         raise PeerError(Check.LEAF_SAME_ENCRYPTION_KEY)
+    if old is not None and not new.credential.may_succeed(old.credential):
+        raise PeerError(Check.CREDENTIAL_CHANGED, f"leaf {number}")
     new.check_alone(crypto)
     new.check_signature(crypto, group_id, number)
 
