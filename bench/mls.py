@@ -10,6 +10,7 @@ import hashlib
 import importlib
 import tempfile
 import time
+import tracemalloc
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -274,6 +275,12 @@ class _Bench:
         self.row("state per member", len(data) / self.size, "B")
         self.row("state: save", _ms(small.to_bytes, self.repeat), "ms")
         self.row("state: load", _ms(lambda: GroupState.from_bytes(data), self.repeat), "ms")
+        tracemalloc.start()
+        loaded = GroupState.from_bytes(data)
+        members = len(loaded.members)
+        memory = tracemalloc.get_traced_memory()[0]
+        tracemalloc.stop()
+        self.row("state: memory per member", memory / members, "B", note="loaded, all leaves decoded")
 
     def cold(self) -> None:
         """One commit adds everybody; then the first update, ours in one group and the partner's in another."""
