@@ -452,6 +452,22 @@ def test_lifetimes_bind_who_commits_not_who_receives() -> None:
     assert b.process(made.message, late).state is not None
 
 
+def test_a_member_is_removed_and_added_again_in_one_commit() -> None:
+    a, b, c, d = forge.world().states
+    again = forge.keys("member 2", seed=c.signature_private.reveal(), grease=True)
+    made = a.commit([AddProposal(again.key_package), RemoveProposal(2)], RNG, NOW)
+    assert made.welcome is not None
+    back = join(made.welcome, again)
+    assert back.own_leaf == 2
+    done = b.process(made.message)
+    assert ([m.leaf for m in done.removed], [m.leaf for m in done.added]) == ([2], [2])
+    assert done.state is not None
+    assert c.process(made.message).self_removed
+    agree(made.state, back, done.state, *deliver(made.message, [d]))
+    update = back.commit([], RNG, NOW)
+    agree(update.state, *deliver(update.message, [made.state, done.state]))
+
+
 def test_tree_grows_and_shrinks() -> None:
     a = forge.world(2).states[0]
     keys: list[KeyPackageKeys] = [forge.keys(f"guest {number}") for number in range(7)]

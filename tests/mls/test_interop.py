@@ -14,7 +14,7 @@ from dataclasses import replace
 
 import pytest
 
-from chasqui.mls import AddProposal, ProposalRequest, UpdateProposal, join, own_capabilities, suite
+from chasqui.mls import AddProposal, ProposalRequest, RemoveProposal, UpdateProposal, join, own_capabilities, suite
 from chasqui.mls.hpke import CHACHA20_POLY1305, Hpke
 from chasqui.mls.xwing import XWing
 from tests.mls.partners import AgentVault, Client, Ours, Rine
@@ -287,6 +287,26 @@ def test_private_handshakes_with_both() -> None:
             other.process(made.message, ana)
         sent = ana.encrypt(b"text")
         assert [other.decrypt(sent, ana) for other in others] == [b"text"] * 3
+    others[1].close()
+
+
+def test_removed_and_added_again_in_one_commit() -> None:
+    now = int(time.time())
+    ana, ben = (Ours(name, "again", now) for name in (b"ana", b"ben"))
+    others: list[Client] = [AgentVault(b"vault"), Rine(b"rine", "again")]
+    ana.create(b"again")
+    _, welcomes = ana.add([client.key_package() for client in (ben, *others)])
+    for client, welcome in zip((ben, *others), welcomes, strict=True):
+        client.join(welcome)
+    requests: list[ProposalRequest] = [RemoveProposal(1), AddProposal(ben.key_package())]
+    made = ana.state.commit(requests, ana.entropy, now)
+    assert made.welcome is not None
+    ana._adopt(made.state)
+    for other in others:
+        other.process(made.message, ana)
+    ben.join(made.welcome)
+    sent = ben.encrypt(b"back")
+    assert [client.decrypt(sent, ben) for client in (ana, *others)] == [b"back"] * 3
     others[1].close()
 
 
