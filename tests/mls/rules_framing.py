@@ -14,7 +14,7 @@ from chasqui.mls import (
     join_external,
     limits,
 )
-from chasqui.mls.codec import u32
+from chasqui.mls.codec import Reader, u32
 from chasqui.mls.credential import Credential
 from chasqui.mls.framing import (
     Auth,
@@ -25,17 +25,20 @@ from chasqui.mls.framing import (
     SenderType,
     WireFormat,
     frame,
+    read_body,
     read_message,
     wrap,
 )
-from chasqui.mls.proposals import ExternalInit, Remove
+from chasqui.mls.proposals import ExternalInit, Remove, read_commit
 from chasqui.mls.protect import (
     _guarded,
     _sender_data_key,
     sign_content,
     to_private,
 )
+from chasqui.mls.psk import read_psk_id
 from chasqui.mls.secret_tree import RatchetKind, SecretTree
+from chasqui.mls.tree import read_tree
 from tests.mls import forge
 from tests.mls.rules import breaks, feed
 from tests.mls.support import Rng
@@ -323,3 +326,41 @@ def external_commit_to_a_state_that_takes_none() -> None:
     joined = join_external(a.group_info(external_pub=True), forge.keys("new"), Rng(1))
     feed(b.without_epoch_secrets(), joined.message)
 
+
+
+@breaks(Check.UNKNOWN_ENUM)
+def content_of_type_nine() -> None:
+    read_body(Reader(b"\0"), 9)
+
+
+@breaks(Check.UNKNOWN_ENUM)
+def private_message_of_type_nine() -> None:
+    a, b, *_ = forge.world().states
+    message = read_message(a.encrypt(b"text", b"", Rng(1))[0])
+    assert isinstance(message, PrivateMessage)
+    b.decrypt(wrap(WireFormat.PRIVATE_MESSAGE, replace(message, content_type=9).encode()))
+
+
+@breaks(Check.UNKNOWN_ENUM)
+def key_of_no_type() -> None:
+    read_psk_id(Reader(b"\3\0\0"))
+
+
+@breaks(Check.UNKNOWN_ENUM)
+def resumption_for_no_usage() -> None:
+    read_psk_id(Reader(b"\2\4\0" + bytes(8) + b"\0"))
+
+
+@breaks(Check.UNKNOWN_ENUM)
+def resumption_for_usage_zero() -> None:
+    read_psk_id(Reader(b"\2\0\0" + bytes(8) + b"\0"))
+
+
+@breaks(Check.UNKNOWN_ENUM)
+def proposal_neither_by_value_nor_by_reference() -> None:
+    read_commit(Reader(b"\1\3\0"))
+
+
+@breaks(Check.UNKNOWN_ENUM)
+def node_of_type_nine() -> None:
+    read_tree(forge.world().crypto, Reader(b"\2\1\x09"))
