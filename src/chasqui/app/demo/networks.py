@@ -235,7 +235,7 @@ def find_way(module: str, arguments: Sequence[str]) -> Way:
         return here
     os.environ[INSIDE] = "1"
     sys.stdout.flush()
-    os.execvp(inside[0], [*inside, module, *arguments])
+    return os.execvp(inside[0], [*inside, module, *arguments])
 
 
 def _enter_new_namespace() -> None:

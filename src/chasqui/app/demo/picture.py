@@ -7,9 +7,13 @@ import random
 import zlib
 from typing import Final
 
-WIDTH: Final = 360
-HEIGHT: Final = 270
-_RIDGES: Final = ((0.52, 26.0, 0.011, (121, 104, 138)), (0.66, 20.0, 0.019, (78, 72, 104)), (0.80, 14.0, 0.031, (38, 41, 64)))
+WIDTH: Final = 496
+HEIGHT: Final = 372
+_RIDGES: Final = (
+    (0.52, 26.0, 0.011, (121, 104, 138)),
+    (0.66, 20.0, 0.019, (78, 72, 104)),
+    (0.80, 14.0, 0.031, (38, 41, 64)),
+)
 
 
 def draw_picture() -> bytes:
@@ -19,7 +23,7 @@ def draw_picture() -> bytes:
     for y in range(HEIGHT):
         row = bytearray(b"\x00")  # filter: none
         for x in range(WIDTH):
-            noise = grain.getrandbits(4) - 8
+            noise = grain.getrandbits(5) - 16
             row += bytes(min(255, max(0, channel + noise)) for channel in _colour(x, y))
         rows.append(bytes(row))
     header = WIDTH.to_bytes(4, "big") + HEIGHT.to_bytes(4, "big") + bytes((8, 2, 0, 0, 0))
