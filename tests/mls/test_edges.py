@@ -23,11 +23,12 @@ from chasqui.mls import (
     limits,
     make_key_package,
     read_key_package,
+    read_message,
     wiping,
 )
 from chasqui.mls.codec import Reader, decode_all, u16, u32, vl, vl_header, vl_join
 from chasqui.mls.credential import Credential
-from chasqui.mls.extensions import Capabilities, RequiredCapabilities, read_capabilities, read_extensions
+from chasqui.mls.extensions import GREASE, Capabilities, RequiredCapabilities, read_capabilities, read_extensions
 from chasqui.mls.leaf import Lifetime
 from chasqui.mls.parent import decode_parent
 from chasqui.mls.secret_tree import RatchetKind
@@ -159,6 +160,21 @@ def test_lifetimes_include_their_ends() -> None:
 def test_key_packages_are_checked_for_their_length() -> None:
     refused(Check.TOO_LARGE, read_key_package, bytes(limits.MESSAGE_BYTES_MAX + 1))
     refused(Check.TRUNCATED, read_key_package, b"\0")
+    refused(Check.UNKNOWN_VERSION, read_key_package, bytes(limits.MESSAGE_BYTES_MAX))
+    refused(Check.UNKNOWN_VERSION, read_message, bytes(limits.MESSAGE_BYTES_MAX))
+
+
+def test_what_is_asked_for_stands_in_the_key_package() -> None:
+    plain, marked = (read_key_package(forge.keys("x", last_resort=mark).key_package) for mark in (False, True))
+    assert (plain.last_resort, marked.last_resort) == (False, True)
+    assert marked.leaf.capabilities.extensions == (10,)
+    greased = read_key_package(forge.keys("x", grease=True).key_package)
+    assert greased.extensions[0].type in GREASE
+    assert greased.extensions[0].type in greased.leaf.capabilities.credentials
+    assert plain.extensions == ()
+    assert plain.leaf.capabilities.extensions == ()
+    named = forge.keys("x", leaf_extensions=[Extension(1, b"application id"), Extension(0xF001, b"")])
+    assert read_key_package(named.key_package).leaf.capabilities.extensions == (0xF001,)
 
 
 def test_lists_as_long_as_the_limits_allow() -> None:
@@ -176,6 +192,8 @@ def test_lists_as_long_as_the_limits_allow() -> None:
     identity = u16(1) + vl(bytes(limits.CREDENTIAL_BYTES_MAX))
     assert len(Credential.read(Reader(identity)).identity) == limits.CREDENTIAL_BYTES_MAX
     refused(Check.TOO_LARGE, Credential.read, Reader(u16(2) + vl_join([vl(bytes(40_000))] * 2)))
+    exact = u16(2) + vl(vl(bytes(limits.CREDENTIAL_BYTES_MAX - 8)))
+    assert len(Credential.read(Reader(exact)).certificates) == 1
 
 
 def test_the_codec_at_its_borders() -> None:

@@ -57,6 +57,8 @@ def test_a_ciphertext_opens_for_its_key_its_info_and_its_data_only() -> None:
         other, _ = kem.derive_key_pair(bytes(31) + b"\1")
         enc, sealed = hpke.seal(public, b"info", b"aad", b"text", Rng(1)(32))
         assert hpke.open(enc, private, b"info", b"aad", sealed, public) == b"text"
+        empty = hpke.seal(public, b"info", b"aad", b"", Rng(1)(32))
+        assert hpke.open(empty[0], private, b"info", b"aad", empty[1], public) == b""
         for bad in (
             (enc, other, b"info", b"aad", sealed),
             (enc, private, b"inf", b"aad", sealed),
@@ -117,7 +119,7 @@ def test_x_wing_refuses_bad_keys(key: bytes, check: Check) -> None:
         XWing().check_public(key)
     assert caught.value.check is check
     with pytest.raises(PeerError):
-        XWing().decapsulate(bytes(1119), SEED)
+        XWing().decapsulate(bytes(len(key) - 200), SEED)
 
 
 def test_every_point_of_small_order_is_refused() -> None:
@@ -142,4 +144,7 @@ def test_ed25519_refuses_what_is_not_canonical() -> None:
     identity = b"\1" + bytes(31)
     for key in (identity, bytes(32), b"\xee" + b"\xff" * 30 + b"\x7f", public[:31]):
         assert not ed25519.verify(key, b"text", identity + bytes(32))
+    # Lengths are checked before the bytes are joined: neither may borrow from its neighbour.
     assert not ed25519.verify(public, b"text", signature[:63])
+    assert not ed25519.verify(public, signature[63:] + b"text", signature[:63])
+    assert not ed25519.verify(public + b"\0", b"text", signature)

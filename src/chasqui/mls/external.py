@@ -26,7 +26,7 @@ from chasqui.mls.joining import check_group_info
 from chasqui.mls.key_package import KeyPackageKeys, check_keys, read_key_package_form
 from chasqui.mls.key_schedule import external_init_sender, interim_transcript
 from chasqui.mls.leaf import LeafTemplate
-from chasqui.mls.proposals import FROM_EXTERNAL, CommitContent, ExternalInit, PreSharedKey, Proposal, Remove
+from chasqui.mls.proposals import CommitContent, ExternalInit, PreSharedKey, Proposal, Remove
 from chasqui.mls.protect import sign_content
 from chasqui.mls.psk import PreSharedKeyId, PskId, PskLookup, look_up, no_psks, psk_secret
 from chasqui.mls.requests import AddProposal, ProposalRequest, to_wire
@@ -181,7 +181,7 @@ def propose_as_external_sender(
     """
     crypto = crypto_of(suite)
     proposal = to_wire(crypto, request, entropy)
-    if proposal is None or proposal.type not in FROM_EXTERNAL:
+    if proposal is None:  # an Update; all other requests may come from outside
         raise UsageError("an external sender may not propose this", Check.EXTERNAL_PROPOSAL_TYPE)
     if not 0 <= sender_index < limits.EXTENSIONS_MAX:
         raise UsageError("no such external sender", Check.SENDER_UNKNOWN)

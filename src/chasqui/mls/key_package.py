@@ -12,6 +12,7 @@ from chasqui.mls.codec import Reader, decode_all, u16, vl
 from chasqui.mls.credential import Credential
 from chasqui.mls.errors import PeerError, StateError, UsageError
 from chasqui.mls.extensions import (
+    DEFAULT_EXTENSIONS,
     VERSION_MLS10,
     Capabilities,
     Extension,
@@ -21,7 +22,7 @@ from chasqui.mls.extensions import (
     own_capabilities,
     read_extensions,
 )
-from chasqui.mls.leaf import LeafNode, LeafSource, LeafTemplate, Lifetime, read_leaf, sign_leaf
+from chasqui.mls.leaf import LeafNode, LeafTemplate, Lifetime, read_leaf, sign_leaf
 from chasqui.mls.secret import Secret
 from chasqui.mls.suite import CipherSuite, Crypto, Entropy, crypto_of, fresh, own_crypto
 
@@ -69,10 +70,10 @@ class KeyPackage:
 
         `now` in unix seconds checks the lifetime; None leaves it to whoever issues the invitation.
         """
-        if self.version != VERSION_MLS10 or self.suite_number != crypto.suite:
+        if self.suite_number != crypto.suite:
             raise PeerError(Check.KEY_PACKAGE_SUITE)
         leaf = self.leaf
-        if leaf.source != LeafSource.KEY_PACKAGE or leaf.lifetime is None:
+        if leaf.lifetime is None:  # only leaves of key packages have one
             raise PeerError(Check.LEAF_SOURCE, "key package")
         crypto.kem.check_public(self.init_key)
         if self.init_key == leaf.encryption_key:
@@ -209,13 +210,13 @@ def make_key_package(
     init_private, init_key = crypto.kem.derive_key_pair(fresh(entropy, 32))
     leaf_private, leaf_key = crypto.kem.derive_key_pair(fresh(entropy, 32))
     package_extensions = list(extensions)
-    listed = {extension.type for extension in (*leaf_extensions, *extensions) if extension.type > 5}
+    listed = {extension.type for extension in (*leaf_extensions, *extensions)}
     if last_resort:
         package_extensions.append(Extension(ExtensionType.LAST_RESORT_KEY_PACKAGE, b""))
         listed.add(int(ExtensionType.LAST_RESORT_KEY_PACKAGE))
     noise = fresh(entropy, 1)[0] % 15 if grease else None
     if capabilities is None:
-        capabilities = own_capabilities(sorted(listed), grease=noise)
+        capabilities = own_capabilities(sorted(listed - DEFAULT_EXTENSIONS), grease=noise)
     if noise is not None:
         package_extensions.append(Extension(capabilities.credentials[-1], fresh(entropy, 4)))
     template = LeafTemplate(credential or Credential.basic(identity), capabilities, tuple(leaf_extensions))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from chasqui.mls import labels, tree_math
 from chasqui.mls.checks import Check
 from chasqui.mls.errors import PeerError
-from chasqui.mls.leaf import LeafSource, LeafTemplate, sign_leaf
+from chasqui.mls.leaf import LeafTemplate, sign_leaf
 from chasqui.mls.parent import ParentNode, parent_hash
 from chasqui.mls.secret import Secret
 from chasqui.mls.suite import Crypto, Entropy, fresh
@@ -114,8 +114,6 @@ def merge_path(crypto: Crypto, draft: TreeDraft, sender: int, path: UpdatePath) 
 
     Raises PeerError. The leaf's signature and its fitness for the group are checked by the caller.
     """
-    if path.leaf.source != LeafSource.COMMIT:
-        raise PeerError(Check.LEAF_SOURCE, "path")
     taken = set(draft.encryption_keys())
     keys = [node.encryption_key for node in path.nodes]
     for key in (path.leaf.encryption_key, *keys):
@@ -187,8 +185,6 @@ def derive_above(crypto: Crypto, draft: TreeDraft, nodes: list[int], secret: byt
 
     Raises PeerError(check) when one does not give the public key that the tree holds.
     """
-    if len(secret) != crypto.nh:
-        raise PeerError(check, "length of the path secret")
     keys: dict[int, Secret] = {}
     for x in nodes:
         private, public = node_key_pair(crypto, secret)
