@@ -65,7 +65,7 @@ class Reference:
         if isinstance(change, Genesis):
             return operation.id == self._order[0]
         seats = self._seats(self.past(operation.id))
-        if isinstance(change, Add) and self._is_contact() and len(self._let_in(self.past(operation.id))) == 2:
+        if self._is_contact() and (isinstance(change, Remove) or len(self._let_in(self.past(operation.id))) == 2):
             return False  # rule 5
         role = dict(seats).get(operation.issuer)
         if isinstance(change, Remove) and change.member == operation.issuer:

@@ -209,11 +209,29 @@ def test_who_carries_out() -> None:
     ben = add("ana", "ben", g, role=ADMIN)
     caro = add("ana", "caro", ben)
     left = remove("caro", "caro", caro)
+    everybody = frozenset(key(name) for name in ("ana", "ben", "caro"))
     result = roster(g, ben, caro, left)
-    assert carries_out(result, left) == key("ana")
-    assert carries_out(result, ben) == key("ana")
+    assert carries_out(result, left, everybody, None) == key("ana")
     gone = remove("ana", "ana", left)
-    assert carries_out(roster(g, ben, caro, left, gone), gone) == key("ben")
+    assert carries_out(roster(g, ben, caro, left, gone), gone, everybody, None) == key("ben")
+
+
+def test_who_carries_out_what_its_issuer_cannot() -> None:
+    g = found("ana")
+    ben = add("ana", "ben", g, role=ADMIN)
+    caro = add("ana", "caro", ben)
+    dora = add("ana", "dora", caro)
+    everybody = frozenset(key(name) for name in ("ana", "ben", "caro", "dora"))
+    gone = remove("ben", "dora", dora)
+    result = roster(g, ben, caro, dora, gone)
+    assert carries_out(result, gone, everybody, None) == key("ben")
+    assert carries_out(result, gone, everybody, key("caro")) == key("caro")  # stranded on caro's branch
+    assert carries_out(result, gone, everybody, key("dora")) == key("ana")  # she made the branch and is out
+    assert carries_out(result, gone, everybody - {key("ben")}, None) == key("ana")
+    mutual = (remove("ana", "ben", dora), remove("ben", "ana", dora))
+    result = roster(g, ben, caro, dora, *mutual)
+    assert [carries_out(result, each, everybody, None) for each in mutual] == [key("caro")] * 2
+    assert carries_out(result, mutual[0], frozenset(), None) is None
 
 
 # -- rule 5: a contact never grows ---------------------------------------------------------------------------
@@ -228,8 +246,9 @@ def contact() -> tuple[Operation, Operation]:
 def test_a_contact_takes_in_one_other_and_never_a_third(issuer: str) -> None:
     g, ben = contact()
     assert names(roster(g, ben, add(issuer, "eve", ben))) == ["ana*", "ben*"]
-    gone = remove("ben", "ben", ben)
-    assert names(roster(g, ben, gone, add("ana", "eve", gone))) == ["ana*"]
+    other = "ben" if issuer == "ana" else "ana"
+    for gone in (remove("ben", "ben", ben), remove(issuer, other, ben)):
+        assert names(roster(g, ben, gone, add("ana", "eve", gone))) == ["ana*", "ben*"]
 
 
 @pytest.mark.parametrize("salt", range(8))

@@ -111,10 +111,10 @@ def test_the_true_message_opens_after_the_shadow(junk: Callable[[Insider, int, i
 
     shadow = junk(insider, victim, counter)
     answer: Received = ben.do(inputs.TakeBundles((shadow, shadow)))
-    assert (answer.new, answer.known, answer.refused) == (0, 0, 2)
+    assert (answer.new, answer.known, answer.refused) == (0, 1, 1)
     assert load_chain(ben.tx(), insider.head, victim) == chain_before
     assert ben.store.count(Space.SKIPPED) == skipped_before
-    assert shadow not in ben.held()
+    assert shadow in ben.held()  # carried as by a stranger: its maker does not learn who recognised it
 
     shown = len(ben.texts(group))
     said = [f"{TEXT.decode()} {ahead} {n} {insider.next_counter(victim)}" for n in range(ahead + 1)]

@@ -19,6 +19,8 @@ NAME_BYTES_MAX: Final = 64  # one line on a small screen, in any script
 GROUP_OPERATIONS_MAX: Final = 4_096  # ten years of a lively group; bounds members(ops)
 OPERATIONS_DEFERRED_MAX: Final = 16  # of one member, kept until what they cite has come
 COMMITS_DEFERRED_MAX: Final = 16  # of one member; each is opened again whenever an operation comes
+SIBLINGS_PER_COMMITTER_MAX: Final = 2  # children of one parent that are kept; two already prove what he does
+LEAF_BYTES_MAX: Final = 1_024  # ours are 200; 128 of them stay far below a record, whatever a member puts in
 OPERATION_HEADS_MAX: Final = 16  # more concurrent heads than this are never needed: an op merges them
 
 # -- objects and bundles ------------------------------------------------------------------------------------
@@ -30,12 +32,16 @@ BUNDLE_BYTES_MAX: Final = BUNDLE_STEPS[-1]
 BUNDLE_BYTES_MIN: Final = BUNDLE_STEPS[0]
 SEQUENCE_MAX: Final = 2**24 - 1  # three bytes in the object
 COUNTER_JUMP_MAX: Final = 2**16 - 1  # a long cut; bounds the hashing that one forged header can cause (36 ms)
+COUNTER_WORN: Final = 3 * 2**13  # before the next message new keys are made; leaves room for the largest file
 COUNTER_RENEW: Final = 2**15  # a sender renews its epoch before; the upper half is kept for reseals
 RECEIPT_BITMAP_BYTES_MAX: Final = 255  # 2,040 objects out of order per author and receipt
 TEXT_BYTES_MAX: Final = 15_000  # one bundle; more is a file
 FILE_BYTES_MAX: Final = 64 * 2**20  # what fits a vault on a small device
 FILE_PART_BYTES: Final = 15_200  # the largest bundle less 30 of header and tag, 72 of object, 41 of part body
 FILE_PARTS_MAX: Final = FILE_BYTES_MAX // FILE_PART_BYTES + 1
+PARTS_UNANNOUNCED_MAX: Final = 256  # of one author, before their manifest: 4 MB; it travels first, so few are needed
+WELCOME_BYTES_MAX: Final = 512 * 2**10  # 2,048 operations and a tree of 128; an invitation stays below a record
+SKIPPED_KEYS_MAX: Final = 8_192  # per sender and epoch, 0.9 MB: the largest file in any order, and as much again
 FILE_NAME_BYTES_MAX: Final = 200  # below the 255 of common file systems
 
 # -- pairing ------------------------------------------------------------------------------------------------
@@ -48,7 +54,12 @@ PAIRING_FILE_BYTES_MAX: Final = 65_536  # an offer is 300 bytes, a reply 6 KiB
 FRAME_BYTES_MAX: Final = 65_535  # two length bytes on a stream
 FRAME_IDS_MAX: Final = 8_000  # 8-byte short ids in one frame
 SESSIONS_MAX: Final = 256  # neighbours on one LAN
-SESSION_REQUESTS_MAX: Final = 65_536  # short ids one neighbour may ask for before it is cut off
+SESSION_REQUESTS_MAX: Final = 65_536  # announced ids that wait, 8 bytes each: 512 KiB per session; more is passed over
+REQUEST_TIMEOUT_S: Final = 30  # one window is 1 MB: what answers slower than 33 kB/s shares its work with others
+REQUESTS_OVERDUE_MAX: Final = 1_024  # late answers that are no breach: 16 windows, eight minutes of silence
+
+CLOCK_AHEAD_DAYS_MAX: Final = 8  # how far ahead of the newest authentic bundle our clock may erase keys
+RECORD_BYTES_MAX: Final = 2**20  # of one value in the store; what would be larger is refused where it comes in
 
 # -- store --------------------------------------------------------------------------------------------------
 CARRIED_BYTES_MAX: Final = 32 * 2**20  # bundles held for strangers; oldest and largest class go first

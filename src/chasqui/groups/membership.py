@@ -57,7 +57,7 @@ def members(history: History) -> Roster:
     3. An addition that is concurrent with a counting removal of its issuer is void, and so is every addition
        whose issuer owes his seat to void ones only. Removals stand.
     4. Where no admin is left, the member who was let in first is admin.
-    5. A contact takes in one other member and never grows.
+    5. A contact takes in one other member, and neither grows nor shrinks.
     """
     order = history.order
     rights = _rights(history)
@@ -93,11 +93,20 @@ def cites(history: History, issuer: MemberKey) -> tuple[ObjectId, ...]:
     return tuple(sorted(order[index].id for index in sorted(heads, key=rank)[:OPERATION_HEADS_MAX]))
 
 
-def carries_out(roster: Roster, operation: Operation) -> MemberKey | None:
-    """Who commits an operation in this build: its issuer; for one who leaves, the admin of highest rank."""
-    if isinstance(operation.change, Remove) and operation.change.member == operation.issuer:
-        return roster.admins[0] if roster.admins else None
-    return operation.issuer
+def carries_out(
+    roster: Roster, operation: Operation, present: frozenset[MemberKey], stranded_with: MemberKey | None
+) -> MemberKey | None:
+    """Who commits a removal among the `present`, who hold the keys of a head; None where nobody is left.
+
+    Its issuer, at once; for one who leaves, the admin of highest rank. Where the issuer's commit can never reach
+    this head, because that has gone another way (`stranded_with`: the member who made it do so), that member; and
+    where any of these is out, the admin of highest rank.
+    """
+    pool = [seat for seat in roster.seats if seat.member in present]
+    leaves = isinstance(operation.change, Remove) and operation.change.member == operation.issuer
+    first = None if leaves else stranded_with or operation.issuer
+    ranked = sorted(pool, key=lambda seat: seat.role is not Role.ADMIN)
+    return next((seat.member for seat in pool if seat.member == first), ranked[0].member if ranked else None)
 
 
 @dataclass(frozen=True)
@@ -122,7 +131,7 @@ class _View:
         change = operation.change
         if isinstance(change, Genesis):
             return not self.seats
-        if isinstance(change, Add) and self.contact and len(self.seats) > 1:
+        if self.contact and (isinstance(change, Remove) or len(self.seats) > 1):
             return False
         own = next((seat for seat in self.standing() if seat.member == operation.issuer), None)
         if own is None:

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from chasqui import mls
 from chasqui.base import labels
 from chasqui.base.days import day_of
-from chasqui.base.errors import RefusedForSafetyError, UserError
+from chasqui.base.errors import PeerError, RefusedForSafetyError, UserError
 from chasqui.base.hashing import labelled_hash
 from chasqui.base.ids import ID_BYTES, NO_GROUP, CommitId, EpochId, GroupId, MemberKey, ObjectId
-from chasqui.base.limits import GROUP_MEMBERS_MAX, GROUP_OPERATIONS_MAX
+from chasqui.base.limits import COUNTER_WORN, GROUP_MEMBERS_MAX, GROUP_OPERATIONS_MAX, LEAF_BYTES_MAX
 from chasqui.base.ranges import Ranges
 from chasqui.base.schema import encode
 from chasqui.groups.bodies import CommitBody, WelcomeBody
 from chasqui.groups.history import History
 from chasqui.groups.membership import Roster, carries_out, cites, members
+from chasqui.groups.mls_errors import peers_fault
 from chasqui.groups.operation import (
     Add,
     Genesis,
     GroupKind,
-    Operation,
     Reason,
     Remove,
     Role,
@@ -29,15 +31,24 @@ from chasqui.groups.operation import (
 )
 from chasqui.groups.pairing import SUITE
 from chasqui.node.authors import expect_from_start, load_author
-from chasqui.node.epochs import epochs_of, erase_epoch, head_of, leaf_of, open_epoch
+from chasqui.node.epochs import (
+    epochs_of,
+    erase_epoch,
+    head_of,
+    leaf_of,
+    load_chain,
+    open_epoch,
+    sealing_day,
+)
 from chasqui.node.groups import (
     history_of,
     is_clean,
     load_group,
     note_members,
     note_renewal,
+    removed_members,
     save_group,
-    save_operation,
+    save_operations,
     tree_keys,
 )
 from chasqui.node.outbox import say
@@ -46,6 +57,8 @@ from chasqui.node.transaction import Transaction
 from chasqui.sealed.kinds import Kind
 from chasqui.sealed.object import Origin, SignedObject, make_object
 from chasqui.sealed.signing import signing_key
+
+_FOUNDER_LIFETIME_S: Final = 86_400  # the founder's key package is never sent; its leaf stands in the tree at once
 
 
 @dataclass(frozen=True)
@@ -97,15 +110,12 @@ def found_group(
     return group, save_group(tx, group, record, head=head), state
 
 
-_FOUNDER_LIFETIME_S = 86_400  # the founder's key package is never sent; its leaf stands in the tree at once
-
-
 def add_member(
     tx: Transaction, group: GroupId, key_package: bytes, role: Role, *, first_of_contact: bool = False
 ) -> Added:
     """Adds the owner of a key package.
 
-    Raises `UserError` where we may not, or the group is full.
+    Raises `UserError` where we may not, or the group is full; `PeerError` for a key package that cannot be used.
     """
     record = load_group(tx, group)
     history = history_of(tx, group)
@@ -114,8 +124,11 @@ def add_member(
         require_admin(record, roster)
     if len(roster.seats) >= GROUP_MEMBERS_MAX:
         raise UserError(f"A group has at most {GROUP_MEMBERS_MAX} members.", todo="Make a second group.")
-    package = mls.read_key_package(key_package)
+    with peers_fault():
+        package = mls.read_key_package(key_package)
     member = MemberKey(package.signature_key)
+    if len(key_package) > LEAF_BYTES_MAX or member in roster.members or member in roster.removals:
+        raise PeerError("A key package is too large, or of somebody who is or was in the group.")
     change = Add(cites(history, MemberKey(record.member)), member, package.ref, role)
     signed, record = issue(tx, group, record, history, change)
     carried = carry_out(tx, group, record, (signed.id,), (mls.AddProposal(key_package),))
@@ -145,10 +158,13 @@ def remove_member(tx: Transaction, group: GroupId, member: MemberKey) -> None:
     require_admin(record, roster)
     if roster.seat(member) is None:
         raise UserError("That member is not in the group any more.")
-    last_seq = load_author(tx, group, member).claimed
+    last_seq = Ranges(load_author(tx, group, member).spans).last
     change = Remove(cites(history, MemberKey(record.member)), member, last_seq, Reason.REMOVED)
-    _, record = issue(tx, group, record, history, change)
+    issue(tx, group, record, history, change)
     carry_out_due(tx, group)
+    _, epoch = head_of(tx, group, load_group(tx, group))
+    if member not in removed_members(tx, group) or not is_clean(tx, group, epoch):
+        raise AssertionError("a removal that was not carried out")
 
 
 def leave(tx: Transaction, group: GroupId) -> None:
@@ -170,12 +186,14 @@ def issue(
     if len(history.order) >= GROUP_OPERATIONS_MAX // (2 if isinstance(change, Add) else 1):
         raise UserError("This group has seen too many changes.", todo="Make a new group with its members.")
     signed, record = say(tx, group, record, Kind.OP, encode_change(change))
-    save_operation(tx, group, signed)
+    save_operations(tx, group, (signed,))
     return signed, record
 
 
-def carry_out_due(tx: Transaction, group: GroupId) -> bool:
-    """Commits every removal that the head has not carried out and that is ours to commit; whether there was one."""
+def carry_out_due(tx: Transaction, group: GroupId, *, wants_to_send: bool = False) -> bool:
+    """Commits every removal that the head has not carried out and that is ours to commit; whether there was one
+    of ours. Who `wants_to_send` also commits what is stranded: it can never be carried out by him whose turn it is
+    if he has gone the other way, and nobody shall be silenced by that."""
     record = load_group(tx, group)
     if record.out or not record.head:
         return False
@@ -184,22 +202,21 @@ def carry_out_due(tx: Transaction, group: GroupId) -> bool:
         return False
     roster = members(history_of(tx, group))
     present = tree_keys(epoch)
-    stranded = _stranded(tx, group)
-    due = [
-        operation
-        for member, operation in sorted(roster.removals.items())
-        if member in present
-        and record.member == stranded.get(operation.id, carries_out(roster, operation))
-    ]
+    began = {commit.parent: commit.committer for commit in _applied(tx, group)}
+    due: list[tuple[ObjectId, mls.RemoveProposal]] = []
+    for member, operation in sorted(roster.removals.items()):
+        leaf = leaf_of(epoch, member)
+        if leaf is None:
+            continue
+        origin = operation.signed.origin.epoch
+        stranded = origin != record.head
+        with_whom = MemberKey(began[origin]) if stranded and origin in began else None
+        whose = carries_out(roster, operation, present, with_whom)
+        if whose == record.member or (stranded and wants_to_send and record.member in roster.members):
+            due.append((operation.id, mls.RemoveProposal(leaf)))
     if not due:
         return False
-    proposals = []
-    for operation in due:
-        leaf = leaf_of(epoch, _removed(operation))
-        if leaf is None:
-            raise AssertionError("a member of the tree without a leaf")
-        proposals.append(mls.RemoveProposal(leaf))
-    carry_out(tx, group, record, tuple(operation.id for operation in due), tuple(proposals))
+    carry_out(tx, group, record, tuple(o for o, _ in due), tuple(proposal for _, proposal in due))
     return True
 
 
@@ -210,12 +227,14 @@ def carry_out(
     operations: tuple[ObjectId, ...],
     proposals: tuple[mls.AddProposal | mls.RemoveProposal, ...],
 ) -> Carried:
-    """Commits operations on our head: the commit is sealed under the old epoch, then the new one is the head."""
+    """Commits operations on our head, or none to renew our own keys: the commit is sealed under the old epoch, then
+    the new one is the head. Raises `PeerError` for a key package that MLS refuses."""
     parent, epoch = head_of(tx, group, record)
     state = mls.GroupState.from_bytes(epoch.mls_state)
-    commit = state.commit(proposals, tx.entropy, tx.now_s)
+    with peers_fault():
+        commit = state.commit(proposals, tx.entropy, tx.now_s, path=None if proposals else True)
     after = commit.state.without_message_secrets()
-    r, first_day = tx.entropy(ID_BYTES), max(day_of(tx.now_s), epoch.day)
+    r, first_day = tx.entropy(ID_BYTES), sealing_day(tx, epoch)
     body = CommitBody(tuple(sorted(operations)), r, first_day, commit.message)
     _, record = say(tx, group, record, Kind.COMMIT, encode(body))
     commit_id = commit_id_of(commit.message)
@@ -228,7 +247,7 @@ def carry_out(
         CommitRecord(parent, child, record.member, b"", body.operations, tx.now_s),
     )
     note_members(tx, group, after)
-    if commit.removed:  # such a commit has a path (RFC 9420 12.4)
+    if commit.removed or not proposals:  # such a commit has a path (RFC 9420 12.4)
         note_renewal(tx, group, MemberKey(record.member))
     return Carried(save_group(tx, group, record, head=child), r, first_day, commit.welcome, after)
 
@@ -252,8 +271,8 @@ def require_clean(tx: Transaction, group: GroupId) -> GroupRecord:
     Raises `RefusedForSafetyError` while a removal waits for somebody else, `UserError` where we are not in.
     """
     record = require_in(load_group(tx, group))
-    if carry_out_due(tx, group):
-        record = load_group(tx, group)
+    carry_out_due(tx, group, wants_to_send=True)
+    record = renew_if_worn(tx, group)
     _, epoch = head_of(tx, group, record)
     if not is_clean(tx, group, epoch):
         raise RefusedForSafetyError(
@@ -264,11 +283,27 @@ def require_clean(tx: Transaction, group: GroupId) -> GroupRecord:
     return record
 
 
+def renew_if_worn(tx: Transaction, group: GroupId) -> GroupRecord:
+    """The group, with new keys of ours where we have sealed so much that the numbers would run out."""
+    record = load_group(tx, group)
+    head, epoch = head_of(tx, group, record)
+    chain = load_chain(tx, head, epoch.own_leaf)
+    if chain is not None and chain.counter >= COUNTER_WORN:
+        return carry_out(tx, group, record, (), ()).group
+    return record
+
+
 def require_in(record: GroupRecord) -> GroupRecord:
     """The group. Raises `UserError` where we are not in it any more."""
     if record.out:
         what = "You have left this group." if record.out == Reason.LEFT else "You were removed from this group."
         raise UserError(what, safety="Nothing was sent.", todo="An admin can invite you again.")
+    if record.stale_s:
+        raise RefusedForSafetyError(
+            "This vault is an older copy of itself: it was restored or cloned, and has sent more than it knows.",
+            safety="Keys would be used twice, so nothing was sent.",
+            todo="Use the newer copy. If it is lost, leave the group and let an admin invite you again.",
+        )
     return record
 
 
@@ -282,23 +317,6 @@ def shut(tx: Transaction, group: GroupId, record: GroupRecord, reason: Reason) -
     save_group(tx, group, record, head=b"", out=reason, signing_key=b"")
 
 
-def _stranded(tx: Transaction, group: GroupId) -> dict[ObjectId, bytes]:
-    """Operations whose commit is a sibling of what we applied and will never reach this branch, with the member
-    who carries them out here: the one whose commit began this branch."""
-    commits = [commit for _, commit in tx.load_prefix(Space.COMMIT, group, CommitRecord)]
-    began = {commit.parent: commit.committer for commit in commits if commit.child}
-    return {
-        ObjectId(operation): began[commit.parent]
-        for commit in commits
-        if not commit.child and commit.parent in began
-        for operation in commit.operations
-    }
-
-
-
-def _removed(operation: Operation) -> bytes:
-    if isinstance(operation.change, Genesis):
-        raise AssertionError("a genesis removes nobody")
-    return operation.change.member
-
-
+def _applied(tx: Transaction, group: GroupId) -> Iterator[CommitRecord]:
+    """The commits that lead to our head."""
+    return (commit for _, commit in tx.load_prefix(Space.COMMIT, group, CommitRecord) if commit.child)

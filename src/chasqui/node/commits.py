@@ -5,12 +5,16 @@ from __future__ import annotations
 from chasqui import mls
 from chasqui.base.errors import PeerError
 from chasqui.base.ids import EpochId, GroupId, MemberKey, ObjectId
+from chasqui.base.limits import GROUP_MEMBERS_MAX, LEAF_BYTES_MAX, MINUTES_PER_DAY, SIBLINGS_PER_COMMITTER_MAX
+from chasqui.base.names import peer_name
 from chasqui.groups.bodies import CommitBody, read_commit
 from chasqui.groups.history import History, arrange
 from chasqui.groups.membership import members
 from chasqui.groups.mls_errors import peers_fault
 from chasqui.groups.operation import Add, Genesis, GroupKind, Reason
+from chasqui.mls.framing import ContentType, PublicMessage, SenderType
 from chasqui.mls.proposals import Add as AddedLeaf
+from chasqui.mls.proposals import Remove as RemovedLeaf
 from chasqui.node.authors import expect_from_start
 from chasqui.node.changes import commit_id_of, shut
 from chasqui.node.effects import Notice
@@ -44,11 +48,18 @@ def take_commit(tx: Transaction, signed: SignedObject, bundle: bytes) -> None:
     history = history_of(tx, group)
     if not all(ObjectId(operation) in history.position for operation in body.operations):
         raise Deferred
+    if body.first_day != signed.minute // MINUTES_PER_DAY:
+        raise PeerError("A commit opens its epoch on another day than its own.")
+    before = mls.GroupState.from_bytes(epoch.mls_state)
     with peers_fault():
-        processed = mls.GroupState.from_bytes(epoch.mls_state).process(body.message)
+        processed = before.process(body.message)
     if processed.sender_leaf != signed.origin.leaf:
         raise PeerError("A commit was signed by one member and made by another.")
+    _check_only_additions_and_removals(processed)
     _check_cited(history, body, epoch, record, processed)
+    _check_never_seated(tx, group, processed)
+    if processed.state is not None:
+        check_leaves(processed.state, before)
     if processed.state is None:
         tx.notify(Notice("removed", group))
         shut(tx, group, record, Reason.REMOVED)
@@ -74,14 +85,24 @@ def take_commit(tx: Transaction, signed: SignedObject, bundle: bytes) -> None:
 def keep_sibling(tx: Transaction, signed: SignedObject, bundle: bytes) -> bool:
     """Keeps a commit whose parent already has another child: 'fork pending'. Whether it was one.
 
-    Its bundle stays sealed and its key is not spent, so that a later choice can still follow it.
+    Its bundle stays sealed and its key is not spent, so that a later choice can still follow it. The parent's state
+    is gone, so only its form can be checked here: who signed it is certain, that it would hold is not.
     """
     body = read_commit(signed.body)
     record = load_group(tx, signed.group)
-    if record.out or record.head == signed.origin.epoch:
+    parent = load_epoch(tx, signed.group, signed.origin.epoch)
+    if record.out or parent is None or record.head == signed.origin.epoch:
         return False
+    _check_form(body.message, signed.group, parent.number, signed.origin.leaf)
     commit_id = commit_id_of(body.message)
     if tx.get(Space.COMMIT, signed.group + commit_id) is None:
+        kept = [
+            commit
+            for _, commit in tx.load_prefix(Space.COMMIT, signed.group, CommitRecord)
+            if (commit.parent, commit.committer) == (signed.origin.epoch, signed.author)
+        ]
+        if len(kept) >= SIBLINGS_PER_COMMITTER_MAX:
+            raise PeerError("A member makes commits on one parent without end.")
         sibling = CommitRecord(
             signed.origin.epoch, b"", signed.author, bundle, body.operations, tx.now_s
         )
@@ -96,6 +117,50 @@ def unsettled_forks(tx: Transaction, group: GroupId) -> dict[EpochId, list[Commi
     for _, commit in tx.load_prefix(Space.COMMIT, group, CommitRecord):
         children.setdefault(EpochId(commit.parent), []).append(commit)
     return {parent: commits for parent, commits in children.items() if len(commits) > 1}
+
+
+def check_leaves(state: mls.GroupState, before: mls.GroupState | None) -> None:
+    """Every member who stays keeps his key and his name, whatever else he puts into his leaf; and nobody makes the
+    tree too large. Raises `PeerError`."""
+    if len(state.members) > GROUP_MEMBERS_MAX:
+        raise PeerError("A group grows beyond its limit.")
+    known = {member.leaf: (member.signature_key, member.identity) for member in before.members} if before else {}
+    for member in state.members:
+        leaf = state.leaf(member.leaf)
+        if leaf is None or len(leaf.raw) > LEAF_BYTES_MAX:
+            raise PeerError("A member puts too much into the tree.")
+        peer_name(member.identity)
+        if member.leaf in known and known[member.leaf] != (member.signature_key, member.identity):
+            added_here = before is not None and all(member.signature_key != old.signature_key for old in before.members)
+            raise PeerError("A member changes who he is." if added_here else "A member changes his name.")
+
+
+def _check_only_additions_and_removals(processed: mls.Processed) -> None:
+    """MLS can do more than a group of ours ever does: re-initialise, extend, join from outside. All of that would
+    go past the operations."""
+    plain = all(isinstance(proposal, AddedLeaf | RemovedLeaf) for proposal in processed.proposals)
+    if processed.kind is not mls.Kind.COMMIT or processed.external or processed.reinit or processed.psks or not plain:
+        raise PeerError("A commit does something that no operation can ask for.")
+
+
+def _check_never_seated(tx: Transaction, group: GroupId, processed: mls.Processed) -> None:
+    """Nobody who ever sat in the tree is added again: an old addition cannot undo a removal."""
+    if any(tx.get(Space.MEMBER, group + member.signature_key) is not None for member in processed.added):
+        raise PeerError("A commit adds somebody who was in the group before.")
+
+
+def _check_form(message: bytes, group: GroupId, number: int, leaf: int) -> None:
+    with peers_fault():
+        read = mls.read_message(message)
+    sender = read.content.sender if isinstance(read, PublicMessage) else None
+    if (
+        not isinstance(read, PublicMessage)
+        or sender is None
+        or (sender.type, sender.index) != (SenderType.MEMBER, leaf)
+        or read.content.content_type != ContentType.COMMIT
+        or (read.content.group_id, read.content.epoch) != (group, number)
+    ):
+        raise PeerError("Something that is no commit on its parent was sent as one.")
 
 
 def _check_cited(

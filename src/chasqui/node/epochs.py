@@ -8,12 +8,18 @@ from msgspec import structs
 
 from chasqui.base import labels
 from chasqui.base.days import day_of
+from chasqui.base.errors import RefusedForSafetyError
 from chasqui.base.ids import ID_BYTES, CommitId, EpochId, GroupId, MemberKey
-from chasqui.base.limits import BUNDLE_AGE_DAYS_MAX, SECONDS_PER_DAY
+from chasqui.base.limits import (
+    BUNDLE_AGE_DAYS_MAX,
+    BUNDLE_FUTURE_DAYS_MAX,
+    CLOCK_AHEAD_DAYS_MAX,
+    SECONDS_PER_DAY,
+)
 from chasqui.base.schema import decode_own
 from chasqui.base.secret import Secret
 from chasqui.mls import GroupState
-from chasqui.node.keys import u16
+from chasqui.node.keys import u16, u32
 from chasqui.node.records import ChainRecord, EpochRecord, GroupRecord, Space
 from chasqui.node.transaction import Transaction
 from chasqui.sealed.chain import Chain
@@ -21,6 +27,7 @@ from chasqui.sealed.epoch_keys import DayChain, DayKeys, derive_epoch
 
 NO_EPOCH = EpochId(b"")
 NO_COMMIT = CommitId(b"")
+_NEWEST_DAY = b"newest day"
 
 
 def load_epoch(tx: Transaction, group: GroupId, epoch: EpochId) -> EpochRecord | None:
@@ -98,6 +105,36 @@ def open_epoch(
     return epoch
 
 
+def sealing_day(tx: Transaction, epoch: EpochRecord) -> int:
+    """The day whose keys seal now: today, or the epoch's first day for a clock that is a little behind.
+
+    Raises `RefusedForSafetyError` where that would be a day that nobody accepts yet.
+    """
+    today = day_of(tx.now_s)
+    if epoch.day > today + BUNDLE_FUTURE_DAYS_MAX:
+        raise RefusedForSafetyError(
+            "This device's clock is behind the others'.",
+            safety="What you send would reach nobody for days, so nothing was sent.",
+            todo="Set the clock and send again.",
+        )
+    return max(today, epoch.day)
+
+
+def note_day(tx: Transaction, day: int) -> None:
+    """An authentic bundle of that day was opened, or the vault was made on it."""
+    if day > _newest_day(tx):
+        tx.put(Space.META, _NEWEST_DAY, u32(day))
+
+
+def trusted_day(tx: Transaction) -> int:
+    """Today, as far as others bear it out: a clock that jumps far ahead for a moment erases nothing."""
+    return min(day_of(tx.now_s), _newest_day(tx) + CLOCK_AHEAD_DAYS_MAX)
+
+
+def _newest_day(tx: Transaction) -> int:
+    return int.from_bytes(tx.get(Space.META, _NEWEST_DAY) or b"", "big")
+
+
 def retire_epoch(tx: Transaction, group: GroupId, epoch: EpochId) -> None:
     """Erases the MLS state of an epoch that has a child; keys for bundles still on their way stay."""
     record = load_epoch(tx, group, epoch)
@@ -116,7 +153,7 @@ def erase_epoch(tx: Transaction, group: GroupId, epoch: EpochId) -> None:
 
 def erase_expired(tx: Transaction, group: GroupId) -> None:
     """Erases epochs of which no bundle can be on its way any more, and the keys of days that are over."""
-    oldest_day = day_of(tx.now_s) - BUNDLE_AGE_DAYS_MAX
+    oldest_day = trusted_day(tx) - BUNDLE_AGE_DAYS_MAX
     for epoch, record in list(epochs_of(tx, group)):
         if record.superseded_s and record.superseded_s // SECONDS_PER_DAY < oldest_day:
             erase_epoch(tx, group, epoch)

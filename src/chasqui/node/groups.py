@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from msgspec import structs
@@ -11,7 +12,7 @@ from chasqui.base.ids import NO_GROUP, GroupId, MemberKey, ObjectId
 from chasqui.base.names import peer_name
 from chasqui.groups.history import History, arrange
 from chasqui.groups.membership import Roster, members
-from chasqui.groups.operation import Genesis, Operation, Remove, read_parsed_operation
+from chasqui.groups.operation import Operation, Remove, read_parsed_operation
 from chasqui.mls import GroupState
 from chasqui.node.keys import u24
 from chasqui.node.records import EpochRecord, GroupRecord, MemberRecord, Space
@@ -34,14 +35,15 @@ def save_group(tx: Transaction, group: GroupId, record: GroupRecord, **changes: 
     return changed
 
 
-def save_operation(tx: Transaction, group: GroupId, signed: SignedObject) -> None:
-    """Adds a verified operation to the set, and notes what it makes of the members."""
-    tx.put(Space.OPERATION, group + signed.id, signed.to_whole())
-    if isinstance(read_parsed_operation(signed.id, signed).change, Genesis):
-        return
-    for member, operation in roster_of(tx, group).removals.items():
+def save_operations(tx: Transaction, group: GroupId, operations: Iterable[SignedObject]) -> Roster:
+    """Adds verified operations to the set, and notes whom the set puts out. Gives what it says of the members."""
+    for signed in operations:
+        tx.put(Space.OPERATION, group + signed.id, signed.to_whole())
+    roster = roster_of(tx, group)
+    for member, operation in roster.removals.items():
         if isinstance(operation.change, Remove):
             tx.put(Space.REMOVED, group + member, u24(operation.change.last_seq))
+    return roster
 
 
 def removed_members(tx: Transaction, group: GroupId) -> frozenset[MemberKey]:
@@ -75,10 +77,13 @@ def tree_keys(epoch: EpochRecord) -> frozenset[MemberKey]:
 def note_members(tx: Transaction, group: GroupId, state: GroupState) -> None:
     """Keeps what the members of a new epoch call themselves."""
     for member in state.members:
-        key = group + member.signature_key
-        if tx.get(Space.MEMBER, key) is None:
-            name = peer_name(member.identity)
-            tx.save(Space.MEMBER, key, MemberRecord(name, tx.now_s, tx.now_s))
+        note_member(tx, group, MemberKey(member.signature_key), peer_name(member.identity))
+
+
+def note_member(tx: Transaction, group: GroupId, member: MemberKey, name: str) -> None:
+    """Keeps that somebody is or was in the group."""
+    if tx.get(Space.MEMBER, group + member) is None:
+        tx.save(Space.MEMBER, group + member, MemberRecord(name, tx.now_s, tx.now_s))
 
 
 def note_renewal(tx: Transaction, group: GroupId, member: MemberKey) -> None:

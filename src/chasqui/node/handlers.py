@@ -7,13 +7,13 @@ from chasqui.base.ids import BundleId
 from chasqui.base.limits import OPERATIONS_DEFERRED_MAX
 from chasqui.groups.history import arrange
 from chasqui.groups.membership import members
-from chasqui.groups.operation import Genesis, Operation, Remove, read_operation
+from chasqui.groups.operation import Genesis, Operation, Reason, Remove, read_operation
 from chasqui.node import receipting
 from chasqui.node.authors import note_object
-from chasqui.node.changes import carry_out_due
+from chasqui.node.changes import carry_out_due, shut
 from chasqui.node.commits import take_commit
 from chasqui.node.effects import Notice
-from chasqui.node.groups import history_of, save_operation
+from chasqui.node.groups import history_of, load_group, save_operations
 from chasqui.node.invitations import carry_out_pending
 from chasqui.node.joining import take_welcome
 from chasqui.node.large import completed, forget_large, take_manifest, take_part
@@ -78,7 +78,13 @@ def _operation(tx: Transaction, signed: SignedObject) -> None:
         raise PeerError("A genesis operation came inside a group.")
     _admit(tx, operation)
     count(tx, signed)
-    save_operation(tx, signed.group, signed)
+    roster = save_operations(tx, signed.group, (signed,))
+    record = load_group(tx, signed.group)
+    if record.member in roster.removals:
+        # the operations decide who is a member; the commit that follows would tell us the same
+        tx.notify(Notice("removed", signed.group))
+        shut(tx, signed.group, record, Reason.REMOVED)
+        return
     tx.retry.add(signed.group)
     if isinstance(operation.change, Remove):
         tx.notify(Notice("removal-known", signed.group))

@@ -6,23 +6,24 @@ from dataclasses import dataclass
 
 from chasqui.base.days import MisdatedError, day_of
 from chasqui.base.errors import PeerError
-from chasqui.base.ids import EpochId, GroupId
+from chasqui.base.ids import ID_BYTES, EpochId, GroupId
 from chasqui.base.limits import COMMITS_DEFERRED_MAX
 from chasqui.base.secret import Secret
 from chasqui.node.changes import carry_out_due
 from chasqui.node.commits import Deferred, keep_sibling
-from chasqui.node.epochs import load_chain, load_epoch, member_at, save_chain
+from chasqui.node.effects import Notice
+from chasqui.node.epochs import load_chain, load_epoch, member_at, note_day, save_chain
+from chasqui.node.groups import load_group, save_group
 from chasqui.node.handlers import count, handle
 from chasqui.node.holding import adopt, foreign, hold, is_held
 from chasqui.node.keys import u16
 from chasqui.node.live_epochs import LiveEpochs
 from chasqui.node.records import BundleRecord, EpochRecord, Space
+from chasqui.node.skipped import keep_skipped, skipped_key
 from chasqui.node.transaction import Transaction
 from chasqui.sealed.bundle import Bundle, parse_bundle, unmask, unseal
 from chasqui.sealed.chain import advance
 from chasqui.sealed.object import Origin, SignedObject, read_short
-
-_GROUP_BYTES = 16
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,10 @@ def take_bundles(tx: Transaction, live: LiveEpochs, bundles: tuple[bytes, ...]) 
             misdated += 1
         except PeerError:
             refused += 1
+        except Exception:
+            # our own mistake: the part that it spoilt is dropped, and no bundle shall cost us all the others
+            tx.notify(Notice("trouble"))
+            refused += 1
     return Received(new, known, refused + misdated, misdated)
 
 
@@ -69,8 +74,8 @@ def catch_up(tx: Transaction, live: LiveEpochs) -> None:
                 _try_open(tx, live, bundle)
         for group in sorted(retry):
             for key, _ in list(tx.scan_prefix(Space.HELD, group)):
-                held = tx.load(Space.BUNDLE, key[_GROUP_BYTES:], BundleRecord)
-                if held is None or not _try_open(tx, live, parse_bundle(held.data, day_of(tx.now_s))):
+                held = tx.load(Space.BUNDLE, key[ID_BYTES:], BundleRecord)
+                if held is None or not _try_open(tx, live, _held_bundle(held)):
                     tx.erase(Space.HELD, key)
         live.forget(tx.epochs_erased)
         tx.epochs_erased.clear()
@@ -88,7 +93,12 @@ def _take(tx: Transaction, live: LiveEpochs, data: bytes) -> bool:
         return True
     part = tx.part()
     hold(part, bundle, own=True)
-    _open(part, live, epoch, bundle)
+    try:
+        _open(part, live, epoch, bundle)
+    except Exception:
+        # carried on as a stranger would: whoever made it must not learn from that who recognised it
+        hold(tx, bundle, own=False)
+        raise
     tx.absorb(part)
     catch_up(tx, live)
     return True
@@ -96,13 +106,17 @@ def _take(tx: Transaction, live: LiveEpochs, data: bytes) -> bool:
 
 def _newly_recognised(tx: Transaction, live: LiveEpochs) -> list[Bundle]:
     found = []
-    today = day_of(tx.now_s)
     for bundle, record in foreign(tx):
         if live.recogniser.find(record.mark, record.mark_body, record.day) is not None:
             held = tx.load(Space.BUNDLE, bundle, BundleRecord)
             if held is not None:
-                found.append(parse_bundle(held.data, today))
+                found.append(_held_bundle(held))
     return found
+
+
+def _held_bundle(record: BundleRecord) -> Bundle:
+    """A bundle as it was judged when it came, whatever the clock says now."""
+    return parse_bundle(record.data, day_of(record.arrived_s))
 
 
 def _try_open(tx: Transaction, live: LiveEpochs, bundle: Bundle) -> bool:
@@ -114,6 +128,9 @@ def _try_open(tx: Transaction, live: LiveEpochs, bundle: Bundle) -> bool:
     try:
         _open(part, live, epoch, bundle)
     except PeerError:
+        return False
+    except Exception:
+        tx.notify(Notice("trouble", live.group_of(epoch)))
         return False
     tx.absorb(part)
     return True
@@ -127,6 +144,10 @@ def _open(tx: Transaction, live: LiveEpochs, epoch: EpochId, bundle: Bundle) -> 
         raise PeerError("The epoch of the bundle is gone.")
     leaf, counter = unmask(bundle, live.recogniser.keys(epoch, bundle.day))
     signed = _read(tx, group, epoch, record, bundle, leaf, counter)
+    note_day(tx, bundle.day)
+    if leaf == record.own_leaf:
+        _find_ourselves_older(tx, group)
+        return
     try:
         handle(tx, signed, bundle.id)
     except Deferred:
@@ -141,6 +162,15 @@ def _open(tx: Transaction, live: LiveEpochs, epoch: EpochId, bundle: Bundle) -> 
     tx.erase(Space.HELD, group + bundle.id)
     if load_epoch(tx, group, epoch) is not None:
         _spend(tx, epoch, leaf, counter)
+
+
+def _find_ourselves_older(tx: Transaction, group: GroupId) -> None:
+    """We signed and sealed this and do not know it: this vault was restored from a copy, or cloned. It must not seal
+    again with keys that were used."""
+    record = load_group(tx, group)
+    if not record.stale_s:
+        save_group(tx, group, record, stale_s=tx.now_s)
+        tx.notify(Notice("stale", group))
 
 
 def _defer(tx: Transaction, signed: SignedObject, bundle: Bundle) -> None:
@@ -164,9 +194,9 @@ def _read(
 
 
 def _message_key(tx: Transaction, epoch: EpochId, leaf: int, counter: int) -> Secret:
-    skipped = tx.get(Space.SKIPPED, epoch + u16(leaf) + u16(counter))
+    skipped = skipped_key(tx, epoch, leaf, counter)
     if skipped is not None:
-        return Secret(skipped)
+        return skipped
     chain = load_chain(tx, epoch, leaf)
     if chain is None:
         raise PeerError("The keys of the sender are gone.")
@@ -183,6 +213,5 @@ def _spend(tx: Transaction, epoch: EpochId, leaf: int, counter: int) -> None:
         tx.erase(Space.SKIPPED, key)
         return
     step = advance(chain, counter)
-    for number, message_key in step.skipped:
-        tx.put(Space.SKIPPED, epoch + u16(leaf) + u16(number), message_key)
+    keep_skipped(tx, epoch, leaf, step.skipped)
     save_chain(tx, epoch, leaf, step.chain)

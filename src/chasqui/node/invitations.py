@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from chasqui.base.errors import UserError
-from chasqui.base.ids import GroupId, MemberKey
+from chasqui.base.errors import PeerError, UserError
+from chasqui.base.ids import ID_BYTES, GroupId, MemberKey
 from chasqui.base.limits import BUNDLE_BYTES_MAX
 from chasqui.base.schema import decode_own
 from chasqui.groups.membership import members
@@ -19,7 +19,6 @@ from chasqui.node.records import PendingAddRecord, Space
 from chasqui.node.transaction import Transaction
 from chasqui.sealed.kinds import Kind
 
-_GROUP_BYTES = 16
 _OVERHEAD_BYTES = 256  # header, tag, signature, receipts: what a bundle needs beside a welcome
 
 
@@ -36,29 +35,40 @@ def invite(tx: Transaction, group: GroupId, contact: GroupId, role: Role) -> Mem
         raise UserError("That contact is a member of the group already.")
     if tx.get(Space.PENDING_ADD, group + contact) is not None:
         raise UserError("That contact is waiting to be added already.", todo="Exchange with the contact.")
-    key_package = take_spare(tx, contact)
-    if key_package is None:
+    member = _add_with_a_spare(tx, group, contact, role)
+    if member is None:
         tx.save(Space.PENDING_ADD, group + contact, PendingAddRecord(role, tx.now_s))
-        return None
-    return _add(tx, group, contact, key_package, role)
+    return member
 
 
 def carry_out_pending(tx: Transaction, contact: GroupId) -> None:
     """Adds a contact wherever that waited for one of its key packages."""
     for key, data in list(tx.scan(Space.PENDING_ADD)):
-        if key[_GROUP_BYTES:] != contact:
+        if key[ID_BYTES:] != contact:
             continue
-        group = GroupId(key[:_GROUP_BYTES])
+        group, part = GroupId(key[:ID_BYTES]), tx.part()
         try:
-            require_admin(require_clean(tx, group), members(history_of(tx, group)))
+            require_admin(require_clean(part, group), members(history_of(part, group)))
+            added = _add_with_a_spare(part, group, contact, Role(decode_own(data, PendingAddRecord).role))
         except UserError:
-            continue  # we may not any more, or a removal has to be carried out first
-        key_package = take_spare(tx, contact)
-        if key_package is None:
-            return
-        tx.erase(Space.PENDING_ADD, key)
-        _add(tx, group, contact, key_package, Role(decode_own(data, PendingAddRecord).role))
-        tx.notify(Notice("members", group))
+            continue  # we may not any more, the group is full, or a removal has to be carried out first
+        if added is not None:
+            part.erase(Space.PENDING_ADD, key)
+            part.notify(Notice("members", group))
+        tx.absorb(part)
+
+
+def _add_with_a_spare(tx: Transaction, group: GroupId, contact: GroupId, role: Role) -> MemberKey | None:
+    """Adds a contact with the first of its key packages that holds; None where there is none."""
+    while (key_package := take_spare(tx, contact)) is not None:
+        part = tx.part()
+        try:
+            member = _add(part, group, contact, key_package, role)
+        except PeerError:
+            continue  # the contact sent something that MLS refuses; it is gone now
+        tx.absorb(part)
+        return member
+    return None
 
 
 def _add(tx: Transaction, group: GroupId, contact: GroupId, key_package: bytes, role: Role) -> MemberKey:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from chasqui import mls
+from chasqui.base.days import day_of
 from chasqui.base.errors import PeerError, UserError
 from chasqui.base.ids import NO_GROUP, GroupId, MemberKey
+from chasqui.base.limits import BUNDLE_AGE_DAYS_MAX, BUNDLE_FUTURE_DAYS_MAX
 from chasqui.base.schema import decode_own, encode
 from chasqui.groups.bodies import WelcomeBody, read_welcome
 from chasqui.groups.history import History, arrange
 from chasqui.groups.membership import Roster, members
 from chasqui.groups.mls_errors import peers_fault
 from chasqui.groups.operation import Add, Genesis, GroupKind, group_id_of, read_operation
+from chasqui.groups.pairing import SUITE
 from chasqui.node.authors import expect_after, expect_from_start
+from chasqui.node.commits import check_leaves
 from chasqui.node.effects import Notice
 from chasqui.node.epochs import open_epoch
-from chasqui.node.groups import note_members, save_group, save_operation
+from chasqui.node.groups import note_member, note_members, save_group, save_operations
 from chasqui.node.labels import unused_label
 from chasqui.node.records import GroupRecord, InvitationRecord, OwnKeyPackageRecord, Space
 from chasqui.node.transaction import Transaction
@@ -28,20 +32,17 @@ def take_welcome(tx: Transaction, contact: GroupId, data: bytes) -> None:
         raise PeerError("An invitation stands in a group that is no contact.")
     body = read_welcome(data)
     group = GroupId(body.group)
-    history, _, genesis = _read_operations(body)
+    history, roster, genesis = _read_operations(body)
     if genesis.kind != GroupKind.GROUP:
         raise PeerError("An invitation leads into a contact.")
-    if tx.get(Space.GROUP, group) is not None:
-        return  # we are or were in it: a member key never comes back, so this is a repetition
+    known = tx.load(Space.GROUP, group, GroupRecord)
+    if known is not None and not known.out:
+        return  # we are in it: a repetition
+    if body.inviter not in roster.admins:
+        raise PeerError("An invitation comes from somebody who may not invite.")
     ref = _our_key_package(tx, history, contact, body.inviter)
-    tx.save(Space.INVITATION, group, InvitationRecord(contact, data, ref, tx.now_s))
+    tx.save(Space.INVITATION, group, InvitationRecord(contact, data, ref, tx.now_s, genesis.name))
     tx.notify(Notice("invited", group))
-
-
-def invitation_name(record: InvitationRecord) -> str:
-    """What the group of an invitation is called."""
-    _, _, genesis = _read_operations(read_welcome(record.body))
-    return genesis.name
 
 
 def join_group(tx: Transaction, group: GroupId) -> tuple[GroupRecord, GroupId]:
@@ -53,7 +54,7 @@ def join_group(tx: Transaction, group: GroupId) -> tuple[GroupRecord, GroupId]:
     if invitation is None:
         raise UserError("There is no invitation to this group.", todo="See `chasqui group list`.")
     body = read_welcome(invitation.body)
-    label = unused_label(tx, invitation_name(invitation))  # before the group itself takes it
+    label = unused_label(tx, invitation.name)  # before the group itself takes it
     record, _ = enter(tx, body, invitation.key_package)
     record = save_group(tx, group, record, name=label)
     tx.erase(Space.INVITATION, group)
@@ -67,13 +68,22 @@ def enter(tx: Transaction, body: WelcomeBody, ref: bytes) -> tuple[GroupRecord, 
     Raises `PeerError` where tree and operations do not agree, or somebody sits there whom they removed.
     """
     group = GroupId(body.group)
+    today = day_of(tx.now_s)
+    if not today - BUNDLE_AGE_DAYS_MAX <= body.first_day <= today + BUNDLE_FUTURE_DAYS_MAX:
+        raise PeerError("The invitation is too old, or dated in the future.")
     history, roster, genesis = _read_operations(body)
+    if genesis.suite != SUITE:
+        raise PeerError("The group uses a cipher suite that is not known here.")
+    known = tx.load(Space.GROUP, group, GroupRecord)
+    if known is not None and not known.out:
+        raise PeerError("The invitation leads into a group that we are in.")
     own = tx.load(Space.KEY_PACKAGE, ref, OwnKeyPackageRecord)
     if own is None:
         raise PeerError("The invitation was made for keys that are used up.")
     keys = mls.KeyPackageKeys.from_bytes(own.keys)
     with peers_fault():
         state = mls.join(body.message, keys).without_message_secrets()
+    check_leaves(state, None)
     if state.group_id != group:
         raise PeerError("The invitation leads into another group than it says.")
     seated = frozenset(MemberKey(member.signature_key) for member in state.members)
@@ -88,9 +98,10 @@ def enter(tx: Transaction, body: WelcomeBody, ref: bytes) -> tuple[GroupRecord, 
         genesis.name, genesis.kind, member, bytes(signer), head, 0, genesis.retention_s, tx.now_s
     )
     tx.save(Space.GROUP, group, record)
-    for operation in history.order:
-        save_operation(tx, group, operation.signed)
+    save_operations(tx, group, (operation.signed for operation in history.order))
     note_members(tx, group, state)
+    for gone in roster.removals:
+        note_member(tx, group, gone, "")
     if len(body.sealed_before) != len(state.members):
         raise PeerError("The invitation does not say what was sealed before it.")
     for other, last in zip(state.members, body.sealed_before, strict=True):

@@ -10,7 +10,7 @@ from chasqui.base.limits import BUNDLE_BYTES_MAX, COUNTER_RENEW, MINUTES_PER_DAY
 from chasqui.base.secret import Secret
 from chasqui.node import receipting
 from chasqui.node.authors import note_object
-from chasqui.node.epochs import day_chain, head_of, load_chain, save_chain
+from chasqui.node.epochs import day_chain, head_of, load_chain, save_chain, sealing_day
 from chasqui.node.groups import save_group
 from chasqui.node.holding import hold
 from chasqui.node.records import EpochRecord, GroupRecord
@@ -42,13 +42,15 @@ def say(
     """
     if len(body) > BODY_BYTES_MAX:
         raise UserError("This does not fit into one bundle.", todo="Send it as a file.")
+    if record.out:
+        raise UserError("You are not in this group any more.", safety="Nothing was sent.")
     head, epoch = head_of(tx, group, record)
     chain = load_chain(tx, head, epoch.own_leaf)
     if chain is None or chain.counter >= COUNTER_RENEW or record.seq >= SEQUENCE_MAX:
         raise RefusedForSafetyError(
             "The keys of this group are used up.",
             safety="Nothing was sent.",
-            todo="Ask an admin to add or remove a member, which makes new keys, or make a new group.",
+            todo="Make a new group with its members.",
         )
     step = advance(chain, chain.counter)
     save_chain(tx, head, epoch.own_leaf, step.chain)
@@ -83,29 +85,26 @@ def say(
 
 def _time(tx: Transaction, epoch: EpochRecord) -> tuple[int, int]:
     """Today and the minute; a clock behind the epoch's first day is taken as that day's first minute."""
-    today = day_of(tx.now_s)
-    if today < epoch.day:
-        return epoch.day, epoch.day * MINUTES_PER_DAY
-    return today, minute_of(tx.now_s)
+    day = sealing_day(tx, epoch)
+    return day, minute_of(tx.now_s) if day == day_of(tx.now_s) else day * MINUTES_PER_DAY
 
 
 def _receipts(
     tx: Transaction, group: GroupId, record: GroupRecord, epoch: EpochRecord, kind: Kind, body: bytes
 ) -> bytes:
-    """All that is due for a receipt, else as much as fits without a larger bundle."""
+    """As much of what is due as fits: a receipt may take the largest bundle, all else only its own padding."""
     if not receipting.is_owed(tx, group):
         return b""
     due = receipting.due_entries(tx, group, record, epoch)
     if not due:
         return b""
-    if kind is not Kind.RECEIPT:
-        due = _fitting(due, SHORT_OVERHEAD_BYTES + len(write_length(len(body))) + len(body))
+    used = SHORT_OVERHEAD_BYTES + len(write_length(len(body))) + len(body)
+    due = _fitting(due, BUNDLE_BYTES_MAX - OVERHEAD_BYTES - used if kind is Kind.RECEIPT else room_beside(used))
     receipting.mark_signed(tx, group, record, epoch, due)
     return encode_receipts(due)
 
 
-def _fitting(due: list[ReceiptEntry], used: int) -> list[ReceiptEntry]:
-    room = room_beside(used)
+def _fitting(due: list[ReceiptEntry], room: int) -> list[ReceiptEntry]:
     chosen: list[ReceiptEntry] = []
     for entry in sorted(due, key=lambda entry: len(entry.bitmap)):
         size = len(encode_receipts((*chosen, entry)))

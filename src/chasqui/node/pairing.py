@@ -9,7 +9,7 @@ from msgspec import structs
 from chasqui import mls
 from chasqui.base.errors import PeerError, UserError
 from chasqui.base.ids import GroupId
-from chasqui.base.limits import KEY_PACKAGE_LIFETIME_S, SPARE_KEY_PACKAGES, SPARES_HELD_MAX
+from chasqui.base.limits import KEY_PACKAGE_LIFETIME_S, LEAF_BYTES_MAX, SPARE_KEY_PACKAGES, SPARES_HELD_MAX
 from chasqui.base.names import own_name, peer_name
 from chasqui.base.schema import decode_own, encode
 from chasqui.groups.bodies import KeyPackagesBody, read_key_packages, read_welcome
@@ -164,8 +164,8 @@ def _keep_spares(tx: Transaction, contact: GroupId, key_packages: tuple[bytes, .
     for key_package in key_packages:
         with peers_fault():
             package = mls.read_key_package(key_package)
-        if package.suite_number != SUITE:
-            raise PeerError("A key package is for another cipher suite.")
+        if package.suite_number != SUITE or len(key_package) > LEAF_BYTES_MAX:
+            raise PeerError("A key package is too large, or for another cipher suite.")
         peer_name(package.identity)
         read.append((package.ref, key_package))
     for ref, key_package in read:

@@ -41,6 +41,7 @@ class Space(IntEnum):
     MEMBER = 29  # group, member 32
     REMOVED = 31  # group, member 32: last_seq 3 of the removal that counts
     REORDER = 30  # group: an object came late, the order has to be worked out again
+    ORPHAN = 32  # group, author 32, digest 32, index 4: a part whose manifest has not come: since when
 
 
 class SelfRecord(Body, frozen=True):
@@ -62,6 +63,7 @@ class GroupRecord(Body, frozen=True):
     retention_s: int
     joined_s: int
     out: int = 0  # 0: in; else the Reason for which we are out
+    stale_s: int = 0  # when it showed that this vault is an older copy of itself; 0: it is not
 
 
 class EpochRecord(Body, frozen=True):
@@ -170,15 +172,18 @@ class InvitationRecord(Body, frozen=True):
     body: bytes
     key_package: bytes
     received_s: int
+    name: str
 
 
 class ManifestRecord(Body, frozen=True):
-    """What a manifest announced."""
+    """What a manifest announced. One that was erased has neither size nor name, and keeps its parts out."""
 
     kind: int
     size: int
     name: str
     seq: int
+    since_s: int  # when it came, or was erased
+    erased: bool = False
 
 
 class LinkRecord(Body, frozen=True):

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import TypeVar
 
+from chasqui.base.errors import PeerError
 from chasqui.base.ids import BundleId, EpochId, GroupId
+from chasqui.base.limits import RECORD_BYTES_MAX
 from chasqui.base.ports import Entropy
 from chasqui.base.schema import Body, decode_own, encode
 from chasqui.node.effects import Effect, Notice, Persist
@@ -83,6 +85,8 @@ class Transaction:
         return self.scan(space, prefix, prefix_end(prefix))
 
     def _stage(self, space: int, key: bytes, value: bytes | None) -> None:
+        if value is not None and len(value) > RECORD_BYTES_MAX:
+            raise PeerError("Something is too large to be kept.")
         staged = self._staged.setdefault(space, {})
         if key not in staged:
             insort(self._sorted.setdefault(space, []), key)
