@@ -362,8 +362,13 @@ def test_opaque_certificates_and_grease() -> None:
     joined = join(made.welcome, keys)
     assert joined.own_leaf_node.credential == chain
     agree(joined, made.state)
-    after = made.state.process(joined.commit([], RNG, NOW).message)
+    renewed = replace(LeafTemplate.of(joined.own_leaf_node), credential=Credential.x509((b"renewed",)))
+    after = made.state.process(joined.commit([], RNG, NOW, leaf=renewed).message)
     assert after.updated[0].leaf == joined.own_leaf
+    assert after.state is not None
+    seen = after.state.leaf(joined.own_leaf)
+    assert seen is not None
+    assert seen.credential == renewed.credential
 
 
 def test_new_signature_key_and_leaf_contents() -> None:
