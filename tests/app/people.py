@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from chasqui.app import requests, results
+from chasqui.app.local import LocalDesk
 from chasqui.app.making import make_vault
 from chasqui.store import KdfCost
 
@@ -110,6 +112,13 @@ class Person:
         """What `read` gives."""
         return [message["text"] for message in self.do("read", group)["messages"]]
 
+    def sync(self) -> results.Synced:
+        """As `do("sync")`, in this process: for tests that are not about processes."""
+        with LocalDesk.open(self.home, PASSPHRASE) as desk:
+            result, _ = desk.call(requests.Sync())
+        assert isinstance(result, results.Synced)
+        return result
+
     def up(self) -> int:
         """A daemon; its process."""
         pid: int = self.do("up", "--detach")["pid"]
@@ -137,4 +146,4 @@ def go_around(*people: Person, times: int = 1) -> None:
     """The stick is passed from hand to hand."""
     for _ in range(times):
         for person in people:
-            person.do("sync")
+            person.sync()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -250,7 +251,7 @@ def test_many_callers_share_commits(person: Person) -> None:
 def test_the_daemon_says_nothing_and_dumps_nothing(person: Person) -> None:
     pid = person.up()
     limits = Path(f"/proc/{pid}/limits").read_text()
-    assert "Max core file size         0                    0" in limits
+    assert re.search(r"Max core file size +0 +0 ", limits)
     assert {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in (0, 1, 2)} == {"/dev/null"}
     assert b"correct horse" not in Path(f"/proc/{pid}/environ").read_bytes() + Path(f"/proc/{pid}/cmdline").read_bytes()
     assert environment()

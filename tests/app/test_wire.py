@@ -99,7 +99,7 @@ def test_answers() -> None:
 def test_every_request_has_an_answer() -> None:
     kinds = set(requests.Request.__subclasses__())
     assert kinds == set(ANSWER_OF)
-    assert {kind for kind in kinds if not is_quick(kind.__new__(kind))} == {
+    assert {kind for kind in kinds if not is_quick(kind)} == {
         requests.Stop,
         requests.Sync,
         requests.TestLink,

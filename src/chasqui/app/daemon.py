@@ -88,7 +88,7 @@ class _Daemon:
         if isinstance(request, requests.Stop):
             self._loop.call_soon(self._end.set)
             return DaemonState(False, os.getpid()), b""
-        if service.is_quick(request):
+        if service.is_quick(type(request)):
             job = self._node.submit(lambda runner: service.quick(runner, request, beside, self._around))
             answer = await asyncio.wrap_future(job)
         elif isinstance(request, requests.Sync):

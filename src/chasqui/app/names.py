@@ -12,7 +12,6 @@ from chasqui.base.errors import UserError
 from chasqui.base.ids import GroupId, MemberKey, ObjectId
 from chasqui.base.schema import decode_own
 from chasqui.groups.operation import GroupKind
-from chasqui.node.joining import invitation_name
 from chasqui.node.records import ContactRecord, GroupRecord, InvitationRecord, Space
 from chasqui.node.store_port import prefix_end
 from chasqui.node.transaction import Transaction
@@ -89,7 +88,7 @@ def _contacts(tx: Transaction) -> list[_Named]:
 
 def _invitations(tx: Transaction) -> list[_Named]:
     return [
-        _Named(key, invitation_name(decode_own(data, InvitationRecord)), (key.hex(),))
+        _Named(key, decode_own(data, InvitationRecord).name, (key.hex(),))
         for key, data in tx.scan(Space.INVITATION)
     ]
 

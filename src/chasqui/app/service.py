@@ -30,9 +30,9 @@ def carry_out(ask: Ask, request: Request, beside: bytes, around: Surroundings) -
     return ask(lambda runner: quick(runner, request, beside, around))
 
 
-def is_quick(request: Request) -> bool:
+def is_quick(kind: type[Request]) -> bool:
     """Whether it is one job on the node, without a disk or network of its own."""
-    return type(request) in _QUICK
+    return kind in _QUICK
 
 
 def quick(runner: Runner, request: Request, beside: bytes, around: Surroundings) -> Answered:
