@@ -31,7 +31,9 @@ from chasqui.mls.credential import Credential
 from chasqui.mls.extensions import GREASE, Capabilities, RequiredCapabilities, read_capabilities, read_extensions
 from chasqui.mls.leaf import Lifetime
 from chasqui.mls.parent import decode_parent
+from chasqui.mls.proposals import Remove, read_commit
 from chasqui.mls.secret_tree import RatchetKind
+from chasqui.mls.tree import read_tree
 from tests.mls import forge
 from tests.mls.forge import NOW
 from tests.mls.support import Rng
@@ -286,3 +288,35 @@ def test_an_outgrown_state_is_wiped_but_for_what_others_share() -> None:
     assert after.to_bytes() == saved
     assert a.wipe(talked) == 1
     assert message
+
+
+def test_commits_are_bounded_before_they_are_decoded_further() -> None:
+    most = b"\1" + Remove(7).encode()
+    decoded = decode_all(vl(most * limits.PROPOSALS_MAX) + b"\0", read_commit)
+    assert len(decoded.proposals) == limits.PROPOSALS_MAX
+    refused(Check.TOO_MANY_PROPOSALS, decode_all, vl(most * (limits.PROPOSALS_MAX + 1)) + b"\0", read_commit)
+
+
+def test_trees_up_to_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    a = forge.world().states[0]
+    crypto = a.crypto
+    parent = a.tree.parent(1)
+    assert parent is not None
+    size = 2 * limits.LEAVES_MAX - 1
+    leaf = b"\1\1" + a.own_leaf_node.raw
+    largest = vl(bytes(size - 1) + leaf)
+    assert decode_all(largest, lambda reader: read_tree(crypto, reader)).leaf_count == limits.LEAVES_MAX
+    larger = vl(bytes(size) + b"\1\2" + parent.encode())
+    refused(Check.TREE_TOO_LARGE, read_tree, crypto, Reader(larger))
+    monkeypatch.setattr(limits, "LEAVES_MAX", 8)
+    made = a.commit([AddProposal(forge.keys("fifth").key_package)], RNG, NOW)
+    assert made.state.tree.leaf_count == 8
+
+
+def test_trees_are_equal_when_all_nodes_are() -> None:
+    a, b, *_ = forge.world().states
+    assert a.tree == b.tree
+    assert hash(a.tree) == hash(b.tree)
+    assert a.tree != a.commit([], RNG, NOW).state.tree
+    assert a.tree != a.tree.raw_nodes()
+    assert a.tree != "tree"
