@@ -39,6 +39,7 @@ from chasqui.mls import (
     propose_own_add,
     reinitialise,
 )
+from chasqui.mls.committing import CommitOptions
 from tests.mls import forge
 from tests.mls.forge import NOW
 from tests.mls.support import ALL_SUITES, Rng
@@ -501,6 +502,14 @@ def test_bad_bytes_of_a_key_package_are_the_peers_fault_and_bad_requests_ours() 
 
 
 def test_nothing_secret_is_shown() -> None:
+    a, b, *_ = forge.world().states
+    spoken = b.decrypt(a.encrypt(b"the meeting point", b"", RNG)[0])[0]
+    seed = bytes(range(65, 97))
+    options = CommitOptions(signature_private=seed)
+    for shown in (repr(spoken), repr(UpdateProposal(seed)), repr(options), repr(a.commit([], RNG, NOW))):
+        assert "meeting" not in shown
+        assert "ABCDEF" not in shown
+        assert a.signature_private.reveal().hex() not in shown
     state = forge.world().states[0]
     for value in (state, state.secrets, state.keys, state.signature_private, forge.keys("x"), state.messages):
         shown = repr(value) + str(value)

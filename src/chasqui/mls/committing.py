@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from chasqui.mls.group import GroupState
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class CommitOptions:
     """The keyword arguments of `GroupState.commit`."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from chasqui.mls import proposals as wire
 from chasqui.mls.codec import decode_all
@@ -30,7 +30,7 @@ class RemoveProposal:
 class UpdateProposal:
     """Renew our own leaf. Only for `propose`: a commit renews its own leaf with its path."""
 
-    signature_private: bytes | None = None
+    signature_private: bytes | None = field(default=None, repr=False)
     """A new 32-byte Ed25519 seed, or None to keep the key."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -98,9 +98,9 @@ class Inspected:
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """A decrypted application message."""
+    """A decrypted application message. Its repr does not show the text."""
 
-    data: bytes
+    data: bytes = field(repr=False)
     authenticated_data: bytes
     sender_leaf: int
     generation: int
