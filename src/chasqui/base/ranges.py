@@ -42,10 +42,15 @@ class Ranges:
                 return last
         return start - 1
 
+    def last_up_to(self, number: int) -> int:
+        """The largest number that is here and not above this one, or 0."""
+        index = bisect_left(self.spans, (number + 1,)) - 1
+        return min(number, self.spans[index][1]) if index >= 0 else 0
+
     def missing(self, start: int, end: int) -> tuple[tuple[int, int], ...]:
         """The spans of numbers in start..end that are not here."""
         holes: list[tuple[int, int]] = []
-        for first, last in self.spans:
+        for first, last in self.spans[max(0, bisect_left(self.spans, (start,)) - 1) :]:
             if last < start:
                 continue
             if first > end:

@@ -1,17 +1,23 @@
-"""What is known of each author's objects: which numbers came, which are missing, and their place in the order."""
+"""What is known of each author's objects: which numbers came, which are missing, and whose word says so."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from msgspec import structs
 
+from chasqui.base.errors import PeerError
 from chasqui.base.ids import GroupId, MemberKey
+from chasqui.base.limits import AUTHOR_SPANS_MAX, CLAIMED_AHEAD_MAX
 from chasqui.base.ranges import Ranges
 from chasqui.node import order
 from chasqui.node.effects import Notice
-from chasqui.node.keys import u24
-from chasqui.node.records import AuthorRecord, Space
+from chasqui.node.epochs import load_epoch, member_at
+from chasqui.node.records import AuthorRecord, EpochRecord, GroupRecord, Space
+from chasqui.node.store_port import prefix_end
 from chasqui.node.transaction import Transaction
 from chasqui.sealed.object import SignedObject
+from chasqui.sealed.receipts import ReceiptEntry, decode_receipts
 
 NOBODY = AuthorRecord(0, (), 0, 0)
 
@@ -22,57 +28,97 @@ def load_author(tx: Transaction, group: GroupId, author: MemberKey) -> AuthorRec
 
 
 def expect_from_start(tx: Transaction, group: GroupId, author: MemberKey) -> None:
-    """From now on every object of this author is ours to read: it joined while we were there."""
+    """Every object of this author is ours to read, as it joins while we are there; of our own, it reads what comes
+    from now on."""
     record = load_author(tx, group, author)
     if record.floor != 1:
-        tx.save(Space.AUTHOR, group + author, structs.replace(record, floor=1))
+        own = tx.load(Space.GROUP, group, GroupRecord)
+        _save(tx, group, author, structs.replace(record, floor=1, ours_from=own.seq + 1 if own else 1))
 
 
 def expect_after(tx: Transaction, group: GroupId, author: MemberKey, last: int) -> None:
-    """The author's objects up to this number were sealed before our first epoch."""
+    """The author's objects up to this number were sealed before our first epoch, and so was the first in any case:
+    a founder's is the genesis, everybody else says it on joining, in the epoch that lets him in."""
     record = load_author(tx, group, author)
-    tx.save(Space.AUTHOR, group + author, structs.replace(record, sealed_before=last))
+    _save(tx, group, author, structs.replace(record, floor=0, sealed_before=max(last, 1), ours_from=1))
 
 
 def note_object(tx: Transaction, group: GroupId, signed: SignedObject, arrival: int = 0) -> None:
-    """Counts a verified object that was opened in its first bundle, and gives it its place in the order."""
+    """Counts a verified object that was opened in its first bundle, and gives it its place in the order.
+
+    Raises `PeerError` where the numbers of its author are scattered too widely.
+    """
     record = load_author(tx, group, signed.author)
+    epoch = load_epoch(tx, group, signed.origin.epoch)
     seen = Ranges(record.spans)
+    changes: dict[str, object] = {"clash": True}
     if signed.seq in seen:
-        tx.save(Space.AUTHOR, group + signed.author, structs.replace(record, clash=True))
         tx.notify(Notice("clash", group))
-        return
-    late = signed.seq < max(record.claimed, seen.last)
-    # number and counter move in step within an epoch: their difference tells where the author's part of it began
-    base = signed.seq - signed.origin.counter
-    floor = max(1, base) if record.floor == 0 else min(record.floor, max(1, base))
-    changed = structs.replace(
-        record,
-        floor=floor,
-        spans=seen.add(signed.seq).spans,
-        claimed=max(record.claimed, signed.seq),
-        last_heard_s=tx.now_s,
-    )
-    tx.save(Space.AUTHOR, group + signed.author, changed)
-    order.place(tx, group, signed, arrival)
-    if late:
+    else:
+        changes = {
+            "floor": _floor(record, signed, epoch),
+            "spans": merged(seen, Ranges(((signed.seq, signed.seq),))).spans,
+            "claimed": max(record.claimed, signed.seq),
+            "last_heard_s": tx.now_s,
+        }
+    _save(tx, group, signed.author, structs.replace(record, **changes))
+    before = [(signed.author, seen.last_up_to(signed.seq - 1))]
+    had: list[tuple[int, int]] = []
+    for author, entry in named(signed, epoch):
+        known = load_author(tx, group, author)
+        if not known.index:
+            known = _save(tx, group, author, known)
+        had.append((known.index, entry.last))
+        before.append((author, Ranges(known.spans).last_up_to(entry.last)))
+    order.place(tx, signed, arrival, [(author, seq) for author, seq in before if seq], tuple(had))
+    if signed.seq <= record.claimed:
         order.mark_stale(tx, group)
+
+
+def named(signed: SignedObject, epoch: EpochRecord | None) -> Iterator[tuple[MemberKey, ReceiptEntry]]:
+    """What an object of this epoch says its author had, by author; its own numbers never count."""
+    if not signed.receipts or epoch is None:
+        return
+    for entry in decode_receipts(signed.receipts):
+        author = member_at(epoch, entry.leaf)
+        if author is not None and author != signed.author and entry.last:
+            yield author, entry
 
 
 def note_claim(tx: Transaction, group: GroupId, author: MemberKey, last: int) -> None:
     """Somebody has signed for objects of an author up to this number."""
     record = load_author(tx, group, author)
     if last > record.claimed:
-        tx.save(Space.AUTHOR, group + author, structs.replace(record, claimed=last))
+        _save(tx, group, author, structs.replace(record, claimed=last))
 
 
-def gaps_of(record: AuthorRecord) -> tuple[tuple[int, int], ...]:
-    """Spans of numbers that exist, are ours to read, and are not here."""
-    if record.floor == 0:
-        return ()
-    return Ranges(record.spans).missing(record.floor, record.claimed)
+def merged(numbers: Ranges, others: Ranges) -> Ranges:
+    """All numbers of both. Raises `PeerError` where they are scattered too widely to be kept."""
+    both = numbers.union(others)
+    if len(both.spans) > max(AUTHOR_SPANS_MAX, len(numbers.spans)):
+        raise PeerError("A member scatters the numbers of objects.")
+    return both
 
 
-def stamp_key(group: GroupId, author: MemberKey, seq: int) -> bytes:
-    """Where the place of an object is kept."""
-    return group + author + u24(seq)
+def gaps_of(record: AuthorRecord, told: int) -> tuple[tuple[int, int], ...]:
+    """Spans of numbers that are not here and may be ours to read, up to the author's newest here, or to what we are
+    `told` where that is not beyond all measure."""
+    first = record.floor or record.sealed_before + 1
+    last = max(Ranges(record.spans).last, record.sealed_before)
+    return Ranges(record.spans).missing(first, max(last, min(told, last + CLAIMED_AHEAD_MAX)))
+
+
+def _floor(record: AuthorRecord, signed: SignedObject, epoch: EpochRecord | None) -> int:
+    """Number and counter move in step within an epoch, so their difference is the author's first number in it. In
+    our first epoch, which has no parent here, that is the first one that was ever ours to read."""
+    if epoch is None or epoch.parent:
+        return record.floor
+    first = max(1, signed.seq - signed.origin.counter)
+    return min(record.floor or first, first)
+
+
+def _save(tx: Transaction, group: GroupId, author: MemberKey, record: AuthorRecord) -> AuthorRecord:
+    if not record.index:
+        record = structs.replace(record, index=tx.count(Space.AUTHOR, group, prefix_end(group)) + 1)
+    tx.save(Space.AUTHOR, group + author, record)
+    return record

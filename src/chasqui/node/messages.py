@@ -51,14 +51,9 @@ def next_arrival(tx: Transaction) -> int:
 def keep_message(tx: Transaction, signed: SignedObject, arrival: int) -> None:
     """Stores a message whose object has its stamp."""
     group = signed.group
-    key = order_of(tx, group, signed)
-    record = MessageRecord(signed.to_whole(), tx.now_s, key, _is_after_removal(tx, signed))
+    key = order_of(tx, signed)
+    record = MessageRecord(signed.to_whole(), tx.now_s, key)
     tx.save(Space.MESSAGE, group + u64(arrival), record)
     tx.put(Space.MESSAGE_ID, group + signed.id, u64(arrival))
     tx.put(Space.ORDER, key, u64(arrival))
     tx.notify(Notice("message", group))
-
-
-def _is_after_removal(tx: Transaction, signed: SignedObject) -> bool:
-    last_seq = tx.get(Space.REMOVED, signed.group + signed.author)
-    return last_seq is not None and signed.seq > int.from_bytes(last_seq, "big")

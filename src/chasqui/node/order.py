@@ -7,39 +7,40 @@ of objects, the same on every device, and a lying clock can delay a message but 
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from msgspec import structs
 
-from chasqui.base.ids import EpochId, GroupId, MemberKey
-from chasqui.base.schema import decode_own
-from chasqui.node.epochs import load_epoch, member_at
+from chasqui.base.ids import GroupId
 from chasqui.node.keys import u24, u32, u64
-from chasqui.node.records import EpochRecord, MessageRecord, Space, StampRecord
+from chasqui.node.records import AuthorRecord, MessageRecord, Space, StampRecord
 from chasqui.node.transaction import Transaction
 from chasqui.sealed.object import SignedObject
-from chasqui.sealed.receipts import decode_receipts
 
-_NO_STAMP = StampRecord(0, 0, 0, b"", b"", 0)
-Place = tuple[MemberKey, int]
+Number = tuple[bytes, int]  # author and seq: one object, or several where they clash
+Needs = dict[Number, set[Number]]
 
 
-def place(tx: Transaction, group: GroupId, signed: SignedObject, arrival: int) -> None:
+def place(
+    tx: Transaction, signed: SignedObject, arrival: int, before: Iterable[Number], had: tuple[tuple[int, int], ...]
+) -> None:
     """Stamps a new object from what it follows, as far as that is here."""
-    bare = StampRecord(0, 0, signed.minute, signed.origin.epoch, signed.receipts, arrival)
-    epoch = load_epoch(tx, group, signed.origin.epoch)
-    before = [
-        tx.load(Space.STAMP, group + author + u24(seq), StampRecord)
-        for author, seq in _follows(signed.author, signed.seq, signed.receipts, epoch)
+    stamps = [
+        (stamp.instant, stamp.depth)
+        for author, seq in before
+        for _, stamp in tx.load_prefix(Space.STAMP, signed.group + author + u24(seq), StampRecord)
     ]
-    stamp = _stamp(bare, [found for found in before if found is not None])
-    tx.save(Space.STAMP, group + signed.author + u24(signed.seq), stamp)
+    tx.save(Space.STAMP, _stamp_key(signed), _stamp(StampRecord(0, 0, signed.minute, had, arrival), stamps))
 
 
-def order_key(group: GroupId, stamp: StampRecord, author: bytes, seq: int) -> bytes:
-    """The key under which a message is found in its order."""
-    return group + u32(stamp.instant) + u32(stamp.depth) + u32(stamp.minute) + author + u24(seq)
+def order_of(tx: Transaction, signed: SignedObject) -> bytes:
+    """The order key of an object that has its stamp."""
+    stamp = tx.load(Space.STAMP, _stamp_key(signed), StampRecord)
+    if stamp is None:
+        raise AssertionError("a message without a stamp")
+    return _order_key(signed.group, stamp, signed.author + u24(signed.seq) + signed.id)
 
 
 def mark_stale(tx: Transaction, group: GroupId) -> None:
@@ -48,97 +49,117 @@ def mark_stale(tx: Transaction, group: GroupId) -> None:
 
 
 def settle(tx: Transaction, group: GroupId) -> None:
-    """Works out all stamps of a group again, if something came late. Linear in the number of its objects."""
+    """Works out all stamps of a group again, if something came late. Nearly linear in the number of its objects."""
     if tx.get(Space.REORDER, group) is None:
         return
     tx.erase(Space.REORDER, group)
-    stamps: dict[Place, StampRecord] = {}
-    for key, data in tx.scan_prefix(Space.STAMP, group):
-        author, seq = MemberKey(key[16:48]), int.from_bytes(key[48:], "big")
-        stamps[author, seq] = decode_own(data, StampRecord)
-    epochs: dict[bytes, EpochRecord | None] = {}
-    for stamp in stamps.values():
-        if stamp.epoch not in epochs:
-            epochs[stamp.epoch] = load_epoch(tx, group, EpochId(stamp.epoch))
-    done: dict[Place, StampRecord] = {}
-    for spot in _causal(stamps, epochs):
-        stamp = stamps[spot]
-        before = [
-            done[other] for other in _follows(*spot, stamp.receipts, epochs[stamp.epoch]) if other in done
-        ]
-        done[spot] = _stamp(stamp, before)
-        if done[spot] != stamp:
-            _move(tx, group, spot, stamp, done[spot])
+    objects: dict[Number, list[tuple[bytes, StampRecord]]] = defaultdict(list)
+    for key, stamp in tx.load_prefix(Space.STAMP, group, StampRecord):
+        objects[key[:32], int.from_bytes(key[32:35], "big")].append((key, stamp))
+    names = {record.index: key for key, record in tx.load_prefix(Space.AUTHOR, group, AuthorRecord)}
+    needs = _follows(objects, names)
+    done: dict[Number, tuple[int, int]] = {}
+    for number in _causal(needs, objects):
+        before = [done[other] for other in needs[number] if other in done]
+        stamps = [(key, old, _stamp(old, before)) for key, old in objects[number]]
+        done[number] = max((new.instant, new.depth) for _, _, new in stamps)
+        for key, old, new in stamps:
+            if new != old:
+                _move(tx, group, key, old, new)
 
 
-def _stamp(bare: StampRecord, before: list[StampRecord]) -> StampRecord:
-    instant = max([bare.minute, *(stamp.instant for stamp in before)])
-    depth = max((stamp.depth + 1 for stamp in before if stamp.instant == instant), default=0)
+def _stamp(bare: StampRecord, before: list[tuple[int, int]]) -> StampRecord:
+    instant = max([bare.minute, *(instant for instant, _ in before)])
+    depth = max((depth + 1 for other, depth in before if other == instant), default=0)
     return structs.replace(bare, instant=instant, depth=depth)
 
 
-def _follows(
-    author: MemberKey, seq: int, receipts: bytes, epoch: EpochRecord | None
-) -> Iterator[Place]:
-    """The newest objects that the author had: his own last one and what he signed for in this one."""
-    if seq > 1:
-        yield author, seq - 1
-    if not receipts or epoch is None:
-        return
-    for entry in decode_receipts(receipts):
-        other = member_at(epoch, entry.leaf)
-        if other is None:
-            continue
-        if entry.contiguous:
-            yield other, entry.contiguous
-        if entry.bitmap:
-            for first, last in entry.have.spans:
-                for number in range(max(first, entry.contiguous + 1), last + 1):
-                    yield other, number
+def _follows(objects: Mapping[Number, list[tuple[bytes, StampRecord]]], names: Mapping[int, bytes]) -> Needs:
+    """What comes right before each number: its author's number before it that is here, and of every other author
+    the highest one here up to what it had signed for. All earlier ones come before these in turn."""
+    here: dict[bytes, list[int]] = defaultdict(list)
+    for author, seq in objects:
+        here[author].append(seq)
+    needs: Needs = {}
+    previous: Number = (b"", 0)
+    for number, stamps in objects.items():  # in the order of their keys
+        needs[number] = {previous} if previous[0] == number[0] else set()
+        previous = number
+        for index, last in {had for _, stamp in stamps for had in stamp.had}:
+            author = names[index]
+            position = bisect_right(here[author], last)
+            if position:
+                needs[number].add((author, here[author][position - 1]))
+    return needs
 
 
-def _causal(
-    stamps: dict[Place, StampRecord], epochs: dict[bytes, EpochRecord | None]
-) -> Iterator[Place]:
-    """Every object after those it follows. A ring of lies is cut at its earliest claim of time."""
-    waits: dict[Place, int] = {}
-    unlocks: dict[Place, list[Place]] = defaultdict(list)
-    for spot, stamp in stamps.items():
-        needs = {
-            other for other in _follows(*spot, stamp.receipts, epochs[stamp.epoch]) if other in stamps
-        } - {spot}
-        waits[spot] = len(needs)
-        for other in needs:
-            unlocks[other].append(spot)
-    ready = [spot for spot, count in waits.items() if count == 0]
-    while waits:
-        if not ready:
-            ready.append(min(waits, key=lambda spot: (stamps[spot].minute, spot)))
-        spot = ready.pop()
-        if waits.pop(spot, None) is None:
-            continue
-        yield spot
-        for other in unlocks[spot]:
-            if other in waits:
+def _causal(needs: Needs, objects: Mapping[Number, list[tuple[bytes, StampRecord]]]) -> Iterator[Number]:
+    """Every number after those it needs. A ring, which only a lie can make, is cut where it claims to begin."""
+    followers: dict[Number, list[Number]] = defaultdict(list)
+    waits = {number: len(before) for number, before in needs.items()}
+    for number, before in needs.items():
+        for other in before:
+            followers[other].append(number)
+    ready = [number for number, count in waits.items() if not count]
+    cuts: Iterator[Number] | None = None
+    left = len(needs)
+    while True:
+        while ready:
+            number = ready.pop()
+            left -= 1
+            yield number
+            for other in followers[number]:
                 waits[other] -= 1
-                if waits[other] == 0:
+                if not waits[other]:
                     ready.append(other)
+        if not left:
+            return
+        if cuts is None:
+            cuts = _cuts({number for number, count in waits.items() if count > 0}, needs, objects)
+        number = next(other for other in cuts if waits[other] > 0)
+        waits[number] = 0  # what it still waits for counts it below, and frees it no second time
+        ready.append(number)
 
 
-def _move(tx: Transaction, group: GroupId, spot: Place, old: StampRecord, new: StampRecord) -> None:
-    author, seq = spot
-    tx.save(Space.STAMP, group + author + u24(seq), new)
-    if not new.arrival:
-        return
-    tx.erase(Space.ORDER, order_key(group, old, author, seq))
-    key = order_key(group, new, author, seq)
-    tx.put(Space.ORDER, key, u64(new.arrival))
-    message = tx.load(Space.MESSAGE, group + u64(new.arrival), MessageRecord)
+def _cuts(
+    waiting: set[Number], needs: Needs, objects: Mapping[Number, list[tuple[bytes, StampRecord]]]
+) -> Iterator[Number]:
+    """Where to cut rings, in turn: by the minute, but each author's numbers in their order. What only waits behind a
+    ring is left out, so that a lie does not reorder others."""
+    count = dict.fromkeys(waiting, 0)
+    for number in waiting:
+        for other in needs[number] & waiting:
+            count[other] += 1
+    behind = [number for number in waiting if not count[number]]
+    while behind:
+        number = behind.pop()
+        waiting.discard(number)
+        for other in needs[number] & waiting:
+            count[other] -= 1
+            if not count[other]:
+                behind.append(other)
+    ranked: list[tuple[int, Number]] = []
+    for number in sorted(waiting):
+        minute = max(stamp.minute for _, stamp in objects[number])
+        if ranked and ranked[-1][1][0] == number[0]:
+            minute = max(minute, ranked[-1][0])
+        ranked.append((minute, number))
+    return iter([number for _, number in sorted(ranked)])
+
+
+def _move(tx: Transaction, group: GroupId, key: bytes, old: StampRecord, new: StampRecord) -> None:
+    tx.save(Space.STAMP, group + key, new)
+    message = tx.load(Space.MESSAGE, group + u64(new.arrival), MessageRecord) if new.arrival else None
     if message is not None:
-        tx.save(Space.MESSAGE, group + u64(new.arrival), structs.replace(message, order=key))
+        tx.erase(Space.ORDER, message.order)
+        order = _order_key(group, new, key)
+        tx.put(Space.ORDER, order, u64(new.arrival))
+        tx.save(Space.MESSAGE, group + u64(new.arrival), structs.replace(message, order=order))
 
 
-def order_of(tx: Transaction, group: GroupId, signed: SignedObject) -> bytes:
-    """The order key of an object that has its stamp."""
-    stamp = tx.load(Space.STAMP, group + signed.author + u24(signed.seq), StampRecord) or _NO_STAMP
-    return order_key(group, stamp, signed.author, signed.seq)
+def _stamp_key(signed: SignedObject) -> bytes:
+    return signed.group + signed.author + u24(signed.seq) + signed.id
+
+
+def _order_key(group: GroupId, stamp: StampRecord, key: bytes) -> bytes:
+    return group + u32(stamp.instant) + u32(stamp.depth) + u32(stamp.minute) + key

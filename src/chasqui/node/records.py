@@ -19,10 +19,10 @@ class Space(IntEnum):
     COMMIT = 7  # group, commit
     MESSAGE = 8  # group, arrival 8
     MESSAGE_ID = 9  # group, object id: arrival 8
-    ORDER = 10  # group, instant 4, depth 4, author 32, seq 3: arrival 8
+    ORDER = 10  # group, instant 4, depth 4, minute 4, author 32, seq 3, object id 16: arrival 8
     AUTHOR = 11  # group, author 32
     HAVE = 12  # group, member 32, author 32: what that member has signed for
-    STAMP = 13  # group, author 32, seq 3: place in the order of every object
+    STAMP = 13  # group, author 32, seq 3, object id 16: place in the order of every object
     BUNDLE = 14  # bundle
     EXPIRY = 15  # expires 8, bundle
     FOREIGN = 16  # bundle: what recognition needs
@@ -106,24 +106,26 @@ class MessageRecord(Body, frozen=True):
     whole: bytes
     first_seen_s: int
     order: bytes  # key in ORDER
-    after_removal: bool
 
 
 class AuthorRecord(Body, frozen=True):
-    """What is known of the objects of one author. `floor` is the first number we were entitled to; 0: unknown."""
+    """What is known of the objects of one author. `floor` is its first number in our first epoch; 0: unknown."""
 
     floor: int
     spans: tuple[tuple[int, int], ...]
-    claimed: int  # the highest number that somebody has signed for
+    claimed: int  # the highest number that came or that somebody has signed for, true or not
     last_heard_s: int
     clash: bool = False  # two objects with one number were seen
     sealed_before: int = 0  # numbers up to this one were sealed before our first epoch
+    ours_from: int = 1  # the first number of our own that this member can read
+    index: int = 0  # stands for this author in stamps; from 1, the same as long as the group is here
 
 
 class HaveRecord(Body, frozen=True):
-    """Spans of numbers."""
+    """Numbers of an author that a member has signed for. `at` is the member's first object that names the last."""
 
     spans: tuple[tuple[int, int], ...]
+    at: int
 
 
 class StampRecord(Body, frozen=True):
@@ -132,8 +134,7 @@ class StampRecord(Body, frozen=True):
     instant: int  # minutes: the latest of its own time and those of what its author had
     depth: int  # objects of the same instant that come before it in a row
     minute: int  # the author's claim
-    epoch: bytes
-    receipts: bytes
+    had: tuple[tuple[int, int], ...]  # by index of author: the last number that its author had signed for in it
     arrival: int  # of the message, 0 for what is no message
 
 

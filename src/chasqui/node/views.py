@@ -15,12 +15,11 @@ from chasqui.groups.operation import Add, Genesis, GroupKind, Reason, Remove, Ro
 from chasqui.node.authors import gaps_of, load_author
 from chasqui.node.commits import unsettled_forks
 from chasqui.node.epochs import head_of, load_epoch
-from chasqui.node.groups import history_of, is_clean, load_group, removed_members, tree_keys
-from chasqui.node.joining import invitation_name
+from chasqui.node.groups import history_of, is_clean, load_group, tree_keys
 from chasqui.node.keys import u64
 from chasqui.node.large import parts_here
 from chasqui.node.pairing import load_self
-from chasqui.node.receipting import have
+from chasqui.node.receipting import have, told
 from chasqui.node.records import (
     AuthorRecord,
     ContactRecord,
@@ -167,7 +166,7 @@ def list_groups(tx: Transaction) -> list[GroupLine]:
         messages = tx.count(Space.MESSAGE, group, prefix_end(group))
         lines.append(GroupLine(group, name, GroupKind(record.kind), _state(tx, group, record), size, messages))
     for key, data in tx.scan(Space.INVITATION):
-        name = invitation_name(decode_own(data, InvitationRecord))
+        name = decode_own(data, InvitationRecord).name
         lines.append(GroupLine(GroupId(key), name, GroupKind.GROUP, "invited", 0, 0))
     return sorted(lines, key=lambda line: (line.name, line.id))
 
@@ -191,7 +190,7 @@ def group_view(tx: Transaction, group: GroupId) -> GroupView:
     """Everything about a group. Raises `UserError` where it is not known; an invitation shows who is in it."""
     invitation = tx.load(Space.INVITATION, group, InvitationRecord)
     if invitation is not None:
-        name = invitation_name(invitation)
+        name = invitation.name
         return GroupView(group, name, GroupKind.GROUP, "invited", b"", MemberKey(b""), (), (), (), (), 0)
     record = load_group(tx, group)
     history = history_of(tx, group)
@@ -263,11 +262,12 @@ def read_group(tx: Transaction, group: GroupId, since: int = 0) -> Conversation:
     authors = [
         (MemberKey(key), author) for key, author in tx.load_prefix(Space.AUTHOR, group, AuthorRecord)
     ]
+    said = told(tx, group)
     gaps = tuple(
         GapView(author, member_name(tx, group, author), first, last)
         for author, known in authors
         if author != record.member and not record.out
-        for first, last in gaps_of(known)
+        for first, last in gaps_of(known, said.get(author, 0))
     )
     clashes = tuple(author for author, known in authors if known.clash)
     return Conversation(tuple(reader.view(pos, message) for _, pos, message in found), gaps, clashes)
@@ -310,7 +310,10 @@ class _Reader:
         self._epochs: dict[bytes, EpochRecord | None] = {}
         self._have: dict[tuple[MemberKey, MemberKey], Ranges] = {}
         self._names: dict[MemberKey, str] = {}
-        self._removed = removed_members(tx, group)
+        self._last_seq = {  # of the removed: the last object that counts
+            MemberKey(key[len(group) :]): int.from_bytes(last, "big")
+            for key, last in tx.scan_prefix(Space.REMOVED, group)
+        }
 
     def view(self, pos: int, message: MessageRecord) -> MessageView:
         signed = parse_whole(message.whole, self._group)
@@ -329,11 +332,20 @@ class _Reader:
             signed.minute * 60,
             "file" if signed.kind is Kind.MANIFEST else "text",
             text,
-            _message_state(message, own, receipts, parts),
+            self._state(signed, receipts, parts),
             receipts,
             size,
             parts,
         )
+
+    def _state(
+        self, signed: SignedObject, receipts: tuple[tuple[MemberKey, bool], ...], parts: tuple[int, int] | None
+    ) -> str:
+        if signed.seq > self._last_seq.get(signed.author, signed.seq):
+            return "after removal"
+        if signed.author == self._own:
+            return "delivered" if all(delivered for _, delivered in receipts) else "waiting"
+        return "incomplete" if parts and parts[0] < parts[1] else "received"
 
     def _content(self, signed: SignedObject) -> tuple[str, int | None, tuple[int, int] | None]:
         if signed.kind is not Kind.MANIFEST:
@@ -355,7 +367,7 @@ class _Reader:
                 continue
             spans = self._spans(member, signed.author)
             delivered = member == self._own or not spans.missing(signed.seq, last)
-            if delivered or member not in self._removed:
+            if delivered or member not in self._last_seq:
                 yield member, delivered
 
     def _spans(self, member: MemberKey, author: MemberKey) -> Ranges:
@@ -372,19 +384,6 @@ def _last_seq(signed: SignedObject) -> int:
     return signed.seq + parts_of(read_manifest(signed.body).size)
 
 
-def _message_state(
-    message: MessageRecord,
-    own: bool,
-    receipts: tuple[tuple[MemberKey, bool], ...],
-    parts: tuple[int, int] | None,
-) -> str:
-    if message.after_removal:
-        return "after removal"
-    if own:
-        return "delivered" if all(delivered for _, delivered in receipts) else "waiting"
-    return "incomplete" if parts and parts[0] < parts[1] else "received"
-
-
 def _member_view(
     tx: Transaction,
     group: GroupId,
@@ -395,12 +394,13 @@ def _member_view(
     *,
     removed: bool,
 ) -> MemberView:
-    heard = load_author(tx, group, member).last_heard_s
+    author = load_author(tx, group, member)
+    heard = author.last_heard_s
     known = tx.load(Space.MEMBER, group + member, MemberRecord)
     own = member == record.member
     joined = own or heard or member in _founders(tx, group)
     state = "removed" if removed else "current" if joined else "invited"
-    upto = have(tx, group, member, MemberKey(record.member)).end_of_run(1)
+    upto = have(tx, group, member, MemberKey(record.member)).end_of_run(author.ours_from)
     return MemberView(
         member_name(tx, group, member),
         member,
@@ -408,7 +408,7 @@ def _member_view(
         state,
         tx.now_s if own else heard,
         known.renewed_s if known else 0,
-        upto,
+        upto if upto >= author.ours_from else 0,
     )
 
 
@@ -425,6 +425,8 @@ def _contact_name(tx: Transaction, contact: bytes) -> str:
 def _state(tx: Transaction, group: GroupId, record: GroupRecord) -> str:
     if record.out:
         return "left" if record.out == Reason.LEFT else "removed"
+    if record.stale_s:
+        return "stale"
     _, epoch = head_of(tx, group, record)
     if not is_clean(tx, group, epoch):
         return "removal-pending"

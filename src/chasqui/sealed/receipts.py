@@ -1,4 +1,4 @@
-"""A member's signed word on what it has: per author, everything up to a number, and a bitmap beyond it."""
+"""A member's signed word on what it has: per author, a run of numbers without a hole, and a bitmap beyond it."""
 
 from __future__ import annotations
 
@@ -10,23 +10,22 @@ from chasqui.base.errors import PeerError
 from chasqui.base.limits import RECEIPT_BITMAP_BYTES_MAX, SEQUENCE_MAX
 from chasqui.base.ranges import Ranges
 
+_FIRST_FOLLOWS = 0x8000  # in the two bytes of the leaf
+
 
 class ReceiptEntry(NamedTuple):
     """What the signer has of one author. `leaf` is the author's leaf in the epoch that sealed the object."""
 
     leaf: int
-    contiguous: int  # every object up to this one; 0 for none
+    contiguous: int  # every object from `first` up to this one; 0 for none
     bitmap: bytes  # bit i (least significant first) says: contiguous + 2 + i is there too
+    first: int = 1
 
     @property
     def have(self) -> Ranges:
         """The numbers that the entry names, as ranges."""
-        start = self.contiguous + 2
-        bits = [
-            start + 8 * index + bit for index, byte in enumerate(self.bitmap) for bit in range(8) if byte >> bit & 1
-        ]
-        first = ((1, self.contiguous),) if self.contiguous else ()
-        return Ranges().union(Ranges((*first, *((number, number) for number in bits))))
+        run = ((self.first, self.contiguous),) if self.contiguous >= self.first else ()
+        return Ranges((*run, *self._beyond()))
 
     @property
     def last(self) -> int:
@@ -35,30 +34,45 @@ class ReceiptEntry(NamedTuple):
             return self.contiguous
         return self.contiguous + 1 + (len(self.bitmap) - 1) * 8 + self.bitmap[-1].bit_length()
 
+    def _beyond(self) -> Iterable[tuple[int, int]]:
+        bits, number = int.from_bytes(self.bitmap, "little"), self.contiguous + 2
+        while bits:
+            zeroes = (bits & -bits).bit_length() - 1
+            bits >>= zeroes
+            ones = (~bits & bits + 1).bit_length() - 1
+            bits >>= ones
+            yield number + zeroes, number + zeroes + ones - 1
+            number += zeroes + ones
 
-def entry_for(leaf: int, have: Ranges, floor: int) -> ReceiptEntry:
-    """The entry for an author whose objects below `floor` this member was never entitled to."""
-    contiguous = have.end_of_run(floor)
-    bits = bytearray()
-    for first, last in have.spans:
-        for number in range(max(first, contiguous + 2), last + 1):
-            index, bit = divmod(number - contiguous - 2, 8)
-            if index >= RECEIPT_BITMAP_BYTES_MAX:
-                return ReceiptEntry(leaf, contiguous, bytes(bits))
-            bits.extend(bytes(index + 1 - len(bits)))
-            bits[index] |= 1 << bit
-    return ReceiptEntry(leaf, contiguous, bytes(bits))
+
+def entry_for(leaf: int, have: Ranges) -> ReceiptEntry:
+    """The entry for an author: from the first number that is here, as far as a bitmap reaches."""
+    if not have.spans:
+        return ReceiptEntry(leaf, 0, b"")
+    (first, contiguous), *others = have.spans
+    bits = 0
+    for start, end in others:
+        low = start - contiguous - 2
+        high = min(end - contiguous - 1, RECEIPT_BITMAP_BYTES_MAX * 8)
+        if low >= high:
+            break
+        bits |= (1 << high) - (1 << low)
+    return ReceiptEntry(leaf, contiguous, bits.to_bytes(-(-bits.bit_length() // 8), "little"), first)
 
 
 def encode_receipts(entries: Iterable[ReceiptEntry]) -> bytes:
-    """leaf 2, contiguous 3, bitmap length 1, bitmap; in the order of the leaves."""
+    """leaf 2, contiguous 3, bitmap length 1, bitmap; in the order of the leaves. Where the run does not begin at 1,
+    the top bit of the leaf is set and first 3 stands behind it."""
     return b"".join(
-        entry.leaf.to_bytes(2, "big")
-        + entry.contiguous.to_bytes(3, "big")
-        + bytes((len(entry.bitmap),))
-        + entry.bitmap
+        _head(entry) + entry.contiguous.to_bytes(3, "big") + bytes((len(entry.bitmap),)) + entry.bitmap
         for entry in sorted(entries)
     )
+
+
+def _head(entry: ReceiptEntry) -> bytes:
+    if entry.first == 1:
+        return entry.leaf.to_bytes(2, "big")
+    return (entry.leaf | _FIRST_FOLLOWS).to_bytes(2, "big") + entry.first.to_bytes(3, "big")
 
 
 def decode_receipts(data: bytes) -> tuple[ReceiptEntry, ...]:
@@ -67,13 +81,19 @@ def decode_receipts(data: bytes) -> tuple[ReceiptEntry, ...]:
     reader = Reader(data)
     entries: list[ReceiptEntry] = []
     while reader.left:
-        leaf, contiguous = reader.uint(2), reader.uint(3)
+        head = reader.uint(2)
+        leaf, first = head & ~_FIRST_FOLLOWS, 1
+        if head & _FIRST_FOLLOWS:
+            first = reader.uint(3)
+            if first <= 1:
+                raise PeerError("A receipt is not in its shortest form.")
+        contiguous = reader.uint(3)
         bitmap = reader.take(reader.uint(1))
         if entries and leaf <= entries[-1].leaf:
             raise PeerError("Receipts are out of order.")
-        if bitmap and bitmap[-1] == 0:
+        if (bitmap and bitmap[-1] == 0) or (first > 1 and contiguous < first):
             raise PeerError("A receipt is not in its shortest form.")
-        entry = ReceiptEntry(leaf, contiguous, bitmap)
+        entry = ReceiptEntry(leaf, contiguous, bitmap, first)
         if entry.last > SEQUENCE_MAX:
             raise PeerError("A receipt names an object that cannot be.")
         entries.append(entry)
