@@ -22,6 +22,7 @@ from chasqui.app.demo.stage import Stage
 from chasqui.app.demo.story import tell
 
 MODULE = "chasqui.app.demo"
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 WATCHED = {
     Way.CABLE: "Each machine here has a network card in a network namespace of its own, and the watcher is the cable "
     "between them: not a byte passes but through his hands.",
@@ -43,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{options.keep} is not empty: name a new folder for --keep.", file=sys.stderr)
         return 2
     way = find_way(MODULE, given)
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in ENDING:
         signal.signal(number, _end)
     screen = Screen(sys.stderr if options.json else sys.stdout)
     try:
@@ -81,6 +82,8 @@ def _show(folder: Path, wire: Wire, screen: Screen, as_json: bool, *, kept: bool
         _print_failure(screen, stage, error)
         return 1
     finally:
+        for number in ENDING:
+            signal.signal(number, signal.SIG_IGN)  # whoever is impatient would leave daemons behind
         for ending in [person.end_daemon() for person in stage.people]:
             ending.result()
         for person in stage.people:
@@ -112,7 +115,7 @@ def _print_failure(screen: Screen, stage: Stage, error: StoryError) -> None:
 
 def _print_ways_around(screen: Screen, stage: Stage) -> None:
     screen.exact("")
-    screen.wide("Kept, to look around:", bold=True)
+    screen.wide("Kept, to look around (in a checkout say `python3 dev.py chasqui` for `chasqui`):", bold=True)
     for person in stage.members:
         home = person.folder / "vault"
         screen.exact(

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import resource
+import socket
 import time
 from dataclasses import dataclass
 
 from chasqui.app.demo.networks import Way
-from chasqui.app.demo.search import Found, chi_square, count_needles, search, share_a_run
+from chasqui.app.demo.search import Found, chi_square, count_needles, search, share_a_run, writings
 from chasqui.app.demo.stage import Stage
 from chasqui.app.demo.story import CARO_AFTER_TEXT
+from chasqui.base.labels import MAGIC_COURIER
+from chasqui.delivery.courier_file import COURIER_VERSION
+from chasqui.links.lan_limits import GROUP_V4
 
 MIB = 2**20
 
@@ -49,13 +53,21 @@ def _traffic(stage: Stage) -> list[Figure]:
         size = sum(len(packet.data) for packet in packets)
         lost = f", {stage.wire.lost} missed" if stage.wire.lost else ", none missed"
         wire = Figure("bytes on the wire", size, "bytes", f"{size:,} in {len(packets):,} packets{lost}")
-    newest = [bundle for bundle in files[-1].bundles if bundle.bundle_class == "text"]
-    text = max(len(bundle.data) for bundle in newest)
+    text = max(len(b.data) for file in stage.carried_last for b in file.bundles if b.bundle_class == "text")
     letters = len(CARO_AFTER_TEXT)
+    whole = len(stage.known["the picture"])
+    parts = [bundle for bundle in stage.watcher.bundles().values() if bundle.bundle_class == "file"]
+    carried = sum(len(bundle.data) for bundle in parts)
     return [
         wire,
         Figure("bytes on the sticks", on_sticks, "bytes", f"{on_sticks:,} in {len(files)} files"),
         Figure("a text as a bundle", text, "bytes", f"{text} bytes: Caro's last, of {letters} letters, signed"),
+        Figure(
+            "the picture as bundles",
+            carried,
+            "bytes",
+            f"{carried:,} bytes in {len(parts)} bundles: {carried / whole - 1:.1%} more than the file",
+        ),
     ]
 
 
@@ -66,6 +78,7 @@ def _secrecy(stage: Stage, captured: dict[str, bytes], found: list[Found]) -> li
     usual = 190 < statistic < 330
     linked = share_a_run(bodies)
     planted = _planted(stage)
+    there = {hit.what for hit in search(_there_for_all(stage), captured)}
     size = sum(map(len, captured.values()))
     strings = count_needles(stage.known)
     handed = sum(len(file.bundles) for file in stage.watcher.given)
@@ -84,7 +97,8 @@ def _secrecy(stage: Stage, captured: dict[str, bytes], found: list[Found]) -> li
             f"{len(found)} of {len(stage.known)} names, texts, keys, ids and secrets ({strings:,} ways to write them) "
             f"in {size:,} bytes",
         ),
-        Figure("the same search, planted", planted, "", f"{planted} of {len(stage.known)} found where we put them in"),
+        Figure("the same search, planted", planted, "", f"{planted} of {len(stage.known)} found where we hid them"),
+        Figure("the same search, in clear", len(there), "", f"found, as it must be: {' and '.join(sorted(there))}"),
         Figure(
             "bytes of bundles, chi-square",
             round(statistic, 1),
@@ -117,8 +131,21 @@ def _on_sticks(stage: Stage) -> set[str]:
     return {bundle.id for file in stage.watcher.files for bundle in file.bundles}
 
 
+def _there_for_all(stage: Stage) -> dict[str, bytes]:
+    """What stands in clear for everybody, so that the search must find it."""
+    clear = {"the mark of a courier file": MAGIC_COURIER + bytes((COURIER_VERSION,))}
+    if stage.wire.way is not Way.NONE:
+        # of a datagram: the end of the address it came from, and the address it goes to
+        clear["the address of announcements"] = bytes((77, 0, 1)) + socket.inet_aton(GROUP_V4)
+    return clear
+
+
 def _planted(stage: Stage) -> int:
-    """How many of the known things the same search finds in bytes that do hold them: proof that it can find."""
-    noise = bytes(stage.watcher.bundles().popitem()[1].data)
-    hidden = {what: noise + thing.hex().encode() + noise for what, thing in stage.known.items()}
-    return sum(bool(search({what: stage.known[what]}, {"planted": data})) for what, data in hidden.items())
+    """How many of the known things the same search finds in bytes that do hold them, each in another writing."""
+    noise = stage.watcher.bundles().popitem()[1].data
+    found = 0
+    for number, (what, thing) in enumerate(stage.known.items()):
+        written = list(writings(thing).values())
+        hidden = noise + written[number % len(written)] + noise
+        found += bool(search({what: thing}, {"planted": hidden}))
+    return found

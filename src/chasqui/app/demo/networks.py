@@ -127,7 +127,7 @@ class Cable(Wire):
 
     def join(self, number: int) -> tuple[Place, str]:
         place = Place(private=True)
-        address = f"10.77.0.{number}"
+        address = _address(number)
         self._cards.append(place.call(lambda: _plug_in(address)))
         return place, address
 
@@ -164,7 +164,10 @@ class Loopback(Wire):
         self._tap: socket.socket = self._lan.call(_tap_loopback)
 
     def join(self, number: int) -> tuple[Place, str]:
-        return _Shared(self._lan), LOOPBACK_ADDRESS
+        place = _Shared(self._lan)
+        address = _address(number)
+        place.call(lambda: _give_address(f"lo:{number}", address))
+        return place, address
 
     def watch(self) -> None:
         self._listen(self._copy)
@@ -255,18 +258,23 @@ def _plug_in(address: str) -> int:
         fcntl.ioctl(card, _TUNSETIFF, struct.pack("16sH22x", CARD.encode(), _IFF_TAP | _IFF_NO_PI))
         with suppress(OSError), open(f"/proc/sys/net/ipv6/conf/{CARD}/disable_ipv6", "w") as switch:
             switch.write("1")  # one address each is enough to follow
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
-            for request, value in ((_SIOCSIFADDR, address), (_SIOCSIFNETMASK, "255.255.255.0")):
-                fcntl.ioctl(
-                    control,
-                    request,
-                    struct.pack("16sHH4s16x", CARD.encode(), socket.AF_INET, 0, socket.inet_aton(value)),
-                )
+        _give_address(CARD, address)
         _switch_on(CARD)
     except OSError:
         os.close(card)
         raise
     return card
+
+
+def _address(number: int) -> str:
+    return f"10.77.0.{number}"
+
+
+def _give_address(interface: str, address: str) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        for request, value in ((_SIOCSIFADDR, address), (_SIOCSIFNETMASK, "255.255.255.0")):
+            packed = struct.pack("16sHH4s16x", interface.encode(), socket.AF_INET, 0, socket.inet_aton(value))
+            fcntl.ioctl(control, request, packed)
 
 
 def _tap_loopback() -> socket.socket:

@@ -41,6 +41,8 @@ class Person:
         self.passphrase = f"{surname} sings to the river before dawn"
         self.commands = 0
         self.daemon_pid = 0
+        self._running: subprocess.Popen[bytes] | None = None
+        self._starting = False
         folder.mkdir()
         (folder / "passphrase").write_text(self.passphrase + "\n")
 
@@ -57,7 +59,11 @@ class Person:
         command = [*_program(), *self._vault(), "--json", "up", "--detach"]
 
         def start() -> None:
-            self.daemon_pid = int(self._run(command, (0,))["pid"])
+            self._starting = True
+            try:
+                self.daemon_pid = int(self._run(command, (0,))["pid"])
+            finally:
+                self._starting = False
 
         return self.place.start(start)
 
@@ -70,7 +76,10 @@ class Person:
         return 0
 
     def end_daemon(self) -> Future[None]:
-        """Runs `chasqui down`, and makes sure of it."""
+        """Ends what runs, then the daemon by `chasqui down`, and makes sure of it."""
+        running = self._running
+        if running is not None and not self._starting:  # a daemon half way up would be lost sight of
+            running.kill()
 
         def end() -> None:
             with suppress(StoryError, OSError, subprocess.SubprocessError):
@@ -103,11 +112,14 @@ class Person:
             env=_environment(),
             process_group=0,
         ) as process:
+            self._running = process
             try:
                 said, complained = process.communicate(timeout=COMMAND_S_MAX)
             except BaseException:
                 process.kill()
                 raise
+            finally:
+                self._running = None
         code = process.returncode
         output = (complained + said).decode(errors="replace").strip()
         if code not in okay:
@@ -127,5 +139,5 @@ def _program() -> list[str]:
 
 
 def _environment() -> dict[str, str]:
-    ours = ("CHASQUI_", "XDG_", "PYTHON")
+    ours = ("CHASQUI_", "XDG_")
     return {key: value for key, value in os.environ.items() if not key.startswith(ours)}

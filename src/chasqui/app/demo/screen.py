@@ -37,7 +37,7 @@ class Screen:
         size = shutil.get_terminal_size((100, 40))
         self.columns = min(size.columns, COLUMNS_MAX) if self._terminal else 100
         self.beside = self._terminal and size.columns >= COLUMNS_MIN
-        self._left_width = (self.columns - len(_GAP)) * 48 // 100 if self.beside else self.columns - 1
+        self._left_width = (self.columns - len(_GAP)) * 46 // 100 if self.beside else self.columns - 1
         self._right_width = self.columns - len(_GAP) - self._left_width if self.beside else self.columns - 5
         self._left: list[_Line] = []
         self._right: list[str] = []
@@ -99,6 +99,12 @@ class Screen:
         elif self._told < len(self._left):
             self._print(self._left[self._told :])
             self._told = len(self._left)
+
+    def gap(self) -> None:
+        """A little room between two steps."""
+        self.close_block()
+        if self.beside:
+            self._print([_Line(f"{'':{self._left_width}}{_GAP}".rstrip())])
 
     def close_block(self) -> None:
         """The present step is over: its lines stay as they are."""

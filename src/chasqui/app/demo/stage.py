@@ -35,6 +35,7 @@ class Stage:
         self.screen = screen
         self.known: dict[str, bytes] = {}
         self.steps: list[tuple[str, float]] = []  # title and seconds of every chapter that is over
+        self.carried_last: list[SeenFile] = []
         self._chapter: tuple[str, float] | None = None
         self.port = _free_port() if wire.way is Way.NONE else 0
         self.people: list[Person] = []
@@ -65,7 +66,7 @@ class Stage:
 
     def block(self) -> None:
         """The next step begins: both columns start anew, at one height."""
-        self.screen.close_block()
+        self.screen.gap()
         self._block()
 
     def says(self, text: str) -> None:
@@ -135,9 +136,9 @@ class Stage:
         where = f"{self.sticks[source].name}/*.chq {self.sticks[target].name}/"
         self.screen.small(f"courier$ cp {where}")
         self.says(f"The courier walks from {source.name} to {target.name}: {len(copies)} file(s), {size:,} bytes.")
-        seen = self.look_into(copies)
-        self.watcher.files += seen
-        for file in seen:
+        self.carried_last = self.look_into(copies)
+        self.watcher.files += self.carried_last
+        for file in self.carried_last:
             self.screen.watcher(file_lines(file))
 
     def look_into(self, paths: Iterable[Path]) -> list[SeenFile]:

@@ -12,7 +12,7 @@ from chasqui.app.demo.people import Person, StoryError
 from chasqui.app.demo.picture import draw_picture
 from chasqui.app.demo.stage import Document, Stage
 
-GROUP: Final = "harvest committee"
+GROUP: Final = "harvest"
 PICTURE: Final = "the-pass-at-dawn.png"
 FIRST_TEXT: Final = "The lorries leave the mill on Thursday, not Friday. Tell nobody by telephone."
 BEN_TEXT: Final = "Understood. I open the north gate at four."
@@ -45,6 +45,10 @@ def vaults(stage: Stage) -> None:
     """Everybody makes a vault; those on the LAN switch their links on."""
     stage.chapter("Four people, four vaults")
     stage.says("Ana, Ben and Dov are on one local network in town.")
+    if stage.wire.way is not Way.NONE:
+        stage.screen.watcher(
+            ["He sees the machines .1 (Ana's), .2 (Ben's), .3 (Dov's)", "and .9 (a stranger's, his own); no names."]
+        )
     stage.show_command(stage.ana, "init", "--name", stage.ana.full_name)
     stage.show_command(stage.ana, "link", "add", "lan")
     stage.show_command(stage.ana, "up", "--detach")
@@ -102,10 +106,12 @@ def talk(stage: Stage) -> None:
     stage.known["a text's id"] = bytes.fromhex(sent["id"])
     stage.arrives(stage.ben, GROUP, FIRST_TEXT)
     stage.arrives(stage.dov, GROUP, FIRST_TEXT)
+    stage.block()
     stage.do(stage.ben, "send", GROUP, BEN_TEXT)
     stage.arrives(stage.ana, GROUP, BEN_TEXT)
     stage.do(stage.dov, "send", GROUP, DOV_TEXT)
     stage.arrives(stage.ana, GROUP, DOV_TEXT)
+    stage.block()
     stage.says("'Delivered' means that this person's own device signed for it:")
     _delivered_to(stage, FIRST_TEXT, stage.ben, stage.dov)
 
@@ -120,6 +126,7 @@ def stick(stage: Stage) -> None:
     stage.do(stage.caro, "group", "join", GROUP)
     for text in (FIRST_TEXT, BEN_TEXT):
         stage.arrives(stage.caro, GROUP, text)
+    stage.block()
     stage.do(stage.caro, "send", GROUP, CARO_TEXT)
     stage.do(stage.caro, "sync")
     stage.courier(stage.caro, stage.ana)
@@ -156,6 +163,8 @@ def removal(stage: Stage) -> None:
     before = stage.messages(stage.dov, GROUP)
     stage.do(stage.ana, "group", "remove", GROUP, stage.dov.full_name)
     stage.until("Ben knew of it", lambda: stage.dov.full_name not in _present(stage, stage.ben))
+    stage.says("The keys are new, and Dov's device has none of them. Ana and Ben go on talking.")
+    stage.block()
     stage.do(stage.ana, "send", GROUP, AFTER_TEXT)
     stage.arrives(stage.ben, GROUP, AFTER_TEXT)
     stage.do(stage.ben, "send", GROUP, BEN_AFTER_TEXT)
@@ -210,7 +219,7 @@ def _lan_options(stage: Stage, person: Person) -> list[str]:
 
 def _without_network(stage: Stage, person: Person) -> str:
     if stage.wire.way is Way.NONE:
-        return "(This machine does not allow to take the network away from her processes; they use none.)"
+        return "(Her processes could use this machine's network, but have no link to it.)"
 
     def interfaces() -> list[str]:
         listed = Path("/proc/thread-self/net/dev").read_text().splitlines()[2:]

@@ -6,10 +6,10 @@ from collections import Counter
 from typing import Final
 
 from chasqui.app.demo.networks import Wire
-from chasqui.app.demo.packets import Dissector, Endpoint, Kind, Sighting
+from chasqui.app.demo.packets import Dissector, Kind, Sighting
 from chasqui.app.demo.sticks import SeenBundle, SeenFile
 
-LINES_MAX: Final = 9
+LINES_MAX: Final = 6  # sizes of bundles told of one file
 
 
 class Watcher:
@@ -48,63 +48,53 @@ class Watcher:
         return everything
 
     def wire_lines(self, since: int, until: int | None = None) -> list[str]:
-        """What was on the wire between two counts of sightings, in few lines."""
-        grouped: dict[tuple[Kind, Endpoint, Endpoint], list[Sighting]] = {}
+        """What was on the wire between two counts of sightings, in few lines: by kind and sender."""
+        grouped: dict[tuple[Kind, str], list[Sighting]] = {}
         own = []
         for sighting in self.sightings[since:until]:
             if sighting.kind is Kind.CHATTER:
                 own.append(sighting)
-                continue
-            source, target = sighting.source, sighting.target
-            if sighting.kind is Kind.DATAGRAM:
-                source = Endpoint(source.address, 0)
-            grouped.setdefault((sighting.kind, source, target), []).append(sighting)
-        lines = [self._line(*key, seen) for key, seen in grouped.items()]
-        if len(lines) > LINES_MAX:
-            rest = [seen for group in list(grouped.values())[LINES_MAX:] for seen in group]
-            lines[LINES_MAX:] = [f"       and {len(rest)} more like these, {sum(s.size for s in rest):,} bytes"]
+            else:
+                sender = "" if sighting.kind in (Kind.DATAGRAM, Kind.HELLO) else sighting.source.address
+                grouped.setdefault((sighting.kind, sender), []).append(sighting)
+        lines = [self._line(kind, seen) for (kind, _), seen in grouped.items()]
         if own:
             size = sum(sighting.size for sighting in own)
-            lines.append(f"       {_count(len(own), 'packet')} of the network's own (ARP, TCP), {size:,} bytes")
+            lines.append(f"{'':7}{_count(len(own), 'packet')} of the network itself, {size:,} bytes")
         return lines
 
-    def _line(self, kind: Kind, source: Endpoint, target: Endpoint, seen: list[Sighting]) -> str:
+    def _line(self, kind: Kind, seen: list[Sighting]) -> str:
         size = sum(sighting.size for sighting in seen)
         when = f"{seen[0].at - self._started:5.1f}"
-        head = seen[0].head.hex(" ")
-        where = f"{self._short(source)} > {self._short(target)}"
-        if kind is Kind.DATAGRAM:
-            what = f"{_count(len(seen), 'datagram')} of {seen[0].size} bytes"
-            if target.address.startswith("239."):
-                where = f"{self._short(source)} > all"
-        elif kind is Kind.HELLO:
-            what = f"TLS hello, {size:,} bytes"
-        else:
-            name = kind.value if len(seen) == 1 else f"{kind.value}s"
-            what = f"{'' if len(seen) == 1 else f'{len(seen)} '}{name}, {size:,} bytes"
-        return f"{when}  {where}  {what}  {head}"
-
-    def _short(self, endpoint: Endpoint) -> str:
-        if endpoint.address.startswith("127."):
-            return f":{endpoint.port}" if endpoint.port else "lo"
-        return f".{endpoint.address.rpartition('.')[2]}"
+        sources, targets = (
+            sorted({_short(end.address) for end in ends})
+            for ends in ([sighting.source for sighting in seen], [sighting.target for sighting in seen])
+        )
+        where = f"{' '.join(sources)} > {' '.join(targets)}"
+        if len(sources) > 1 and len(targets) > 1:
+            where = "between them"
+        what = f"{_count(len(seen), kind.value)} {size:,} bytes"
+        return f"{when}  {where:<17} {what:<28} {seen[0].head.hex(' ')}"
 
 
-def file_lines(file: SeenFile, *, own: bool = False) -> list[str]:
+def _short(address: str) -> str:
+    return "all" if address.startswith("239.") else f".{address.rpartition('.')[2]}"
+
+
+def file_lines(file: SeenFile) -> list[str]:
     """A courier file as the watcher reads it."""
-    head = "handed to him" if own else "on the stick"
     count = _count(len(file.bundles), "bundle")
-    lines = [f"{head}  {file.name}  {count}, {len(file.data):,} bytes"]
+    lines = [f"stick  {file.name}: {count}, {len(file.data):,} bytes"]
     alike = Counter((b.bundle_class, len(b.data)) for b in file.bundles)
     first: dict[tuple[str, int], SeenBundle] = {}
     for bundle in file.bundles:
         first.setdefault((bundle.bundle_class, len(bundle.data)), bundle)
     for (kind, size), number in sorted(alike.items(), key=lambda item: -item[1])[:LINES_MAX]:
         bundle = first[kind, size]
-        times = f"{number} x " if number > 1 else ""
-        lines.append(f"   {bundle.day}  {times}{kind}, {size:,} bytes  {bundle.data[:16].hex(' ')}")
+        what = f"{number} x {size:,} bytes" if number > 1 else f"{size:,} bytes"
+        lines.append(f"{'':7}{bundle.day} {kind:<6} {what:<20} {bundle.data[:16].hex(' ')}")
     if len(alike) > LINES_MAX:
-        lines.append(f"   and {sum(alike.values()) - sum(sorted(alike.values())[-LINES_MAX:])} more")
+        lines.append(f"{'':7}and {sum(sorted(alike.values())[:-LINES_MAX])} more of other sizes")
     return lines
 
 
