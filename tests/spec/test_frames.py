@@ -13,7 +13,7 @@ from chasqui.node.link_port import SessionId
 from chasqui.node.records import Space
 from chasqui.sealed.kinds import Kind
 from tests.node.world import Person, make_group
-from tests.spec.hostile import fresh, utter
+from tests.node.hostile import fresh, utter
 
 ONE, TWO = SessionId(1), SessionId(2)
 MTU = 65_535

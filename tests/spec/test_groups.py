@@ -30,7 +30,7 @@ from chasqui.node.views import list_contacts
 from chasqui.sealed.kinds import Kind
 from chasqui.sealed.object import Origin, SignedObject, parse_whole
 from tests.node.world import Person, make_group, meet, pair
-from tests.spec.hostile import fresh, head, keep, mls_state, utter, utter_commit, utter_object
+from tests.node.hostile import fresh, head, keep, mls_state, utter, utter_commit, utter_object
 
 
 def people(*names: str) -> list[Person]:

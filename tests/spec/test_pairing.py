@@ -18,7 +18,7 @@ from chasqui.node import inputs
 from chasqui.node.changes import add_member, found_group
 from chasqui.node.records import ContactRecord, OwnKeyPackageRecord, Space
 from tests.node.world import Person, pair
-from tests.spec.hostile import keep
+from tests.node.hostile import keep
 
 
 def own_keys(person: Person, ref: bytes) -> mls.KeyPackageKeys:
