@@ -15,7 +15,7 @@ from chasqui.groups.bodies import CommitBody
 from chasqui.groups.operation import Add, Role
 from chasqui.mls.extensions import own_capabilities
 from chasqui.mls.leaf import LeafTemplate
-from chasqui.node import inputs
+from chasqui.node import inputs, messages
 from chasqui.node.epochs import head_of, load_chain, save_chain
 from chasqui.node.groups import history_of, load_group
 from chasqui.node.records import Space, SpareRecord
@@ -65,11 +65,11 @@ def test_a_path_cannot_change_a_member_s_name() -> None:
 def test_a_commit_cannot_do_what_no_operation_asks_for(kind: str) -> None:
     ana, _, mal, group = three()
     state = mls_state(mal, group)
-    proposal = {
+    proposals: dict[str, mls.Proposal] = {
         "reinit": mls.ReInitProposal(group, mls.CipherSuite.X25519_CHACHA, ()),
         "extensions": mls.GroupContextExtensionsProposal(()),
-    }[kind]
-    commit = state.commit((proposal,), mal.entropy, mal.now_s)
+    }
+    commit = state.commit((proposals[kind],), mal.entropy, mal.now_s)
     bundle = utter_commit(mal, group, commit.message)
     assert refused_by(ana, bundle, group)
     ana.do(inputs.RemoveMember(group, mal.key(group)))
@@ -117,16 +117,14 @@ def test_a_bundle_that_trips_us_costs_only_itself(monkeypatch: pytest.MonkeyPatc
     ana, ben, mal, group = three()
     poison = utter(mal, group, Kind.TEXT, b"poison")
     ana.do(inputs.SendText(group, "wholesome"))
-    from chasqui.node import handlers
-
-    honest = handlers.read_text
+    honest = messages.read_text
 
     def trip(body: bytes) -> str:
         if body == b"poison":
             raise ZeroDivisionError
         return honest(body)
 
-    monkeypatch.setattr(handlers, "read_text", trip)
+    monkeypatch.setattr("chasqui.node.handlers.read_text", trip)
     answer = ben.do(inputs.TakeBundles((poison, *ana.held())))
     assert answer.refused == 1
     assert ben.texts(group) == ["wholesome"]

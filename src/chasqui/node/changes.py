@@ -158,6 +158,8 @@ def remove_member(tx: Transaction, group: GroupId, member: MemberKey) -> None:
     require_admin(record, roster)
     if roster.seat(member) is None:
         raise UserError("That member is not in the group any more.")
+    if member == record.member:
+        raise UserError("You cannot remove yourself.", todo="To leave: `chasqui group leave GROUP`.")
     last_seq = Ranges(load_author(tx, group, member).spans).last
     change = Remove(cites(history, MemberKey(record.member)), member, last_seq, Reason.REMOVED)
     issue(tx, group, record, history, change)
