@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from chasqui.base.errors import PeerError
 from chasqui.base.ids import BundleId
 from chasqui.base.limits import OPERATIONS_DEFERRED_MAX
@@ -120,6 +122,9 @@ def _large(tx: Transaction, signed: SignedObject, digest: bytes) -> None:
     if whole is None:
         return
     kind, data = whole
-    if kind is Kind.WELCOME:
-        take_welcome(tx, signed.group, data)
     forget_large(tx, signed.group, signed.author, digest)
+    if kind is Kind.WELCOME:
+        part = tx.part()
+        with suppress(PeerError):  # it is forgotten, or it would be put together anew with every part that comes again
+            take_welcome(part, signed.group, data)
+            tx.absorb(part)

@@ -68,16 +68,20 @@ def foreign(tx: Transaction) -> Iterator[tuple[BundleId, ForeignRecord]]:
         yield BundleId(key), decode_own(data, ForeignRecord)
 
 
+def _foreign_bytes(tx: Transaction) -> int:
+    return int.from_bytes(tx.get(Space.META, _FOREIGN_BYTES) or b"", "big")
+
+
 def _add_foreign_bytes(tx: Transaction, change: int) -> int:
-    total = int.from_bytes(tx.get(Space.META, _FOREIGN_BYTES) or b"", "big") + change
-    tx.put(Space.META, _FOREIGN_BYTES, u64(max(total, 0)))
+    total = max(_foreign_bytes(tx) + change, 0)
+    tx.put(Space.META, _FOREIGN_BYTES, u64(total))
     return total
 
 
 def _evict(tx: Transaction) -> None:
     """Down to 90 % of the room, so that it is not done for every bundle; expired ones went before."""
     drop_expired(tx)
-    total = _add_foreign_bytes(tx, 0)
+    total = _foreign_bytes(tx)
     rank = {bundle_class: place for place, bundle_class in enumerate(_EVICTION_ORDER)}
     expiry = {key[8:]: int.from_bytes(key[:8], "big") for key, _ in tx.scan(Space.EXPIRY)}
     for bundle, record in sorted(

@@ -70,8 +70,8 @@ def catch_up(tx: Transaction, live: LiveEpochs) -> None:
                 live.learn(group, epoch, record)
         if opened:
             for bundle in _newly_recognised(tx, live):
-                adopt(tx, bundle)
-                _try_open(tx, live, bundle)
+                if _try_open(tx, live, bundle):
+                    adopt(tx, bundle)
         for group in sorted(retry):
             for key, _ in list(tx.scan_prefix(Space.HELD, group)):
                 held = tx.load(Space.BUNDLE, key[ID_BYTES:], BundleRecord)

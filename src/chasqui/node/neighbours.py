@@ -14,6 +14,7 @@ from chasqui.delivery.frames import (
     write_frame,
 )
 from chasqui.node.effects import CloseSession, Effect, Send
+from chasqui.node.holding import is_held
 from chasqui.node.inbox import take_bundles
 from chasqui.node.link_port import SessionId
 from chasqui.node.live_epochs import LiveEpochs
@@ -23,13 +24,17 @@ from chasqui.node.transaction import Transaction
 
 
 class Neighbours:
-    """All open sessions."""
+    """All open sessions. Each is frozen: whoever keeps a copy of the whole from before a step can go back to it."""
 
-    def __init__(self) -> None:
-        self._sessions: dict[SessionId, Session] = {}
+    def __init__(self, sessions: dict[SessionId, Session] | None = None) -> None:
+        self._sessions = sessions or {}
 
     def __len__(self) -> int:
         return len(self._sessions)
+
+    def copy(self) -> Neighbours:
+        """Equal, and apart from this one from now on."""
+        return Neighbours(dict(self._sessions))
 
     def opened(self, tx: Transaction, session: SessionId) -> None:
         """Announces everything that is held."""
@@ -37,10 +42,9 @@ class Neighbours:
         for frame in announcements(short_id(bundle) for bundle in held_ids(tx)):
             tx.effects.append(Send(session, write_frame(frame)))
 
-    def closed(self, tx: Transaction, session: SessionId) -> None:
+    def closed(self, session: SessionId) -> None:
         """What was asked of this neighbour is asked of others."""
         self._sessions.pop(session, None)
-        tx.effects += self._ask()
 
     def received(self, tx: Transaction, live: LiveEpochs, session: SessionId, data: bytes) -> None:
         """Acts on a frame. A neighbour that breaks the rules is cut off; bundles that we refuse are no breach,
@@ -49,63 +53,64 @@ class Neighbours:
         if known is None:
             return
         try:
-            frame = read_frame(data)
-            match frame:
+            match read_frame(data):
                 case BundleFrame(bundle):
                     self._bundle(tx, live, session, bundle)
                 case RequestFrame(short_ids):
-                    tx.effects += self._answer(tx, session, short_ids)
+                    _answer(tx, session, short_ids)
                 case IdsFrame(short_ids):
-                    known.announced(short for short in short_ids if not _holds(tx, short))
+                    self._sessions[session] = known.announced(short for short in short_ids if not _holds(tx, short))
         except PeerError:
             del self._sessions[session]
             tx.effects.append(CloseSession(session))
-        tx.effects += self._ask()
 
-    def announce_new(self, tx: Transaction) -> list[Effect]:
-        """Tells all neighbours of what this step has brought."""
-        if not tx.bundles_held or not self._sessions:
-            return []
+    def outcome(self, tx: Transaction) -> list[Effect]:
+        """Ends a step: tells all neighbours of what it has brought, and asks for what is wanted now."""
         fresh = [short_id(bundle) for bundle in tx.bundles_held]
-        tx.bundles_held.clear()
+        told = [write_frame(frame) for frame in announcements(fresh)]
         effects: list[Effect] = []
         for session, known in self._sessions.items():
             for short in fresh:
-                known.arrived(short)
-            effects += [Send(session, write_frame(frame)) for frame in announcements(fresh)]
-        return effects
+                known = known.came_elsewhere(short)
+            self._sessions[session] = known.at(tx.now_s)
+            effects += [Send(session, frame) for frame in told]
+        return effects + self._ask(tx)
 
-    def _bundle(self, tx: Transaction, live: LiveEpochs, session: SessionId, bundle: bytes) -> None:
+    @property
+    def due_s(self) -> int | None:
+        """When somebody has not answered for too long."""
+        return min((known.due_s for known in self._sessions.values() if known.due_s is not None), default=None)
 
+    def _bundle(self, tx: Transaction, live: LiveEpochs, session: SessionId, data: bytes) -> None:
+        bundle = bundle_id(data)
+        known = self._sessions[session]
+        if is_held(tx, bundle):
+            self._sessions[session] = known.came_elsewhere(short_id(bundle))
+            return
+        self._sessions[session] = known.answered(short_id(bundle))
+        take_bundles(tx, live, (data,))
 
-        short = short_id(bundle_id(bundle))
-        if short not in self._sessions[session].asked:
-            raise PeerError("A neighbour sent what nobody asked for.")
-        for known in self._sessions.values():
-            known.arrived(short)
-        take_bundles(tx, live, (bundle,))
-
-    def _ask(self) -> list[Effect]:
-        taken = set().union(*(known.asked for known in self._sessions.values()))
-        return [
-            Send(session, write_frame(frame))
-            for session, known in self._sessions.items()
-            for frame in known.requests(taken)
-        ]
-
-    def _answer(self, tx: Transaction, session: SessionId, short_ids: tuple[bytes, ...]) -> list[Effect]:
+    def _ask(self, tx: Transaction) -> list[Effect]:
+        taken = set[bytes]().union(*(known.awaited for known in self._sessions.values() if not known.late))
         effects: list[Effect] = []
-        for short in short_ids:
-            for key, _ in tx.scan(Space.BUNDLE, short, prefix_end(short), limit=1):
-                record = tx.load(Space.BUNDLE, key, BundleRecord)
-                if record is not None:
-                    effects.append(Send(session, write_frame(BundleFrame(record.data))))
+        for session, known in self._sessions.items():
+            self._sessions[session], request = known.ask(tx.now_s, taken, lambda short: _holds(tx, short))
+            if request is not None:
+                effects.append(Send(session, write_frame(request)))
         return effects
 
 
 def held_ids(tx: Transaction) -> list[BundleId]:
     """All bundles that are held, the longest-lived and newest first: files come last."""
     return [BundleId(key[8:]) for key, _ in tx.scan(Space.EXPIRY, reverse=True)]
+
+
+def _answer(tx: Transaction, session: SessionId, short_ids: tuple[bytes, ...]) -> None:
+    for short in short_ids:
+        for key, _ in tx.scan(Space.BUNDLE, short, prefix_end(short), limit=1):
+            record = tx.load(Space.BUNDLE, key, BundleRecord)
+            if record is not None:
+                tx.effects.append(Send(session, write_frame(BundleFrame(record.data))))
 
 
 def _holds(tx: Transaction, short: bytes) -> bool:

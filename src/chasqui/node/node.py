@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from chasqui.base.days import day_of
 from chasqui.base.errors import UsageError, UserError
 from chasqui.base.names import own_name
 from chasqui.base.ports import Entropy
@@ -14,6 +15,7 @@ from chasqui.groups.pairing import Offer, read_pairing_file
 from chasqui.node import inputs, pairing
 from chasqui.node.changes import found_group, leave, remove_member, require_clean, require_in
 from chasqui.node.effects import Answer, Effect, Timer
+from chasqui.node.epochs import note_day
 from chasqui.node.groups import load_group
 from chasqui.node.inbox import catch_up, take_bundles
 from chasqui.node.invitations import invite
@@ -28,7 +30,7 @@ from chasqui.node.outbox import say
 from chasqui.node.records import LinkRecord, MessageRecord, SelfRecord, Space
 from chasqui.node.store_port import StoreReader
 from chasqui.node.transaction import Transaction
-from chasqui.node.upkeep import carry_out_all, next_due_s, send_receipts, sweep
+from chasqui.node.upkeep import keep_up, next_due_s
 from chasqui.sealed.kinds import BundleClass, Kind
 
 
@@ -54,14 +56,16 @@ class Node:
     def step(self, event: inputs.Input, now_s: int) -> list[Effect]:
         """Effects of an input at a time in seconds since 1970. Raises `ChasquiError`; then nothing has changed."""
         tx = Transaction(self._store, now_s, self._entropy)
+        neighbours = self._neighbours.copy()
         try:
             answer = _HANDLERS[type(event)](self, tx, event)
             catch_up(tx, self._live)
+            effects = [*tx.outcome(), *self._neighbours.outcome(tx)]
+            due_s = next_due_s(tx, self._neighbours.due_s)
         except BaseException:
             self._live = LiveEpochs(self._store)
+            self._neighbours = neighbours
             raise
-        effects = [*tx.outcome(), *self._neighbours.announce_new(tx)]
-        due_s = next_due_s(tx)
         if due_s != self._timer_s:
             self._timer_s = due_s
             effects.append(Timer(due_s))
@@ -73,6 +77,7 @@ class Node:
 
     def _set_up(self, tx: Transaction, event: inputs.SetUp) -> None:
         tx.save(Space.META, b"self", SelfRecord(own_name(event.name), tx.now_s))
+        note_day(tx, day_of(tx.now_s))
 
     def _make_offer(self, tx: Transaction, event: inputs.MakeOffer) -> bytes:
         return pairing.make_offer(tx)
@@ -135,7 +140,7 @@ class Node:
             Kind.MANIFEST,
             event.data,
             event.name,
-            bundle_class=BundleClass.URGENT if event.urgent else BundleClass.FILE,
+            bundle_class=BundleClass.URGENT if event.urgent else None,
             arrival=arrival,
         )
         keep_message(tx, signed, arrival)
@@ -157,13 +162,10 @@ class Node:
         return take_bundles(tx, self._live, event.bundles)
 
     def _flush(self, tx: Transaction, event: inputs.Flush) -> None:
-        sweep(tx)
-        carry_out_all(tx)
-        send_receipts(tx, all_of_them=True)
+        keep_up(tx, everything=True)
 
     def _tick(self, tx: Transaction, event: inputs.Tick) -> None:
-        sweep(tx)
-        send_receipts(tx, all_of_them=False)
+        keep_up(tx, everything=False)
 
     def _session_opened(self, tx: Transaction, event: inputs.SessionOpened) -> None:
         self._neighbours.opened(tx, event.session)
@@ -172,7 +174,7 @@ class Node:
         self._neighbours.received(tx, self._live, event.session, event.frame)
 
     def _session_closed(self, tx: Transaction, event: inputs.SessionClosed) -> None:
-        self._neighbours.closed(tx, event.session)
+        self._neighbours.closed(event.session)
 
     # -- links ----------------------------------------------------------------------------------------------
 

@@ -2,75 +2,68 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from msgspec import structs
+
+from chasqui.base.days import day_of
+from chasqui.base.errors import ChasquiError
 from chasqui.base.ids import GroupId
-from chasqui.base.limits import SECONDS_PER_DAY
+from chasqui.base.limits import BUNDLE_AGE_DAYS_MAX, KEY_PACKAGE_LIFETIME_S, SECONDS_PER_DAY
 from chasqui.base.schema import decode_own
 from chasqui.node.changes import carry_out_due
-from chasqui.node.epochs import erase_expired, head_of
+from chasqui.node.effects import Notice
+from chasqui.node.epochs import erase_expired, head_of, trusted_day
 from chasqui.node.groups import is_clean, load_group
 from chasqui.node.holding import drop_expired
 from chasqui.node.keys import u64
-from chasqui.node.large import erase_large
+from chasqui.node.large import erase_large, sweep_large
 from chasqui.node.outbox import say
-from chasqui.node.records import GroupRecord, MessageRecord, Space
+from chasqui.node.records import InvitationRecord, MessageRecord, OwnKeyPackageRecord, Space
+from chasqui.node.skipped import erase_outdated
 from chasqui.node.transaction import Transaction
 from chasqui.sealed.kinds import Kind
 
 _SWEPT = b"swept"
+_TRAVEL_S = (BUNDLE_AGE_DAYS_MAX + 1) * SECONDS_PER_DAY  # what was sent longer ago comes no more
 SWEEP_EVERY_S = 3600  # retention is told to the hour; lifetimes to the day
 
 
-def send_receipts(tx: Transaction, *, all_of_them: bool) -> None:
-    """Sends the receipts that are due, or all that are owed. A group that waits for a removal waits with them."""
-    for key, due in list(tx.scan(Space.DUE)):
-        if all_of_them or int.from_bytes(due, "big") <= tx.now_s:
-            group = GroupId(key)
-            record = load_group(tx, group)
-            if record.out or not record.head:
-                tx.erase(Space.DUE, group)
-                continue
-            if is_clean(tx, group, head_of(tx, group, record)[1]):
-                say(tx, group, record, Kind.RECEIPT, b"")
-                tx.erase(Space.DUE, group)
-            else:
-                tx.put(Space.DUE, group, u64(tx.now_s + SECONDS_PER_DAY))
+def keep_up(tx: Transaction, *, everything: bool) -> None:
+    """Erases what has to go and sends the receipts that are due; with `everything`, all that are owed, and commits
+    what is ours to commit. No group can keep another from its turn."""
+    _sweep(tx)
+    if everything:
+        for group in _groups(tx):
+            _apart(tx, group, carry_out_due, group)
+    for group in _due(tx, everything=everything):
+        if not _apart(tx, group, _send_receipt, group):
+            tx.put(Space.DUE, group, u64(tx.now_s + SECONDS_PER_DAY))
 
 
-def carry_out_all(tx: Transaction) -> None:
-    """Commits what is ours to commit in every group."""
-    for key, _ in list(tx.scan(Space.GROUP)):
-        carry_out_due(tx, GroupId(key))
-
-
-def sweep(tx: Transaction) -> None:
-    """Erases what has expired: bundles, keys, and messages that their group keeps no longer. Once an hour."""
-    last = int.from_bytes(tx.get(Space.META, _SWEPT) or b"", "big")
-    if last <= tx.now_s < last + SWEEP_EVERY_S:
-        return
-    tx.put(Space.META, _SWEPT, u64(tx.now_s))
-    drop_expired(tx)
-    for key, data in list(tx.scan(Space.GROUP)):
-        group = GroupId(key)
-        erase_expired(tx, group)
-        retention_s = decode_own(data, GroupRecord).retention_s
-        if retention_s:
-            erase_old(tx, group, retention_s)
-
-
-def next_due_s(tx: Transaction) -> int:
-    """When the node wants to be stepped again."""
+def next_due_s(tx: Transaction, neighbours_s: int | None) -> int:
+    """When the node wants to be stepped again; `neighbours_s` is when a neighbour has to have answered."""
     swept = int.from_bytes(tx.get(Space.META, _SWEPT) or b"", "big")
-    return min([swept + SWEEP_EVERY_S, *(int.from_bytes(due, "big") for _, due in tx.scan(Space.DUE))])
+    due = [min(swept, tx.now_s) + SWEEP_EVERY_S, *(int.from_bytes(due, "big") for _, due in tx.scan(Space.DUE))]
+    return min(due if neighbours_s is None else [*due, neighbours_s])
 
 
 def erase_old(tx: Transaction, group: GroupId, retention_s: int) -> int:
-    """Erases what was first seen longer ago than the group keeps it; how many messages."""
+    """Erases what was first seen longer ago than the group keeps it; how many messages. One that was first seen by a
+    clock that was ahead counts from now on."""
+    due = []
+    for arrival, record in tx.load_prefix(Space.MESSAGE, group, MessageRecord):
+        if record.first_seen_s > tx.now_s:
+            due.append((arrival, structs.replace(record, first_seen_s=tx.now_s)))
+        elif record.first_seen_s + retention_s <= tx.now_s:
+            due.append((arrival, record))
     erased = 0
-    for arrival, record in list(tx.load_prefix(Space.MESSAGE, group, MessageRecord)):
+    for arrival, record in due:
         if record.first_seen_s + retention_s > tx.now_s:
-            break
-        erase_message(tx, group, arrival, record)
-        erased += 1
+            tx.save(Space.MESSAGE, group + arrival, record)
+        else:
+            erase_message(tx, group, arrival, record)
+            erased += 1
     return erased
 
 
@@ -80,3 +73,79 @@ def erase_message(tx: Transaction, group: GroupId, arrival: bytes, record: Messa
     tx.erase(Space.MESSAGE, group + arrival)
     tx.erase(Space.MESSAGE_ID, group + signed.id)
     tx.erase(Space.ORDER, record.order)
+
+
+def _groups(tx: Transaction) -> list[GroupId]:
+    return [GroupId(key) for key, _ in tx.scan(Space.GROUP)]
+
+
+def _due(tx: Transaction, *, everything: bool) -> list[GroupId]:
+    """Groups whose receipt is due; a time that only a clock which was ahead can have set counts as over."""
+    return [
+        GroupId(key)
+        for key, value in tx.scan(Space.DUE)
+        if everything or not tx.now_s < int.from_bytes(value, "big") <= tx.now_s + SECONDS_PER_DAY
+    ]
+
+
+def _apart(tx: Transaction, group: GroupId | None, work: Callable[..., object], *arguments: object) -> bool:
+    """Does work that either is done or has changed nothing; whether it was done."""
+    part = tx.part()
+    try:
+        work(part, *arguments)
+    except ChasquiError:
+        return False  # the group shows what is wrong with it
+    except Exception:
+        tx.notify(Notice("trouble", group))  # our own mistake; the other groups go on
+        return False
+    tx.absorb(part)
+    return True
+
+
+def _send_receipt(tx: Transaction, group: GroupId) -> None:
+    """A group that waits for a removal waits with its receipts."""
+    record = load_group(tx, group)
+    if not record.out and record.head:
+        if not is_clean(tx, group, head_of(tx, group, record)[1]):
+            tx.put(Space.DUE, group, u64(tx.now_s + SECONDS_PER_DAY))
+            return
+        say(tx, group, record, Kind.RECEIPT, b"")
+    tx.erase(Space.DUE, group)
+
+
+def _sweep(tx: Transaction) -> None:
+    """Erases what has expired: bundles, keys, and messages that their group keeps no longer. Once an hour."""
+    last = int.from_bytes(tx.get(Space.META, _SWEPT) or b"", "big")
+    if last <= tx.now_s < last + SWEEP_EVERY_S:
+        return
+    tx.put(Space.META, _SWEPT, u64(tx.now_s))
+    _apart(tx, None, drop_expired)
+    if day_of(last) != day_of(tx.now_s):
+        _apart(tx, None, erase_outdated, trusted_day(tx))
+        _apart(tx, None, _sweep_key_packages)
+    for group in _groups(tx):
+        _apart(tx, group, erase_expired, group)
+        _apart(tx, group, _sweep_content, group)
+
+
+def _sweep_content(tx: Transaction, group: GroupId) -> None:
+    retention_s = load_group(tx, group).retention_s
+    if retention_s:
+        erase_old(tx, group, retention_s)
+    sweep_large(tx, group, tx.now_s - _TRAVEL_S, tx.now_s - min(retention_s or _TRAVEL_S, _TRAVEL_S))
+
+
+def _sweep_key_packages(tx: Transaction) -> None:
+    """Erases invitations that nobody accepted, and private keys for which no welcome can come any more."""
+    now_s = min(tx.now_s, (trusted_day(tx) + 1) * SECONDS_PER_DAY)
+    waiting = set()
+    for key, data in tx.scan(Space.INVITATION):
+        invitation = decode_own(data, InvitationRecord)
+        if invitation.received_s + _TRAVEL_S < now_s:
+            tx.erase(Space.INVITATION, key)
+            tx.erase(Space.KEY_PACKAGE, invitation.key_package)
+        else:
+            waiting.add(invitation.key_package)
+    for ref, own in tx.load_prefix(Space.KEY_PACKAGE, b"", OwnKeyPackageRecord):
+        if ref not in waiting and own.created_s + KEY_PACKAGE_LIFETIME_S + _TRAVEL_S < now_s:
+            tx.erase(Space.KEY_PACKAGE, ref)

@@ -24,7 +24,7 @@ class BundleClass(IntEnum):
 
     URGENT = 0
     TEXT = 1
-    BULK = 2
+    BULK = 2  # in use by no kind yet
     FILE = 3
 
 
@@ -43,7 +43,7 @@ CLASS_OF_KIND: Final[dict[Kind, BundleClass]] = {
     Kind.OP: BundleClass.URGENT,
     Kind.COMMIT: BundleClass.URGENT,
     Kind.WELCOME: BundleClass.URGENT,
-    Kind.KEY_PACKAGES: BundleClass.BULK,
-    Kind.MANIFEST: BundleClass.FILE,
+    Kind.KEY_PACKAGES: BundleClass.TEXT,  # a class of its own would say that two people have just met
+    Kind.MANIFEST: BundleClass.TEXT,  # lives longer and travels before its parts, which would be strays without it
     Kind.PART: BundleClass.FILE,
 }
