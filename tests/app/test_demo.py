@@ -7,6 +7,7 @@ import io
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -57,7 +58,8 @@ def test_the_whole_story(tmp_path: Path, forbidden: str) -> None:
     report = json.loads(done.stdout)
     figures: dict[str, dict[str, Any]] = {figure["name"]: figure for figure in report["figures"]}
     assert figures["known things found"]["value"] == 0
-    assert figures["the same search, planted"]["words"].startswith("39 of 39 ")
+    assert re.match(r"(\d+) of \1 found", figures["the same search, planted"]["words"])
+    assert figures["the same search, planted"]["value"] >= 35
     assert figures["a text as a bundle"]["value"] == 207
     assert figures["bundles that the watcher saw"]["value"] >= 40
     assert figures["bundles that share 8 bytes"]["value"] == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,8 +17,6 @@ def message(pos: int, author: str, seq: int, text: str = "x", **more: object) ->
     own = author == A
     base = Message(pos, f"{pos:032x}", author, "ana" if own else "ben", own, seq, "2026-11-22T10:00:00Z", "text", text,
                    "received", {B if own else A: "delivered"})  # fmt: skip
-    import msgspec
-
     return msgspec.structs.replace(base, **more)
 
 
@@ -64,7 +63,11 @@ def test_gaps_stand_in_their_place_and_receipts_are_counted() -> None:
     assert screen.index("fourth") < screen.index("1 message of ben has not arrived")
     assert "✓ 1 of 2" in screen
     assert "REMOVAL PENDING: NOT YET PRIVATE. eve" in screen
-    assert "REMOVAL" not in messages.conversation(found, only_messages=True)
+    scroll = messages.Scroll()
+    assert scroll.more(found) == screen
+    calm = msgspec.structs.replace(found, state="current", gaps=(), messages=(message(4, B, 5, "fifth"),))
+    assert scroll.more(calm).splitlines()[1:] == ["10:00  ben: fifth"]
+    assert scroll.more(msgspec.structs.replace(calm, messages=())) == ""
 
 
 def test_a_group_whose_removal_waits_is_loud() -> None:

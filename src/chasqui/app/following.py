@@ -24,7 +24,7 @@ POLL_S: Final = 0.5
 
 
 def follow(home: Path, passphrase: Passphrase, group: str, since: int) -> Iterator[Conversation]:
-    """The conversation behind `since`, then whatever comes, as long as it is asked for."""
+    """The conversation behind `since`, then what came since the last look, often nothing, for as long as it is asked."""
     secret: list[bytes] = []
 
     def remembered() -> bytes:
@@ -39,9 +39,8 @@ def follow(home: Path, passphrase: Passphrase, group: str, since: int) -> Iterat
                 stays = isinstance(desk, DaemonClient)
                 found = _read(desk, group, since)
                 while stays:
-                    if found.messages or first:
-                        since = _last(found, since)
-                        yield found
+                    since = _last(found, since)
+                    yield found
                     first = False
                     time.sleep(POLL_S)
                     found = _read(desk, group, since)
@@ -52,9 +51,8 @@ def follow(home: Path, passphrase: Passphrase, group: str, since: int) -> Iterat
             if first or _daemon_runs(home):
                 raise
             continue  # the daemon ended: go on without it
-        if found.messages or first:  # the vault is closed again: others can write while this is read
-            since = _last(found, since)
-            yield found
+        since = _last(found, since)
+        yield found  # the vault is closed again: others can write while this is read
         first = False
         seen = _trace(home)
         while _trace(home) == seen and not _daemon_runs(home):

@@ -88,8 +88,7 @@ def _contacts(tx: Transaction) -> list[_Named]:
 
 def _invitations(tx: Transaction) -> list[_Named]:
     return [
-        _Named(key, decode_own(data, InvitationRecord).name, (key.hex(),))
-        for key, data in tx.scan(Space.INVITATION)
+        _Named(key, decode_own(data, InvitationRecord).name, (key.hex(),)) for key, data in tx.scan(Space.INVITATION)
     ]
 
 

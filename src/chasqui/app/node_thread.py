@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from queue import Empty, SimpleQueue
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any, Final, TypeVar
 
 from chasqui.app.runner import Job, Release, Runner
@@ -42,6 +42,7 @@ class NodeThread:
         self._tick_not_before = 0.0
         self._thread = Thread(target=self._run, name="node", daemon=True)
         self._ended = False
+        self._door = Lock()  # a job is queued before the end, or refused; nothing waits for ever
 
     def start(self) -> None:
         """Begins."""
@@ -50,10 +51,11 @@ class NodeThread:
     def submit(self, job: Job[T]) -> Future[T]:
         """Queues a job; its future is done once it is durable. From any thread."""
         future: Future[T] = Future()
-        if self._ended:
-            future.set_exception(_ending())
-        else:
-            self._queue.put((job, future))
+        with self._door:
+            if not self._ended:
+                self._queue.put((job, future))
+                return future
+        future.set_exception(_ending())
         return future
 
     def ask(self, job: Job[T]) -> T:
@@ -77,7 +79,8 @@ class NodeThread:
         except BaseException as error:
             self._broke(error)
         finally:
-            self._ended = True
+            with self._door:
+                self._ended = True
             self._refuse_rest()
 
     def _round(self) -> bool:

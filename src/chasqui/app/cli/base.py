@@ -85,6 +85,12 @@ def print_json(document: object) -> None:
     sys.stdout.flush()
 
 
+def refuse_two_answers(call: Invocation, file: str | None) -> None:
+    """Raises `UsageError` where a file's bytes and a document would both go to stdout."""
+    if file == "-" and call.as_json:
+        raise UsageError("With `--json`, stdout holds the answer.", todo="Name a file.")
+
+
 def _keep(field: str) -> Callable[[click.Context, click.Parameter, Any], None]:
     def keep(context: click.Context, parameter: click.Parameter, value: Any) -> None:
         if value:

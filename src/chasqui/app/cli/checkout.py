@@ -20,7 +20,7 @@ _PASS_ON = {"ignore_unknown_options": True, "allow_extra_args": True}
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @click.pass_obj
 def demo(call: Invocation, arguments: tuple[str, ...]) -> None:
-    """Watch a group talk over a network and a stick, beside what a watcher sees."""
+    """Watch a group talk, and what a watcher sees."""
     if importlib.util.find_spec("chasqui.app.demo") is None:
         raise UserError("The demonstration is not part of this installation.")
     _become(["-P", "-m", "chasqui.app.demo", *(["--json"] if call.as_json else []), *arguments])

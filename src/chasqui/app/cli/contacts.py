@@ -5,14 +5,14 @@ from __future__ import annotations
 import click
 
 from chasqui.app import requests, results
-from chasqui.app.cli.base import Family, Invocation
+from chasqui.app.cli.base import Family, Invocation, refuse_two_answers
 from chasqui.app.private_file import NewFile, read_file
 from chasqui.base.limits import PAIRING_FILE_BYTES_MAX
 
 
 @click.group(cls=Family)
 def contact() -> None:
-    """People you have met: one offers, the other accepts and replies."""
+    """People you have met: pair, verify, list."""
 
 
 @contact.command()
@@ -22,6 +22,7 @@ def offer(call: Invocation, file: str) -> None:
     """Write an offer to FILE, for the person you want to meet."""
     from chasqui.app.screens import contacts as screen
 
+    refuse_two_answers(call, file)
     place = NewFile(file)
     try:
         _, data = call.call(requests.MakeOffer(), results.Offered)
@@ -29,10 +30,11 @@ def offer(call: Invocation, file: str) -> None:
         place.discard()
         raise
     place.write(data)
-    if file == "-":
-        return
     result = results.Offered(file)
-    call.show(result, screen.offered(result))
+    if file == "-":
+        call.tell(screen.offered(result))
+    else:
+        call.show(result, screen.offered(result))
 
 
 @contact.command()
@@ -44,6 +46,7 @@ def accept(call: Invocation, file: str, label: str | None, reply: str | None) ->
     """Accept an offer, or the reply to your own offer."""
     from chasqui.app.screens import contacts as screen
 
+    refuse_two_answers(call, reply)
     data = read_file(file, PAIRING_FILE_BYTES_MAX, what="a pairing file")
     place = NewFile(reply) if reply else None
     try:
@@ -56,7 +59,11 @@ def accept(call: Invocation, file: str, label: str | None, reply: str | None) ->
         place.write(answer)
     elif place:
         place.discard()  # a reply needs no reply
-    call.show(result, screen.paired(result, reply if answer else None))
+    text = screen.paired(result, reply if answer else None)
+    if reply == "-" and answer:
+        call.tell(text)
+    else:
+        call.show(result, text)
 
 
 @contact.command()

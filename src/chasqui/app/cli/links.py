@@ -17,7 +17,7 @@ _LATER_KINDS = ("tcp", "tor", "kiss", "rnode", "meshtastic", "sound", "qr", "rel
 
 @click.group(cls=Family)
 def link() -> None:
-    """Ways to others: a folder or stick, the local network."""
+    """Ways to others: a stick, the local network."""
 
 
 @link.group(cls=Family, later=_LATER_KINDS)
@@ -90,7 +90,7 @@ def remove(call: Invocation, id: str) -> None:
 @click.command(cls=Leaf)
 @click.pass_context
 def sync(context: click.Context) -> None:
-    """Exchange with every folder: take in what is there, leave what is held."""
+    """Exchange with every folder, there and back."""
     from chasqui.app.screens import links as screen
 
     call = context.ensure_object(Invocation)
@@ -117,7 +117,7 @@ def sync(context: click.Context) -> None:
 
 @click.group(cls=Family)
 def bundle() -> None:
-    """What carriers carry."""
+    """Look at what carriers carry."""
 
 
 @bundle.command()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import click
 
 from chasqui.app import requests, results
-from chasqui.app.cli.base import NOT_YET, Invocation, Leaf, print_json
+from chasqui.app.cli.base import NOT_YET, Invocation, Leaf, print_json, refuse_two_answers
 from chasqui.app.private_file import NewFile, read_file
 from chasqui.base.errors import UsageError
 from chasqui.base.limits import FILE_BYTES_MAX, TEXT_BYTES_MAX
@@ -23,7 +24,7 @@ from chasqui.base.limits import FILE_BYTES_MAX, TEXT_BYTES_MAX
 @click.option("--urgent", is_flag=True, help="Carriers pass it on first; they see that it is urgent.")
 @click.pass_obj
 def send(call: Invocation, group: str, text: str | None, file: str | None, voice: str | None, urgent: bool) -> None:
-    """Send TEXT or a file to a group or contact. Prints its id once it is safely kept.
+    """Send a text or a file. Prints its id once it is safely kept.
 
     TEXT - reads from stdin, which leaves nothing in the history of your shell.
     """
@@ -73,7 +74,7 @@ def _text(text: str) -> str:
 @click.option("--follow", is_flag=True, help="Go on and show what comes. Ctrl-C ends it.")
 @click.pass_obj
 def read(call: Invocation, group: str, since: int, follow: bool) -> None:
-    """Messages of a group or contact, and what is missing."""
+    """Show messages, and what is missing."""
     from chasqui.app.screens import messages as screen
 
     if not follow:
@@ -82,29 +83,26 @@ def read(call: Invocation, group: str, since: int, follow: bool) -> None:
         return
     from chasqui.app.following import follow as follow_group
 
-    first = True
-    for found in follow_group(call.home, call.passphrase, group, since):
-        if call.as_json:
-            for message in found.document()["messages"]:
-                print_json(message)
-        else:
-            text = screen.conversation(found, only_messages=not first)
-            if text:
-                call.show(found, text)
-        first = False
+    scroll = screen.Scroll()
+    with suppress(KeyboardInterrupt):  # the usual way to end it
+        for found in follow_group(call.home, call.passphrase, group, since):
+            if call.as_json:
+                for message in found.document()["messages"]:
+                    print_json(message)
+            else:
+                call.show(found, scroll.more(found))
 
 
-@click.command(cls=Leaf)
+@click.command(cls=Leaf, short_help="Take a file out of the vault.")
 @click.argument("group")
 @click.argument("id")
 @click.argument("file")
 @click.pass_obj
 def save(call: Invocation, group: str, id: str, file: str) -> None:
-    """Write a file that was sent out of the vault, to FILE (- for stdout)."""
+    """Take a file out of the vault: write it to FILE, or - for stdout."""
     from chasqui.app.screens import messages as screen
 
-    if file == "-" and call.as_json:
-        raise UsageError("With `--json`, stdout holds the answer.", todo="Name a file.")
+    refuse_two_answers(call, file)
     place = NewFile(file)
     try:
         saved, data = call.call(requests.Save(group, id), results.Saved)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chasqui.app.results import Contacts, Offered, Paired, Verified
-from chasqui.app.screens.text import safe_line, short, when
+from chasqui.app.screens.text import safe_line, short, typed, when
 
 _COMPARE = """\
 Compare these words with the other person, by voice or face to face. Only if all twelve are equal
@@ -26,7 +26,9 @@ def paired(result: Paired, reply: str | None) -> str:
     lines = [f"{name} is now a contact (key {short(result.key)}).", "", words(result.words), "", _COMPARE, ""]
     if reply:
         lines.append(f"Next: bring {safe_line(reply)} to {name}, who runs `chasqui contact accept FILE2`.")
-    lines.append(f"Equal on both sides? `chasqui contact verify {_quoted(name)}`. If not: do not use this contact.")
+    lines.append(
+        f"Equal on both sides? `chasqui contact verify {typed(result.name)}`. If not: do not use this contact."
+    )
     return "\n".join(lines)
 
 
@@ -52,7 +54,3 @@ def words(check: tuple[str, ...]) -> str:
     """The check words, numbered, four to a line."""
     cells = [f"{number:>4} {word:<9}" for number, word in enumerate(check, 1)]
     return "\n".join("".join(cells[i : i + 4]).rstrip() for i in range(0, len(cells), 4))
-
-
-def _quoted(name: str) -> str:
-    return f"'{name}'" if " " in name else name

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chasqui.app.results import Added, GroupDetails, GroupMade, Groups, Left, Removed
-from chasqui.app.screens.text import count, heading, safe_line, short, span, table, when
+from chasqui.app.screens.text import count, heading, safe_line, short, span, table, typed, when
 from chasqui.app.screens.words import GROUP_STATES, MEMBER_STATES
 
 
@@ -11,9 +11,9 @@ def created(result: GroupMade, retention_s: int) -> str:
     """`group create`"""
     name = safe_line(result.name)
     keep = f"Messages disappear after {span(retention_s)} on every device." if retention_s else ""
-    keep = keep or "Messages stay until somebody deletes the vault; `--retention 7d` would let them disappear."
+    keep = keep or "Messages stay for as long as the vault; with `--retention 7d` they would disappear after a week."
     return f"The group {name} is made ({short(result.id)}). You are alone in it, and its admin.\n{keep}\n\n" + (
-        f"Next: `chasqui group add {name} CONTACT`."
+        f"Next: `chasqui group add {typed(result.name)} CONTACT`."
     )
 
 
@@ -79,13 +79,13 @@ def added(result: Added) -> str:
         )
     return (
         f"{name} is invited to {group}. The invitation travels with the next exchange; {name} runs\n"
-        f"`chasqui group join {group}`. What is sent from now on, {name} can read; nothing from before."
+        f"`chasqui group join {typed(result.group)}`. What is sent from now on, {name} can read; nothing from before."
     )
 
 
 def joined(result: GroupMade) -> str:
     """`group join`"""
-    return f"You are in {safe_line(result.name)}. See who else is: `chasqui group show {safe_line(result.name)}`."
+    return f"You are in {safe_line(result.name)}. See who else is: `chasqui group show {typed(result.name)}`."
 
 
 def removed(result: Removed) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec import UnsetType
 
 from chasqui.app.results import Conversation, Gap, Message, Saved, Sent
-from chasqui.app.screens.text import count, heading, local, safe_line, safe_lines, short, size
+from chasqui.app.screens.text import count, heading, local, safe_line, safe_lines, short, size, typed
 from chasqui.base.limits import FILE_PART_BYTES
 
 _LARGE_BYTES = 1_000_000
@@ -37,26 +39,52 @@ def saved(result: Saved) -> str:
     )
 
 
-def conversation(found: Conversation, *, only_messages: bool = False) -> str:
+def conversation(found: Conversation) -> str:
     """`read`: day by day, with what is missing in its place."""
-    lines = [] if only_messages else _head(found)
-    gaps = list(found.gaps)
-    day = ""
-    for message in found.messages:
-        for gap in [g for g in gaps if g.author == message.author and g.last < message.seq]:
-            gaps.remove(gap)
-            lines.append(_gap(gap))
-        at = local(message.time)
-        if at.strftime("%Y-%m-%d") != day:
-            day = at.strftime("%Y-%m-%d")
-            lines.append(at.strftime("%a %Y-%m-%d"))
-        lines += _message(message, at.strftime("%H:%M"))
-    if only_messages:
-        return "\n".join(lines)
-    lines += [_gap(gap) for gap in gaps]
-    if not found.messages and not gaps:
+    lines = _head(found)
+    lines += _body(found, "", found.gaps)
+    if not found.messages and not found.gaps:
         lines.append("No messages.")
     return "\n".join(lines)
+
+
+class Scroll:
+    """`read --follow`: as `read` at first, then what is new."""
+
+    def __init__(self) -> None:
+        self._day = ""
+        self._head: list[str] | None = None
+
+    def more(self, found: Conversation) -> str:
+        """What to add to the screen; empty for nothing."""
+        lines: list[str] = []
+        head = _head(found)
+        first = self._head is None
+        if head != self._head:
+            self._head = head
+            lines += head
+        lines += _body(found, self._day, found.gaps if first else ())
+        if found.messages:
+            self._day = _day(found.messages[-1])
+        return "\n".join(lines)
+
+
+def _body(found: Conversation, day: str, gaps: Sequence[Gap]) -> list[str]:
+    lines: list[str] = []
+    left = list(gaps)
+    for message in found.messages:
+        for gap in [g for g in left if g.author == message.author and g.last < message.seq]:
+            left.remove(gap)
+            lines.append(_gap(gap))
+        if _day(message) != day:
+            day = _day(message)
+            lines.append(local(message.time).strftime("%a %Y-%m-%d"))
+        lines += _message(message, local(message.time).strftime("%H:%M"), found.name)
+    return lines + [_gap(gap) for gap in left]
+
+
+def _day(message: Message) -> str:
+    return local(message.time).strftime("%Y-%m-%d")
 
 
 def _head(found: Conversation) -> list[str]:
@@ -74,17 +102,15 @@ def _head(found: Conversation) -> list[str]:
     elif found.state == "left":
         lines.append("✗  You left this group. This is what you had received.")
     for name in found.clashes:
-        lines.append(
-            f"!  {safe_line(name)} sent two different things under one number, as a copied device does. Ask."
-        )
+        lines.append(f"!  {safe_line(name)} sent two different things under one number, as a copied device does. Ask.")
     return lines
 
 
-def _message(message: Message, clock: str) -> list[str]:
+def _message(message: Message, clock: str, group: str) -> list[str]:
     who = "you" if message.own else safe_line(message.author_name)
     lead = f"{clock}  {who}: "
     rest = " " * 7
-    body = _file(message) if message.kind == "file" else safe_lines(message.text)
+    body = _file(message, group) if message.kind == "file" else safe_lines(message.text)
     lines = [lead + body[0], *(rest + line for line in body[1:])]
     if message.state == "after removal":
         lines.append(rest + "! sent after this member was removed")
@@ -95,13 +121,13 @@ def _message(message: Message, clock: str) -> list[str]:
     return lines
 
 
-def _file(message: Message) -> list[str]:
+def _file(message: Message, group: str) -> list[str]:
     here, of = (1, 1) if isinstance(message.parts, UnsetType) else message.parts
     length = 0 if isinstance(message.size, UnsetType) else message.size
     first = f"[file] {safe_line(message.text)}, {size(length)}"
     if here < of:
         return [f"{first}: {here} of {count(of, 'part')} here, the rest is on its way"]
-    return [first, f"to keep it: chasqui save GROUP {short(message.id)} FILE"]
+    return [first, f"to keep it: chasqui save {typed(group)} {short(message.id)} FILE"]
 
 
 def _gap(gap: Gap) -> str:

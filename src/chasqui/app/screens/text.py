@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from shlex import quote
 from typing import Final
 from unicodedata import east_asian_width
 
@@ -92,3 +93,8 @@ def span(seconds: int) -> str:
         if seconds >= length and seconds % length == 0:
             return count(seconds // length, unit)
     return count(seconds, "second")
+
+
+def typed(name: str) -> str:
+    """A name as a person has to type it in a shell."""
+    return safe_line(quote(name))

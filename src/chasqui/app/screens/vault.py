@@ -43,11 +43,12 @@ def status(result: Status) -> str:
         lines.append("Groups   none yet")
     waiting = result.waiting
     own = waiting.bundles - waiting.carried
-    lines += ["", f"Contacts {count(result.contacts, 'contact')}"]
-    lines.append(f"Waiting  {count(own, 'sealed bundle')} of your groups and {waiting.carried} carried for others are")
-    lines.append("         held here and go out over every link")
+    lines += ["", f"Contacts {result.contacts or 'none yet: `chasqui contact offer FILE`'}"]
+    if waiting.bundles:
+        lines.append(f"Held     {count(own, 'sealed bundle')} of your groups, {waiting.carried} carried for others;")
+        lines.append("         every link passes on what the other side lacks")
     if waiting.invitations:
-        lines.append(f"         {count(waiting.invitations, 'invitation')}: `chasqui group list`")
+        lines.append(f"Waiting  {count(waiting.invitations, 'invitation')} for your answer: `chasqui group list`")
     return "\n".join(lines)
 
 
