@@ -7,6 +7,7 @@ lines come one after another: the story, then the watcher's, indented. Colour ad
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import textwrap
 import time
@@ -130,7 +131,7 @@ class Screen:
         self.draw()
 
     def _watcher_lines(self) -> list[str]:
-        return [line[: self._right_width] for line in (*self._right, *self.live())]
+        return [_cut(line, self._right_width) for line in (*self._right, *self.live())]
 
     def _rows(self) -> list[str]:
         right = self._watcher_lines()
@@ -156,3 +157,8 @@ class Screen:
     def _write(self, text: str) -> None:
         self._out.write(text if self._unicode else text.translate(_ASCII).encode("ascii", "replace").decode())
         self._out.flush()
+
+
+def _cut(line: str, width: int) -> str:
+    """At most so many columns of a line, without half a byte at the end."""
+    return line if len(line) <= width else re.sub(r" [0-9a-f]?$", "", line[:width])

@@ -133,9 +133,10 @@ class Stage:
         """Carries the news on the stick of one to that of the other, past the watcher's checkpoint."""
         copies = carry(self.sticks[source], self.sticks[target])
         size = sum(path.stat().st_size for path in copies)
+        files = "1 file" if len(copies) == 1 else f"{len(copies)} files"
         where = f"{self.sticks[source].name}/*.chq {self.sticks[target].name}/"
         self.screen.small(f"courier$ cp {where}")
-        self.says(f"The courier walks from {source.name} to {target.name}: {len(copies)} file(s), {size:,} bytes.")
+        self.says(f"The courier walks from {source.name} to {target.name}: {files}, {size:,} bytes.")
         self.carried_last = self.look_into(copies)
         self.watcher.files += self.carried_last
         for file in self.carried_last:

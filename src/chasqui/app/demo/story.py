@@ -47,7 +47,7 @@ def vaults(stage: Stage) -> None:
     stage.says("Ana, Ben and Dov are on one local network in town.")
     if stage.wire.way is not Way.NONE:
         stage.screen.watcher(
-            ["He sees the machines .1 (Ana's), .2 (Ben's), .3 (Dov's)", "and .9 (a stranger's, his own); no names."]
+            ["Machines: .1 Ana's, .2 Ben's, .3 Dov's; and .9,", "a stranger's who works for him. He sees no names."]
         )
     stage.show_command(stage.ana, "init", "--name", stage.ana.full_name)
     stage.show_command(stage.ana, "link", "add", "lan")
@@ -230,7 +230,7 @@ def _without_network(stage: Stage, person: Person) -> str:
     said = person.place.call(lambda: subprocess.run(probe, capture_output=True, text=True, check=False)).stderr
     if found != ["lo"] or "unreachable" not in said:
         raise StoryError(f"Caro's processes have a network: {found}, {said}")
-    return "Her machine has no network card, and whatever it calls is 'Network is unreachable'."
+    return "Her machine has no network card; whatever it dials, the answer is 'Network is unreachable'."
 
 
 def _strangers_folder(stage: Stage) -> Path:

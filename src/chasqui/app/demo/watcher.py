@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Final
 
-from chasqui.app.demo.networks import Wire
+from chasqui.app.demo.networks import Way, Wire
 from chasqui.app.demo.packets import Dissector, Kind, Sighting
 from chasqui.app.demo.sticks import SeenBundle, SeenFile
 
@@ -58,6 +58,8 @@ class Watcher:
                 sender = "" if sighting.kind in (Kind.DATAGRAM, Kind.HELLO) else sighting.source.address
                 grouped.setdefault((sighting.kind, sender), []).append(sighting)
         lines = [self._line(kind, seen) for (kind, _), seen in grouped.items()]
+        if not grouped and not own and self.wire.way is not Way.NONE:
+            lines.append(f"{'':7}nothing on the wire")
         if own:
             size = sum(sighting.size for sighting in own)
             lines.append(f"{'':7}{_count(len(own), 'packet')} of the network itself, {size:,} bytes")
