@@ -15,7 +15,17 @@ from chasqui.sealed.receipts import ReceiptEntry, decode_receipts, encode_receip
 
 numbers = st.sets(st.integers(1, 400))
 bitmaps = st.one_of(st.just(b""), st.builds(lambda a, b: a + bytes((b,)), st.binary(max_size=20), st.integers(1, 255)))
-entries = st.builds(ReceiptEntry, st.integers(0, 2**16 - 1), st.integers(0, 2**20), bitmaps)
+leaves = st.integers(0, 2**15 - 1)
+entries = st.one_of(
+    st.builds(ReceiptEntry, leaves, st.integers(0, 500), bitmaps, st.just(1)),
+    st.builds(
+        lambda leaf, n, bitmap, first: ReceiptEntry(leaf, first + n, bitmap, first),
+        leaves,
+        st.integers(0, 500),
+        bitmaps,
+        st.integers(2, 2**20),
+    ),
+)
 
 
 def ranges_of(model: set[int]) -> Ranges:
@@ -50,6 +60,12 @@ def test_what_is_accepted_is_canonical(data: bytes) -> None:
         b"\0\0\xff\xff\xff\1\1",  # object 2^24 + 1
         b"\0\0\xff\xff\xfe\1\1",  # object 2^24
         b"\0\0\xff\xff\0\xff" + b"\1" * 255,
+        b"\x80\0\0\0\1\0\0\1\0",  # a first number where it is 1
+        b"\x80\0\0\0\0\0\0\1\0",  # or 0
+        b"\x80\0\0\0\3\0\0\2\0",  # a run that ends before it begins
+        b"\x80\0\0\0\3\0\0\2\1\1",
+        b"\x80\0\0\0\3\0\0\3\0\0\0\0\0\1\0",  # a leaf twice
+        b"\x80\0\0\0",
     ],
 )
 def test_what_is_refused(data: bytes) -> None:
@@ -69,25 +85,38 @@ def test_last_is_the_last(entry: ReceiptEntry) -> None:
     assert entry.last == entry.have.last
 
 
-@given(numbers, st.integers(1, 50))
-def test_an_entry_says_what_there_is(model: set[int], floor: int) -> None:
-    """Never more than there is (above the floor), and all of it as far as a bitmap reaches."""
-    model = {n for n in model if n >= floor}
-    entry = entry_for(3, ranges_of(model), floor)
-    said = {n for first, last in entry.have.spans for n in range(first, last + 1) if n >= floor}
-    assert said == model
+@given(entries)
+def test_what_is_named_is_the_run_and_the_bits(entry: ReceiptEntry) -> None:
+    bits = {8 * at + bit for at, byte in enumerate(entry.bitmap) for bit in range(8) if byte >> bit & 1}
+    model = set(range(entry.first, entry.contiguous + 1)) | {entry.contiguous + 2 + bit for bit in bits}
+    assert entry.have == ranges_of(model)
+
+
+@given(numbers)
+def test_an_entry_says_what_there_is(model: set[int]) -> None:
+    """Never more than there is, and all of it as far as a bitmap reaches."""
+    entry = entry_for(3, ranges_of(model))
+    assert entry.have == ranges_of(model)
     assert entry.contiguous + 1 not in model
+    assert entry.first == min(model, default=1)
     assert decode_receipts(encode_receipts([entry])) == (entry,)
+
+
+def test_the_first_number_stands_there_only_where_it_is_needed() -> None:
+    assert encode_receipts([entry_for(3, Ranges(((1, 5),)))]) == bytes.fromhex("0003 000005 00")
+    assert encode_receipts([entry_for(3, Ranges(((2, 5), (7, 7))))]) == bytes.fromhex("8003 000002 000005 01 01")
 
 
 def test_far_beyond_the_bitmap_nothing_is_said() -> None:
     end = 10 + 2 + RECEIPT_BITMAP_BYTES_MAX * 8 - 1
-    inside = entry_for(0, ranges_of(set(range(1, 11)) | {end}), 1)
+    inside = entry_for(0, ranges_of(set(range(4, 11)) | {end}))
     assert inside.have.last == end
     assert len(inside.bitmap) == RECEIPT_BITMAP_BYTES_MAX
-    beyond = entry_for(0, ranges_of(set(range(1, 11)) | {end + 1}), 1)
+    beyond = entry_for(0, ranges_of(set(range(1, 11)) | {end + 1}))
     assert beyond == ReceiptEntry(0, 10, b"")
-    huge = entry_for(0, Ranges(((1, 10), (5000, SEQUENCE_MAX))), 1)
+    across = entry_for(0, Ranges(((1, 10), (end - 3, SEQUENCE_MAX))))
+    assert across.have == Ranges(((1, 10), (end - 3, end)))
+    huge = entry_for(0, Ranges(((1, 10), (5000, SEQUENCE_MAX))))
     assert huge == ReceiptEntry(0, 10, b"")
 
 
