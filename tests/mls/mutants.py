@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import copy
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -47,8 +48,41 @@ FILES = (
     "state_codec.py",
 )
 
-EXPLAINED: dict[str, str] = {}
-"""Survivors by their description, each with the reason why no test can or need tell."""
+_NARROWING = "for the type checker: what it excludes was excluded before"
+_QUICK = "a quicker way to the same answer"
+EXPLAINED: dict[str, str] = {
+    "codec.py swap pos + 2 > end": "a minimal length of two bytes is at least 64, which does not fit either",
+    "x25519.py drop operand 0 of key[31] >= 127": _QUICK,
+    "x25519.py no raise PeerError(Check.KEY_SMALL_ORDER, 'X25519 shared": "every such point is on the list before it",
+    "xwing.py no raise PeerError(Check.KEY_LENGTH, 'X-Wing public": "the X25519 half then has the wrong length",
+    "hpke.py swap length <= 32": _QUICK,
+    "hpke.py no raise PeerError(Check.AEAD_OPEN, 'shorter": "pyca refuses such a ciphertext too",
+    "tree.py swap first <": _QUICK,
+    "tree.py drop operand 0 of raw[0] == 32": _QUICK,
+    "tree.py drop operand 1 of raw[0] == 32": _QUICK,
+    "tree.py swap raw[": _QUICK,
+    "tree.py drop operand 0 of last": "some node is always set",
+    "tree.py swap last > 0": "some node is always set",
+    "tree_check.py drop operand 1 of leaf.parent_hash or": _NARROWING,
+    "tree_check.py swap d < p": "a node is not its own parent",
+    "treekem.py drop operand 2 of x < size": "whoever replaces a key of ours gives us the new one",
+    "protect.py swap generation >=": "2^32 messages of one sender in one epoch",
+    "protect.py drop operand 0 of message.membership_tag": _NARROWING,
+    "processing.py drop operand 0 of state.messages is None": "both secrets are erased together",
+    "processing.py drop operand 1 of state.messages is None": "both secrets are erased together",
+    "processing.py drop operand 1 of own_update is not None": _NARROWING,
+    "processing.py drop operand 0 of tag is None": _NARROWING,
+    "processing.py drop operand 1 of staged.external_init": _NARROWING,
+    "processing.py drop operand 0 of old is None": _NARROWING,
+    "processing.py drop operand 0 of leaf is not None and": _NARROWING,
+    "processing.py drop operand 1 of leaf is not None and": _QUICK,
+    "processing.py drop operand 0 of item.sender == own": "only our own Updates have private keys",
+    "processing.py drop operand 1 of item.sender == own": "only our own Updates have private keys",
+    "joining.py drop operand 0 of wanted is None": _NARROWING,
+    "state_codec.py swap len(data) > limits": "the checksum refuses it as well; the bound saves time",
+    "state_codec.py no raise StateError('larger": "the checksum refuses it as well; the bound saves time",
+}
+"""Survivors (file, then how the description begins), each with the reason why no test can or need tell."""
 
 _SWAPS: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Eq: ast.NotEq,
@@ -164,8 +198,14 @@ def run(names: list[str]) -> list[str]:
     return survivors
 
 
+def unexplained(survivors: list[str]) -> list[str]:
+    """Those that EXPLAINED does not know."""
+    plain = [re.sub(r"^(\S+\.py):\d+: ", r"\1 ", item) for item in survivors]
+    return [item for item in plain if not any(item.startswith(known) for known in EXPLAINED)]
+
+
 if __name__ == "__main__":
     if sys.argv[1:] == ["--judge"]:
         sys.exit(judge())
-    left = [item for item in run(sys.argv[1:] or list(FILES)) if item not in EXPLAINED]
-    sys.exit(f"{len(left)} survivors" if left else 0)
+    left = unexplained(run(sys.argv[1:] or list(FILES)))
+    sys.exit("\n".join(["unexplained survivors:", *left]) if left else 0)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from chasqui.mls import (
     Check,
+    Credential,
     Extension,
     GroupState,
     PskId,
@@ -312,6 +313,13 @@ def external_commit_that_removes_somebody_else() -> None:
 def resync_under_a_stolen_name() -> None:
     """The same credential, but not the member's signature key."""
     _external(Remove(2), resync=2, template=LeafTemplate.of(forge.world().states[2].own_leaf_node))
+
+
+@breaks(Check.EXTERNAL_REMOVE)
+def resync_with_the_key_but_under_another_name() -> None:
+    old = forge.world().states[2]
+    template = replace(LeafTemplate.of(old.own_leaf_node), credential=Credential.basic(b"another"))
+    _external(Remove(2), resync=2, template=template, seed=old.signature_private.reveal())
 
 
 @breaks(Check.LEAF_SAME_ENCRYPTION_KEY)

@@ -474,6 +474,25 @@ def test_a_member_is_removed_and_added_again_in_one_commit() -> None:
     agree(update.state, *deliver(update.message, [made.state, done.state]))
 
 
+def test_original_hashes_leave_out_whoever_came_later() -> None:
+    """The figure of RFC 7.9: the root was set from the left while the right half had a parent node already; then
+    somebody comes into the right half and is unmerged at both. Parent hashes must be taken as if he were not there."""
+    world = forge.world(7)
+    made = world.states[0].commit([], RNG, NOW)
+    newcomer, last = forge.keys("newcomer"), forge.keys("last")
+    added = made.state.commit([AddProposal(newcomer.key_package)], RNG, NOW)
+    for x in (7, 11):
+        node = added.state.tree.parent(x)
+        assert node is not None
+        assert node.unmerged_leaves == (7,)
+    assert added.welcome is not None
+    joined = join(added.welcome, newcomer)
+    agree(joined, added.state)
+    again = joined.commit([AddProposal(last.key_package)], RNG, NOW)
+    assert again.welcome is not None
+    agree(again.state, join(again.welcome, last), *deliver(again.message, [added.state]))
+
+
 def test_tree_grows_and_shrinks() -> None:
     a = forge.world(2).states[0]
     keys: list[KeyPackageKeys] = [forge.keys(f"guest {number}") for number in range(7)]

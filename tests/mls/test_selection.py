@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chasqui.mls import Extension, PskId, PskUsage, RequiredCapabilities, UpdateProposal
+from chasqui.mls import Extension, PskId, PskUsage, RequiredCapabilities, UpdateProposal, limits
 from chasqui.mls.framing import Sender, SenderType
 from chasqui.mls.pending import Pending
 from chasqui.mls.proposals import GroupContextExtensions, PreSharedKey, Proposal, ReInit, Remove
@@ -83,6 +83,11 @@ def test_keys_that_we_hold_each_once_for_ordinary_use() -> None:
     assert chosen(held(psk(b"a")), psk(b"a")) == []
     assert chosen(held(psk(b"a")), key=None) == []
     assert chosen(held(psk(b"a", PskUsage.BRANCH), psk(b"a", PskUsage.APPLICATION))) == [1]
+
+
+def test_no_more_keys_than_a_commit_may_hold() -> None:
+    many = held(*(psk(b"%d" % number) for number in range(limits.PSKS_MAX + 3)))
+    assert chosen(many) == list(range(limits.PSKS_MAX))
 
 
 def test_a_reinit_only_when_nothing_else_is_there() -> None:

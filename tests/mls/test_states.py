@@ -16,6 +16,7 @@ from chasqui.mls import (
     UpdateProposal,
     state_codec,
 )
+from chasqui.mls.proposals import Remove
 from tests.mls import forge
 from tests.mls.forge import NOW
 from tests.mls.support import Rng
@@ -84,6 +85,9 @@ def test_every_flipped_bit_and_every_truncation_is_refused(name: str) -> None:
 
 def test_foreign_states_are_refused() -> None:
     saved = forge.world().states[0].to_bytes()
+    other_version = b"mlsG\x02" + saved[5:-16]
+    with pytest.raises(StateError):
+        GroupState.from_bytes(other_version + state_codec._checksum(other_version))
     for foreign in (b"", b"mlsG\x02" + saved[5:], saved + b"\0", forge.keys("x").to_bytes(), bytes(100), saved[16:]):
         with pytest.raises(StateError):
             GroupState.from_bytes(foreign)
@@ -98,6 +102,7 @@ def test_states_put_together_wrongly_are_refused() -> None:
         replace(state, signature_private=Secret(b"short")),
         replace(state, secrets=replace(state.secrets, init=None)),
         replace(state, context=replace(state.context, suite=9)),
+        replace(state, reinit=Remove(1)),  # type: ignore[arg-type]
     )
     for made in wrong:
         body = state_codec.encode_state(made)

@@ -69,7 +69,7 @@ Body = bytes | Proposal | CommitContent
 """Application data, a proposal, or a commit."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class FramedContent:
     """What is signed. `raw` is its encoding."""
 
