@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from chasqui.app.demo.people import Person
+from chasqui.base.ids import bundle_id
 from chasqui.delivery.courier_file import CourierReader
 
 
@@ -48,3 +49,8 @@ def seen_file(path: Path, inspected: dict[str, Any]) -> SeenFile:
     bundles = CourierReader().feed(data)
     told = [SeenBundle(b["id"], b["class"], b["day"], d) for b, d in zip(inspected["bundles"], bundles, strict=True)]
     return SeenFile(path.name, data, tuple(told))
+
+
+def bundle_ids(folder: Path) -> set[str]:
+    """The ids of all bundles in the courier files of a folder."""
+    return {bundle_id(b).hex() for path in folder.glob("*.chq") for b in CourierReader().feed(path.read_bytes())}

@@ -11,8 +11,10 @@ from chasqui.app.demo.networks import Way
 from chasqui.app.demo.people import Person, StoryError
 from chasqui.app.demo.picture import draw_picture
 from chasqui.app.demo.stage import Document, Stage
+from chasqui.app.demo.sticks import bundle_ids
 
 GROUP: Final = "harvest"
+HELD: Final = "everything-held"  # a folder of a person's, to compare what devices hold
 PICTURE: Final = "the-pass-at-dawn.png"
 FIRST_TEXT: Final = "The lorries leave the mill on Thursday, not Friday. Tell nobody by telephone."
 BEN_TEXT: Final = "Understood. I open the north gate at four."
@@ -171,8 +173,9 @@ def removal(stage: Stage) -> None:
     stage.arrives(stage.ana, GROUP, BEN_AFTER_TEXT)
     stage.block()
     stage.says("Dov's device is still on, on the same network. It has been handed every bundle that Ben has:")
-    held = stage.until("Dov's device held all of Ben's bundles", lambda: _holds_as_much(stage))
-    stage.screen.shows(f"held by Ben's device: {held[0]} bundles, by Dov's: {held[1]}")
+    bens = _held(stage, stage.ben)
+    dovs = _dov_holds(stage, bens)
+    stage.screen.shows(f"Ben's device holds {len(bens)} bundles; all of them are among the {dovs} of Dov's")
     shown = stage.do(stage.dov, "group", "show", GROUP)
     stage.screen.shows(f"state: {shown['state']}")
     if shown["state"] != "removed":
@@ -200,7 +203,7 @@ def news_by_stick(stage: Stage) -> None:
     stage.do(stage.ana, "sync")
     stage.arrives(stage.ben, GROUP, CARO_AFTER_TEXT)
     _delivered_to(stage, AFTER_TEXT, stage.ben, stage.caro)
-    stage.until("Dov's device held all of Ben's bundles", lambda: _holds_as_much(stage))
+    _dov_holds(stage, {bundle.id for file in stage.carried_last for bundle in file.bundles})
     after = [m["text"] for m in stage.messages(stage.dov, GROUP)]
     if any(text in after for text in (AFTER_TEXT, BEN_AFTER_TEXT, CARO_AFTER_TEXT)):
         raise StoryError("Dov's device read what was sent after his removal.")
@@ -324,9 +327,22 @@ def _save(stage: Stage, person: Person, ident: str, fingerprint: str) -> None:
     stage.screen.shows(f"{person.name}'s copy: SHA-256 {saved[:16]}…, the same")
 
 
-def _holds_as_much(stage: Stage) -> tuple[int, int] | None:
-    ben, dov = (stage.ask(person, "status")["waiting"]["bundles"] for person in (stage.ben, stage.dov))
-    return (ben, dov) if dov >= ben > 0 else None
+def _held(stage: Stage, person: Person) -> set[str]:
+    """The ids of all bundles that somebody's device holds: it writes them into a folder of its own."""
+    folder = person.folder / HELD
+    if not folder.exists():
+        folder.mkdir()
+        stage.ask(person, "link", "add", "folder", HELD)
+    stage.ask(person, "sync")
+    return bundle_ids(folder)
+
+
+def _dov_holds(stage: Stage, wanted: set[str]) -> int:
+    """Waits until Dov's device holds all of these; how many it holds."""
+    held = stage.until(
+        "Dov's device held these bundles", lambda: held if wanted <= (held := _held(stage, stage.dov)) else None
+    )
+    return len(held)
 
 
 def _reads_nothing_new(stage: Stage, before: list[Document]) -> None:
