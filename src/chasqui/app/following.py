@@ -24,7 +24,7 @@ POLL_S: Final = 0.5
 
 
 def follow(home: Path, passphrase: Passphrase, group: str, since: int) -> Iterator[Conversation]:
-    """The conversation behind `since`, then what came since the last look, often nothing, for as long as it is asked."""
+    """The conversation behind `since`, then what came since the last look, often nothing."""
     secret: list[bytes] = []
 
     def remembered() -> bytes:
