@@ -19,7 +19,7 @@ from chasqui.app.demo.people import StoryError
 from chasqui.app.demo.screen import Screen
 from chasqui.app.demo.search import Found
 from chasqui.app.demo.stage import Stage
-from chasqui.app.demo.story import tell
+from chasqui.app.demo.story import GROUP, tell
 
 MODULE = "chasqui.app.demo"
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -118,11 +118,9 @@ def _print_ways_around(screen: Screen, stage: Stage) -> None:
     screen.wide("Kept, to look around (in a checkout say `python3 dev.py chasqui` for `chasqui`):", bold=True)
     for person in stage.members:
         home = person.folder / "vault"
-        screen.exact(
-            f"  chasqui --home {home} --passphrase-file {person.folder / 'passphrase'} read 'harvest committee'"
-        )
+        screen.exact(f"  chasqui --home {home} --passphrase-file {person.folder / 'passphrase'} read {GROUP}")
     for stick in stage.sticks.values():
-        screen.exact(f"  chasqui bundle inspect {stick}/*.chq")
+        screen.exact(f"  chasqui bundle inspect {min(stick.iterdir())}")
 
 
 @contextmanager
