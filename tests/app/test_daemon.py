@@ -17,6 +17,7 @@ import pytest
 
 from chasqui.app import endpoint, requests, results, wire
 from chasqui.app.client import DaemonClient
+from chasqui.store.passphrase import COST_USUAL
 from tests.app.people import Person, environment, go_around, pair, use_folder
 
 PORT = 40_000 + os.getpid() % 10_000
@@ -97,8 +98,10 @@ def test_a_deep_home(tmp_path: Path) -> None:
     deep.mkdir(parents=True)
     ana = Person.make(deep, "ana")
     ana.up()
-    assert ana.do("status")["daemon"]["running"] is True
-    ana.do("down")
+    try:
+        assert ana.do("status")["daemon"]["running"] is True
+    finally:
+        ana.do("down")
 
 
 def test_the_socket_is_for_this_user(person: Person) -> None:
@@ -214,24 +217,23 @@ def test_a_folder_is_looked_at_by_itself(two: tuple[Person, Person], tmp_path: P
     assert ana.fail(1, "sync")
 
 
-def test_follow_without_a_daemon(tmp_path: Path) -> None:
-    ana, ben = Person.make(tmp_path, "ana"), Person.make(tmp_path, "ben")
+def test_follow_without_a_daemon(person: Person, tmp_path: Path) -> None:
+    ben, ana = person, Person.make(tmp_path, "zoe")
     pair(ana, ben, tmp_path)
     use_folder(tmp_path / "stick", ana, ben)
     go_around(ana, ben)
-    follower = ben.start("--json", "read", "ana", "--follow")
+    follower = ben.start("--json", "read", "zoe", "--follow")
     assert follower.stdout is not None
-    sent = ana.send("ben", "slowly")
+    sent = ana.send("ana", "slowly")
     go_around(ana, ben)
     assert json.loads(follower.stdout.readline())["id"] == sent
-    pid = ben.up()  # from now on through the daemon
-    again = ana.send("ben", "and again")
+    ben.up()  # from now on through the daemon
+    again = ana.send("ana", "and again")
     ana.do("sync")
     ben.do("sync")
     assert json.loads(follower.stdout.readline())["id"] == again
     follower.send_signal(signal.SIGINT)
     follower.communicate(timeout=20)
-    os.kill(pid, signal.SIGTERM)
 
 
 def test_many_callers_share_commits(person: Person) -> None:
@@ -258,10 +260,12 @@ def test_the_daemon_says_nothing_and_dumps_nothing(person: Person) -> None:
 
 
 def test_idle_memory(person: Person) -> None:
-    usual = Person.make(person.home.parent, "usual")
+    usual = Person.make(person.home.parent, "usual", cost=COST_USUAL)
     pid = usual.up()
-    time.sleep(0.5)
-    status = Path(f"/proc/{pid}/status").read_text()
+    try:
+        time.sleep(0.5)
+        status = Path(f"/proc/{pid}/status").read_text()
+    finally:
+        usual.do("down")
     resident_kib = int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1])
-    usual.do("down")
     assert resident_kib <= 80 * 1024

@@ -6,6 +6,7 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -62,8 +63,16 @@ def secrets_of(person: Person) -> set[bytes]:
     return raw | {value.hex().encode() for value in raw} | {value.hex().upper().encode() for value in raw}
 
 
-def test_nothing_shows_anywhere(tmp_path: Path) -> None:
-    ana, ben = Person.make(tmp_path, "Anahuac"), Person.make(tmp_path, "Benedikta")
+@pytest.fixture
+def two(tmp_path: Path) -> Iterator[tuple[Person, Person]]:
+    people = Person.make(tmp_path, "Anahuac"), Person.make(tmp_path, "Benedikta")
+    yield people
+    for person in people:
+        person.run("down")
+
+
+def test_nothing_shows_anywhere(two: tuple[Person, Person], tmp_path: Path) -> None:
+    ana, ben = two
     offers, stick = tmp_path / "offers", tmp_path / "stick"
     offers.mkdir()
     pair(ana, ben, offers)
