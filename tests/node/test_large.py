@@ -72,6 +72,7 @@ def test_the_manifest_travels_before_its_parts() -> None:
     assert [message.state for message in ben.read(group).messages] == ["incomplete"]
 
 
+@pytest.mark.must("M-FIL-3")
 def test_parts_that_nothing_announces_are_bounded_and_come_back_with_their_manifest() -> None:
     ana, eve = Person("ana"), Person("eve")
     group = make_group(ana, eve)
@@ -85,6 +86,7 @@ def test_parts_that_nothing_announces_are_bounded_and_come_back_with_their_manif
     assert ana.tx().count(Space.ORPHAN) == 0
 
 
+@pytest.mark.must("M-FIL-3", "M-FIL-4")
 def test_a_part_that_cannot_belong_to_its_manifest_is_not_kept() -> None:
     ana, eve = Person("ana"), Person("eve")
     group = make_group(ana, eve)
@@ -109,6 +111,7 @@ def test_what_is_empty_has_one_empty_part() -> None:
     assert ben.do(inputs.ReadFile(group, file)) == ("empty", b"")
 
 
+@pytest.mark.must("M-FIL-2")
 def test_a_welcome_is_bounded_and_stands_in_a_contact() -> None:
     ana, eve = Person("ana"), Person("eve")
     group = make_group(ana, eve)
@@ -122,6 +125,7 @@ def test_a_welcome_is_bounded_and_stands_in_a_contact() -> None:
     assert ana.do(inputs.TakeBundles((other,))).refused == 1
 
 
+@pytest.mark.must("M-FIL-4")
 @pytest.mark.parametrize("forged", [True, False])
 def test_a_body_that_does_not_hold_is_put_together_once(forged: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     ana, eve = Person("ana"), Person("eve")
@@ -144,6 +148,7 @@ def test_a_body_that_does_not_hold_is_put_together_once(forged: bool, monkeypatc
     assert kept(ana) == 0
 
 
+@pytest.mark.must("M-FIL-4")
 def test_a_part_that_comes_after_its_file_was_erased_is_not_kept() -> None:
     ana, ben = Person("ana"), Person("ben")
     group = brief(ben, founder=ana)
@@ -182,6 +187,7 @@ def test_a_file_that_was_sent_twice_goes_with_the_later_message() -> None:
         assert kept(person) == 0
 
 
+@pytest.mark.must("M-FIL-3")
 @pytest.mark.parametrize(("retention_s", "life_s"), [(0, 173 * SECONDS_PER_DAY), (3600, 3600)])
 def test_parts_without_a_manifest_go_when_none_can_come(retention_s: int, life_s: int) -> None:
     ana, eve = Person("ana"), Person("eve")

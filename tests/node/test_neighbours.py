@@ -38,6 +38,7 @@ def hear(person: Person, session: SessionId, frame: bytes) -> list[tuple[Session
     return list(person.sent)
 
 
+@pytest.mark.must("M-FRM-3", "M-FRM-4")
 def test_a_silent_neighbour_delays_by_half_a_minute_and_no_more() -> None:
     vic, bundles = listener()
     ids = b"".join(map(short, bundles))
@@ -64,6 +65,7 @@ def test_the_timer_runs_for_who_has_not_answered() -> None:
     assert due == [vic.now_s + REQUEST_TIMEOUT_S]
 
 
+@pytest.mark.must("M-FRM-2", "M-FRM-3")
 def test_what_a_stick_brought_meanwhile_is_no_breach() -> None:
     vic, bundles = listener()
     ids = b"".join(map(short, bundles))

@@ -70,6 +70,7 @@ def relief() -> tuple[Person, Person, Person, Person, GroupId]:
 # -- what a newcomer lost ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.must("M-GAP-1", "M-REC-2", "M-REC-5")
 def test_the_first_message_to_a_newcomer_is_lost_and_keys_change() -> None:
     ana, ben, _, dora, group = relief()
     lost = said(ana, group, "do not cross the bridge")
@@ -136,6 +137,7 @@ def test_it_is_signed_for_beyond_what_a_bitmap_reaches() -> None:
 # -- lies about numbers -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.must("M-GAP-1")
 def test_a_lie_about_an_author_is_bounded_and_ends_with_his_answer() -> None:
     ana, ben, mal = Person("ana"), Person("ben"), Person("mal")
     group = make_group(ana, ben, mal)
@@ -176,6 +178,7 @@ def test_after_an_answer_the_word_of_others_still_counts() -> None:
     assert gaps(ben, group)[-1] == ("ana", gaps(ben, group)[-1][1], number)
 
 
+@pytest.mark.must("M-GAP-2")
 @pytest.mark.parametrize("kind", ["objects", "receipts"])
 def test_scattered_numbers_are_refused_before_a_record_bursts(kind: str) -> None:
     ana, ben, mal = Person("ana"), Person("ben"), Person("mal")

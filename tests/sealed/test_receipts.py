@@ -68,6 +68,7 @@ def test_what_is_accepted_is_canonical(data: bytes) -> None:
         b"\x80\0\0\0",
     ],
 )
+@pytest.mark.must("M-REC-1")
 def test_what_is_refused(data: bytes) -> None:
     with pytest.raises(PeerError):
         decode_receipts(data)

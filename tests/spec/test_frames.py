@@ -84,9 +84,9 @@ def test_what_closes_a_session_and_what_does_not() -> None:
     talk(ben, TWO, b"\xff")
     assert ben.closed == [ONE, TWO]
     ben.do(inputs.SessionOpened(SessionId(3), MTU))
-    for page in range(9):
+    for page in range(9):  # more than wait: an honest carrier may hold as many
         talk(ben, SessionId(3), b"\x90" + b"".join((page * 8000 + n).to_bytes(8, "big") for n in range(8000)))
-    assert ben.closed == [ONE, TWO, SessionId(3)]
+    assert ben.closed == [ONE, TWO]
 
 
 @pytest.mark.must("M-FRM-4")

@@ -7,7 +7,7 @@ of objects, the same on every device, and a lying clock can delay a message but 
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -76,20 +76,35 @@ def _stamp(bare: StampRecord, before: list[tuple[int, int]]) -> StampRecord:
 
 def _follows(objects: Mapping[Number, list[tuple[bytes, StampRecord]]], names: Mapping[int, bytes]) -> Needs:
     """What comes right before each number: its author's number before it that is here, and of every other author
-    the highest one here up to what it had signed for. All earlier ones come before these in turn."""
+    the highest one here up to what it had signed for. All earlier ones come before these in turn.
+
+    Nobody can have had what another said after he had signed for this very number: such words do not count.
+    """
     here: dict[bytes, list[int]] = defaultdict(list)
-    for author, seq in objects:
+    words: dict[Number, list[tuple[bytes, int]]] = {}
+    answers: dict[tuple[bytes, bytes], tuple[list[int], list[int]]] = {}  # by whom, to whom: up to which, by which
+    for (author, seq), stamps in objects.items():  # in the order of their keys
         here[author].append(seq)
+        words[author, seq] = [(names[index], last) for _, stamp in stamps for index, last in stamp.had]
+        for other, last in words[author, seq]:
+            lasts, by = answers.setdefault((author, other), ([], []))
+            if not lasts or last > lasts[-1]:
+                lasts.append(last)
+                by.append(seq)
     needs: Needs = {}
     previous: Number = (b"", 0)
-    for number, stamps in objects.items():  # in the order of their keys
-        needs[number] = {previous} if previous[0] == number[0] else set()
+    for number, said in words.items():
+        author, seq = number
+        needs[number] = {previous} if previous[0] == author else set()
         previous = number
-        for index, last in {had for _, stamp in stamps for had in stamp.had}:
-            author = names[index]
-            position = bisect_right(here[author], last)
+        for other, last in said:
+            lasts, by = answers.get((other, author), ([], []))
+            answer = bisect_left(lasts, seq)
+            if answer < len(lasts):
+                last = min(last, by[answer] - 1)
+            position = bisect_right(here[other], last)
             if position:
-                needs[number].add((author, here[author][position - 1]))
+                needs[number].add((other, here[other][position - 1]))
     return needs
 
 
