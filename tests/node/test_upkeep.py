@@ -156,6 +156,7 @@ def test_keys_that_were_passed_over_are_bounded_and_go_in_time() -> None:
     leaf = next(leaf for leaf, key in record.roster if key == ana.key(group))
     tx = ben.tx()
     _spend(tx, epoch, leaf, 60_000)
+    assert tx.count(Space.SKIPPED) == SKIPPED_KEYS_MAX
     _spend(tx, epoch, leaf, 65_000)
     assert tx.count(Space.SKIPPED) == SKIPPED_KEYS_MAX
     assert skipped_key(tx, epoch, leaf, 64_999) is not None
