@@ -465,25 +465,33 @@ def test_an_invitation_comes_from_the_contact_who_has_our_key_package() -> None:
     assert ben.do(inputs.TakeBundles((utter(ana, contact, Kind.WELCOME, body),))).new == 1
 
 
-@pytest.mark.must("M-JOI-3")
-def test_nobody_joins_where_tree_and_operations_differ() -> None:
+@pytest.mark.must("M-JOI-2", "M-JOI-3")
+@pytest.mark.parametrize("role", [Role.MEMBER, Role.ADMIN])
+def test_nobody_joins_where_tree_and_operations_differ(role: Role) -> None:
     ana, ben, dora = people("ana", "ben", "dora")
-    group, contact = make_group(ana, ben), pair(ben, dora)
-    tx = ben.tx()  # Ben is no admin, adds Dora all the same
+    group: GroupId = ana.do(inputs.CreateGroup("relief"))
+    ana.do(inputs.AddMember(group, pair(ana, ben), role))
+    meet(ana, ben)
+    ben.do(inputs.JoinGroup(group))
+    meet(ana, ben)
+    contact = pair(ben, dora)
+    ghost = mls.make_key_package(mls.CipherSuite.X25519_CHACHA, b"", ben.entropy, ben.now_s, 86_400).key_package
+    tx = ben.tx()  # Ben adds Dora, and a ghost whom no operation names
     spare = take_spare(tx, contact)
     assert spare is not None
     package = mls.read_key_package(spare)
     record, history = load_group(tx, group), history_of(tx, group)
     change = Add(tuple(history.heads), package.signature_key, package.ref, Role.MEMBER)
     added, record = issue(tx, group, record, history, change)
-    carried = carry_out(tx, group, record, (added.id,), (mls.AddProposal(spare),))
+    carried = carry_out(tx, group, record, (added.id,), (mls.AddProposal(spare), mls.AddProposal(ghost)))
     assert carried.welcome is not None
     operations = tuple(o.signed.to_whole() for o in history_of(tx, group).order)
     before = (0,) * len(carried.state.members)
     body = WelcomeBody(group, record.member, operations, carried.r, carried.first_day, before, carried.welcome)
     keep(ben, tx)
-    dora.do(inputs.TakeBundles((utter(ben, contact, Kind.WELCOME, encode(body)),)))
-    with pytest.raises(PeerError, match="do not let in"):
+    received = dora.do(inputs.TakeBundles((utter(ben, contact, Kind.WELCOME, encode(body)),)))
+    assert received.refused == (role is Role.MEMBER)  # no admin: at once
+    with pytest.raises(UserError if role is Role.MEMBER else PeerError, match="no invitation|do not let in"):
         dora.do(inputs.JoinGroup(group))
     assert dora.store.get(Space.GROUP, group) is None
 

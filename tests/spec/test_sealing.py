@@ -182,9 +182,18 @@ def test_nobody_speaks_from_another_leaf_and_the_true_message_still_opens() -> N
     before = set(ana.held())
     forgery = forge(ben, group, leaf)  # with Ana's first key of this epoch, signed by Ben
     nobody = forge(ben, group, 77)
-    state = [dict(caro.store.scan(space)) for space in EVERY_SPACE]
+    carried = (Space.BUNDLE, Space.EXPIRY, Space.FOREIGN, Space.META)
+    state = [dict(caro.store.scan(space)) for space in Space if space not in carried]
+    own = {key for key, data in caro.store.scan(Space.BUNDLE) if decode_own(data, BundleRecord).own}
+    known = dict(caro.store.scan(Space.META))
     assert caro.do(inputs.TakeBundles((forgery, nobody))).refused == 2
-    assert [dict(caro.store.scan(space)) for space in EVERY_SPACE] == state
+    assert [dict(caro.store.scan(space)) for space in Space if space not in carried] == state
+    assert {key for key, data in caro.store.scan(Space.BUNDLE) if decode_own(data, BundleRecord).own} == own
+    after = dict(caro.store.scan(Space.META))
+    assert {name for name in after if after[name] != known.get(name)} == {b"foreign bytes"}
+    # handed on as by a carrier, so that whoever made them does not learn who recognised them
+    assert {bundle_id(forgery), bundle_id(nobody)} <= {key for key, _ in caro.store.scan(Space.FOREIGN)}
+    assert {forgery, nobody} <= set(caro.held())
     ana.do(inputs.SendText(group, "true"))
     (true,) = fresh(ana, before)
     today = ana.now_s // 86_400
@@ -458,9 +467,11 @@ def test_the_upper_half_of_the_counters_is_not_used() -> None:
     assert chain is not None
     epochs.save_chain(tx, epoch, record.own_leaf, advance(chain, 2**15 - 2).chain)
     keep(ana, tx)
-    ana.do(inputs.SendText(group, "the last one"))
+    utter(ana, group, Kind.TEXT, b"the last one")
     with pytest.raises(RefusedForSafetyError):
-        ana.do(inputs.SendText(group, "one too many"))
+        utter(ana, group, Kind.TEXT, b"one too many")
+    with pytest.raises(RefusedForSafetyError):
+        ana.do(inputs.SendText(group, "not even new keys can be said any more"))
     ana.sync(ben)
     assert ben.texts(group) == ["the last one"]
 
@@ -506,8 +517,13 @@ def test_skipped_keys_and_jumps() -> None:
 @pytest.mark.must("M-KEY-7")
 def test_a_clock_before_the_first_day_of_the_epoch() -> None:
     ana, ben, group = two()
-    ben.now_s -= 3 * 86_400
     before = set(ben.held())
+    for days in (3, 2):
+        ben.now_s = ana.now_s - days * 86_400
+        with pytest.raises(RefusedForSafetyError):
+            ben.do(inputs.SendText(group, "my clock is late by days"))
+        assert set(ben.held()) == before
+    ben.now_s = ana.now_s - 86_400
     ben.do(inputs.SendText(group, "my clock is late"))
     ana.do(inputs.TakeBundles(fresh(ben, before)))
     (message,) = ana.read(group).messages
@@ -520,9 +536,19 @@ def test_old_keys_go() -> None:
     old = head(ana, group)[0]
     ana.do(inputs.AddMember(group, pair(ana, Person("caro")), Role.MEMBER))
     ana.do(inputs.SendText(group, "in the new epoch"))
+    meet(ana, ben)
     assert ana.store.get(Space.CHAIN, old + b"\0\0") is not None
+    right = ana.now_s
+    ana.now_s += 400 * 86_400
+    ana.do(inputs.Tick())  # nobody bears that clock out
+    assert ana.store.get(Space.CHAIN, old + b"\0\0") is not None
+    ana.now_s = right
     for days, there in ((172, True), (2, False)):
-        ana.now_s += days * 86_400
+        for person in (ana, ben):
+            person.now_s += days * 86_400
+        before = set(ben.held())
+        ben.do(inputs.SendText(group, "today"))
+        ana.do(inputs.TakeBundles(fresh(ben, before)))
         ana.do(inputs.Tick())
         assert (ana.store.get(Space.EPOCH, group + old) is not None) is there
         assert (ana.store.get(Space.CHAIN, old + b"\0\0") is not None) is there
