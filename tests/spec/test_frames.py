@@ -12,8 +12,8 @@ from chasqui.node.effects import Persist
 from chasqui.node.link_port import SessionId
 from chasqui.node.records import Space
 from chasqui.sealed.kinds import Kind
-from tests.node.world import Person, make_group
 from tests.node.hostile import fresh, utter
+from tests.node.world import Person, make_group
 
 ONE, TWO = SessionId(1), SessionId(2)
 MTU = 65_535

@@ -29,8 +29,8 @@ from chasqui.node.records import EpochRecord, GroupRecord, InvitationRecord, Spa
 from chasqui.node.views import list_contacts
 from chasqui.sealed.kinds import Kind
 from chasqui.sealed.object import Origin, SignedObject, parse_whole
-from tests.node.world import Person, make_group, meet, pair
 from tests.node.hostile import fresh, head, keep, mls_state, utter, utter_commit, utter_object
+from tests.node.world import Person, make_group, meet, pair
 
 
 def people(*names: str) -> list[Person]:
@@ -491,7 +491,7 @@ def test_nobody_joins_where_tree_and_operations_differ(role: Role) -> None:
     keep(ben, tx)
     received = dora.do(inputs.TakeBundles((utter(ben, contact, Kind.WELCOME, encode(body)),)))
     assert received.refused == (role is Role.MEMBER)  # no admin: at once
-    with pytest.raises(UserError if role is Role.MEMBER else PeerError, match="no invitation|do not let in"):
+    with pytest.raises(UserError if role is Role.MEMBER else PeerError, match=r"no invitation|do not let in"):
         dora.do(inputs.JoinGroup(group))
     assert dora.store.get(Space.GROUP, group) is None
 

@@ -17,8 +17,8 @@ from chasqui.mls.suite import crypto_of
 from chasqui.node import inputs
 from chasqui.node.changes import add_member, found_group
 from chasqui.node.records import ContactRecord, OwnKeyPackageRecord, Space
-from tests.node.world import Person, pair
 from tests.node.hostile import keep
+from tests.node.world import Person, pair
 
 
 def own_keys(person: Person, ref: bytes) -> mls.KeyPackageKeys:

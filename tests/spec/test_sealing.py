@@ -35,8 +35,8 @@ from chasqui.sealed.object import (
 )
 from chasqui.sealed.receipts import ReceiptEntry, decode_receipts, encode_receipts
 from chasqui.sealed.signing import verify
-from tests.node.world import Person, make_group, meet, pair
 from tests.node.hostile import fresh, head, keep, mls_state, utter
+from tests.node.world import Person, make_group, meet, pair
 
 DAY = 20_000
 GROUP = GroupId(b"g" * 16)
