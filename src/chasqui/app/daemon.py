@@ -14,6 +14,7 @@ from typing import Final
 from chasqui.app import endpoint, requests, service
 from chasqui.app.desk import Surroundings
 from chasqui.app.hardening import give_memory_back, harden
+from chasqui.app.home import patiently
 from chasqui.app.live_links import LiveLinks
 from chasqui.app.local import now_s
 from chasqui.app.node_thread import NodeThread
@@ -35,8 +36,7 @@ def run_daemon(home: Path, passphrase: bytes, ready: Ready) -> None:
     Raises as `open_vault` does, `MachineError` without a socket; then nothing was changed.
     """
     harden()
-    with open_vault(home, passphrase) as vault:
-        del passphrase
+    with patiently(lambda: open_vault(home, passphrase)) as vault:
         service.require_owner(Runner(vault.store, secrets.token_bytes, now_s))
         listener = endpoint.listen(vault.home)
         try:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from chasqui.app.client import DaemonClient
 from chasqui.app.passphrase import Passphrase
@@ -13,6 +14,9 @@ from chasqui.base.errors import VaultBusyError
 
 if TYPE_CHECKING:
     from chasqui.app.local import LocalDesk
+
+T = TypeVar("T")
+U = TypeVar("U")
 
 HOME_VARIABLE: Final = "CHASQUI_HOME"
 BUSY_WAIT_S: Final = 5.0  # another command is at work; it needs less
@@ -46,14 +50,21 @@ def reach(home: Path, passphrase: Passphrase) -> DaemonClient | LocalDesk:
     secret = passphrase()
     from chasqui.app.local import LocalDesk
 
+    # whoever has it may be a daemon on its way up
+    return patiently(lambda: LocalDesk.open(home, secret), meanwhile=lambda: DaemonClient.connect(home))
+
+
+def patiently(open_it: Callable[[], T], meanwhile: Callable[[], U | None] = lambda: None) -> T | U:
+    """What `open_it` gives, tried again for a little while as long as another command has the vault; or what
+    `meanwhile` finds between two tries. Raises `VaultBusyError` in the end."""
     until = time.monotonic() + BUSY_WAIT_S
     while True:
         try:
-            return LocalDesk.open(home, secret)
+            return open_it()
         except VaultBusyError:
             if time.monotonic() > until:
                 raise
         time.sleep(_BUSY_PAUSE_S)
-        client = DaemonClient.connect(home)  # it may have been a daemon on its way up
-        if client is not None:
-            return client
+        found = meanwhile()
+        if found is not None:
+            return found
