@@ -175,7 +175,11 @@ def test_a_restored_copy_finds_out_and_sends_nothing() -> None:
     assert ana.show(group).state == "stale"
     with pytest.raises(RefusedForSafetyError):
         ana.do(inputs.SendText(group, "with the same key"))
+    sealed = set(ana.held())
     ana.do(inputs.Flush())
+    ana.do(inputs.LeaveGroup(group))
+    assert set(ana.held()) == sealed
+    assert ana.show(group).state == "left"
 
 
 def test_a_clock_that_jumps_ahead_for_a_moment_erases_no_key() -> None:

@@ -44,6 +44,12 @@ def say(
         raise UserError("This does not fit into one bundle.", todo="Send it as a file.")
     if record.out:
         raise UserError("You are not in this group any more.", safety="Nothing was sent.")
+    if record.stale_s:
+        raise RefusedForSafetyError(
+            "This vault is an older copy of itself: it was restored or cloned, and has sent more than it knows.",
+            safety="Keys would be used twice, so nothing was sent.",
+            todo="Use the newer copy. If it is lost, leave the group and let an admin invite you again.",
+        )
     head, epoch = head_of(tx, group, record)
     chain = load_chain(tx, head, epoch.own_leaf)
     if chain is None or chain.counter >= COUNTER_RENEW or record.seq >= SEQUENCE_MAX:

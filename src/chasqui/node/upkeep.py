@@ -11,7 +11,7 @@ from chasqui.base.errors import ChasquiError
 from chasqui.base.ids import GroupId
 from chasqui.base.limits import BUNDLE_AGE_DAYS_MAX, KEY_PACKAGE_LIFETIME_S, SECONDS_PER_DAY
 from chasqui.base.schema import decode_own
-from chasqui.node.changes import carry_out_due
+from chasqui.node.changes import carry_out_due, renew_if_worn
 from chasqui.node.effects import Notice
 from chasqui.node.epochs import erase_expired, head_of, trusted_day
 from chasqui.node.groups import is_clean, load_group
@@ -19,6 +19,7 @@ from chasqui.node.holding import drop_expired
 from chasqui.node.keys import u64
 from chasqui.node.large import erase_large, sweep_large
 from chasqui.node.outbox import say
+from chasqui.node.receipting import due_entries
 from chasqui.node.records import InvitationRecord, MessageRecord, OwnKeyPackageRecord, Space
 from chasqui.node.skipped import erase_outdated
 from chasqui.node.transaction import Transaction
@@ -26,6 +27,7 @@ from chasqui.sealed.kinds import Kind
 
 _SWEPT = b"swept"
 _TRAVEL_S = (BUNDLE_AGE_DAYS_MAX + 1) * SECONDS_PER_DAY  # what was sent longer ago comes no more
+_RECEIPTS_AT_ONCE = 4  # 128 members with their widest bitmaps need three of the largest bundles
 SWEEP_EVERY_S = 3600  # retention is told to the hour; lifetimes to the day
 
 
@@ -103,13 +105,19 @@ def _apart(tx: Transaction, group: GroupId | None, work: Callable[..., object], 
 
 
 def _send_receipt(tx: Transaction, group: GroupId) -> None:
-    """A group that waits for a removal waits with its receipts."""
+    """Signs for all that came, in as many objects as it takes. A group that waits for a removal waits with its
+    receipts."""
     record = load_group(tx, group)
-    if not record.out and record.head:
-        if not is_clean(tx, group, head_of(tx, group, record)[1]):
-            tx.put(Space.DUE, group, u64(tx.now_s + SECONDS_PER_DAY))
-            return
-        say(tx, group, record, Kind.RECEIPT, b"")
+    if record.out or not record.head or record.stale_s:
+        tx.erase(Space.DUE, group)
+        return
+    if not is_clean(tx, group, head_of(tx, group, record)[1]):
+        tx.put(Space.DUE, group, u64(tx.now_s + SECONDS_PER_DAY))
+        return
+    record = renew_if_worn(tx, group)
+    for _ in range(_RECEIPTS_AT_ONCE):
+        if due_entries(tx, group, record, head_of(tx, group, record)[1]):
+            _, record = say(tx, group, record, Kind.RECEIPT, b"")
     tx.erase(Space.DUE, group)
 
 
