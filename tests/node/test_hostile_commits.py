@@ -38,6 +38,7 @@ def refused_by(person: Person, bundle: bytes, group: GroupId) -> bool:
     return head(person, group)[0] == before
 
 
+@pytest.mark.must("M-COM-9")
 def test_a_path_cannot_change_who_a_member_is() -> None:
     """Else a removal would name a key that sits at no leaf any more, and be carried out by nothing."""
     ana, ben, mal, group = three()
@@ -50,6 +51,7 @@ def test_a_path_cannot_change_who_a_member_is() -> None:
     assert refused_by(ben, bundle, group)
 
 
+@pytest.mark.must("M-COM-9")
 def test_a_path_cannot_change_a_member_s_name() -> None:
     ana, _, mal, group = three()
     state = mls_state(mal, group)
@@ -61,6 +63,7 @@ def test_a_path_cannot_change_a_member_s_name() -> None:
     assert refused_by(ana, utter_commit(mal, group, commit.message), group)
 
 
+@pytest.mark.must("M-COM-8")
 @pytest.mark.parametrize("kind", ["reinit", "extensions"])
 def test_a_commit_cannot_do_what_no_operation_asks_for(kind: str) -> None:
     ana, _, mal, group = three()
@@ -75,12 +78,14 @@ def test_a_commit_cannot_do_what_no_operation_asks_for(kind: str) -> None:
     ana.do(inputs.RemoveMember(group, mal.key(group)))
 
 
+@pytest.mark.must("M-COM-8")
 def test_a_proposal_in_the_place_of_a_commit_is_refused() -> None:
     ana, _, mal, group = three()
     proposed = mls_state(mal, group).propose(mls.UpdateProposal(), mal.entropy, mal.now_s)
     assert refused_by(ana, utter_commit(mal, group, proposed.message), group)
 
 
+@pytest.mark.must("M-COM-10")
 @pytest.mark.parametrize("days", [-1, 1, 400, 2**24 - 1 - day_of(1_800_000_000)])
 def test_an_epoch_begins_on_the_day_of_its_commit(days: int) -> None:
     ana, _, mal, group = three()
@@ -89,6 +94,7 @@ def test_an_epoch_begins_on_the_day_of_its_commit(days: int) -> None:
     assert refused_by(ana, utter(mal, group, Kind.COMMIT, encode(body)), group)
 
 
+@pytest.mark.must("M-COM-11")
 def test_an_old_addition_brings_nobody_back() -> None:
     ana, ben, mal, group = three()
     xav = Person("xav")
@@ -96,9 +102,7 @@ def test_an_old_addition_brings_nobody_back() -> None:
     spares = {ref: spare.key_package for ref, spare in ana.tx().load_prefix(Space.SPARE, contact, SpareRecord)}
     ana.do(inputs.AddMember(group, contact, Role.MEMBER))
     addition = next(
-        operation
-        for operation in reversed(history_of(ana.tx(), group).order)
-        if isinstance(operation.change, Add)
+        operation for operation in reversed(history_of(ana.tx(), group).order) if isinstance(operation.change, Add)
     )
     meet(ana, ben, mal, xav)
     xav.do(inputs.JoinGroup(group))
@@ -131,6 +135,7 @@ def test_a_bundle_that_trips_us_costs_only_itself(monkeypatch: pytest.MonkeyPatc
     assert "trouble" in {notice.what for notice in ben.notices}
 
 
+@pytest.mark.must("M-EPO-2")
 def test_two_admins_who_remove_each_other_are_both_out_and_the_others_go_on() -> None:
     ana, ben, caro = Person("ana"), Person("ben"), Person("caro")
     group = ana.do(inputs.CreateGroup("relief"))
@@ -149,6 +154,7 @@ def test_two_admins_who_remove_each_other_are_both_out_and_the_others_go_on() ->
     assert [m.role for m in caro.show(group).members if m.state != "removed"] == ["admin"]
 
 
+@pytest.mark.must("M-COM-13")
 def test_who_is_stranded_on_another_branch_carries_out_the_removal_before_he_sends() -> None:
     """Mal's empty commit reaches Ben before Ana's removal of Mal: Ana's commit can never reach Ben's branch."""
     ana, ben, mal, group = three()
@@ -162,6 +168,7 @@ def test_who_is_stranded_on_another_branch_carries_out_the_removal_before_he_sen
     assert mal.key(group) not in {key for _, key in head(ben, group)[1].roster}
 
 
+@pytest.mark.must("M-KEY-10")
 def test_a_restored_copy_finds_out_and_sends_nothing() -> None:
     ana, ben = Person("ana"), Person("ben")
     group = make_group(ana, ben)
@@ -182,6 +189,7 @@ def test_a_restored_copy_finds_out_and_sends_nothing() -> None:
     assert ana.show(group).state == "left"
 
 
+@pytest.mark.must("M-KEY-8")
 def test_a_clock_that_jumps_ahead_for_a_moment_erases_no_key() -> None:
     ana, ben = Person("ana"), Person("ben")
     group = make_group(ana, ben)
@@ -195,6 +203,7 @@ def test_a_clock_that_jumps_ahead_for_a_moment_erases_no_key() -> None:
     assert sorted(ben.texts(group)) == sorted(ana.texts(group)) == ["answer", "hello"]
 
 
+@pytest.mark.must("M-KEY-9")
 def test_worn_keys_are_renewed_before_the_next_message() -> None:
     ana, ben = Person("ana"), Person("ben")
     group = make_group(ana, ben)
@@ -208,6 +217,7 @@ def test_worn_keys_are_renewed_before_the_next_message() -> None:
     assert head(ana, group)[0] != epoch_id
 
 
+@pytest.mark.must("M-JOI-5")
 def test_one_who_was_removed_can_be_invited_again_with_new_keys() -> None:
     ana, ben = Person("ana"), Person("ben")
     contact = pair(ana, ben)

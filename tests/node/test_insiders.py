@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from chasqui import mls
 from chasqui.base.ids import GroupId, MemberKey
 from chasqui.groups.operation import Add, Remove, Role
@@ -20,6 +22,7 @@ def tree(person: Person, group: GroupId) -> set[bytes]:
     return {key for _, key in head_of(tx, group, load_group(tx, group))[1].roster}
 
 
+@pytest.mark.must("M-GRP-4", "M-GRP-5")
 def test_operations_without_a_right_neither_enter_the_set_nor_crowd_out_a_removal() -> None:
     ana, ben, eve = Person("ana"), Person("ben"), Person("eve")
     group = make_group(ana, eve)
@@ -44,6 +47,7 @@ def test_operations_without_a_right_neither_enter_the_set_nor_crowd_out_a_remova
     assert eve.key(group) not in tree(ana, group)
 
 
+@pytest.mark.must("M-COM-1", "M-GRP-3")
 def test_a_contact_never_grows_whatever_its_founder_signs() -> None:
     ana, ben = Person("ana"), Person("ben")
     contact = pair(ana, ben)
@@ -62,6 +66,7 @@ def test_a_contact_never_grows_whatever_its_founder_signs() -> None:
     assert not list(ana.tx().scan_prefix(Space.HELD, contact))
 
 
+@pytest.mark.must("M-COM-1")
 def test_a_commit_that_uses_another_key_package_than_its_operation_is_refused() -> None:
     ana, ben = Person("ana"), Person("ben")
     group = make_group(ana, ben)
@@ -80,6 +85,7 @@ def test_a_commit_that_uses_another_key_package_than_its_operation_is_refused() 
     assert tree(ben, group) == before
 
 
+@pytest.mark.must("M-COM-1")
 def test_a_commit_without_its_operation_changes_nobody() -> None:
     ana, ben, caro = Person("ana"), Person("ben"), Person("caro")
     group = make_group(ana, ben, caro)
@@ -95,6 +101,7 @@ def test_a_commit_without_its_operation_changes_nobody() -> None:
     assert ben.show(group).state == "current"
 
 
+@pytest.mark.must("M-GRP-5")
 def test_a_member_without_rights_cannot_remove() -> None:
     ana, ben, eve = Person("ana"), Person("ben"), Person("eve")
     group = make_group(ana, ben, eve)

@@ -19,13 +19,15 @@ from chasqui.groups.bodies import ManifestBody, PartBody, WelcomeBody, read_mani
 from chasqui.groups.history import arrange
 from chasqui.groups.membership import members
 from chasqui.groups.operation import Add, Genesis, Operation, Remove, Role, encode_change, group_id_of, read_operation
+from chasqui.mls.extensions import own_capabilities
+from chasqui.mls.leaf import LeafTemplate
 from chasqui.node import inputs
 from chasqui.node.changes import add_member, carry_out, issue
 from chasqui.node.effects import Persist
 from chasqui.node.groups import history_of, load_group
 from chasqui.node.inbox import Received
 from chasqui.node.pairing import take_spare
-from chasqui.node.records import EpochRecord, GroupRecord, InvitationRecord, Space
+from chasqui.node.records import CommitRecord, EpochRecord, GroupRecord, InvitationRecord, Space
 from chasqui.node.views import list_contacts
 from chasqui.sealed.kinds import Kind
 from chasqui.sealed.object import Origin, SignedObject, parse_whole
@@ -351,6 +353,55 @@ def test_a_sibling_is_noticed_kept_sealed_and_not_applied() -> None:
     assert set(sibling) & set(ana.held())
     ana.restart()
     assert ana.show(group).state == "fork-pending"
+
+
+@pytest.mark.must("M-COM-7", "M-COM-12")
+def test_of_one_committer_and_parent_two_commits_are_kept() -> None:
+    ana, ben, caro = people("ana", "ben", "caro")
+    group = make_group(ana, ben, caro)
+    states = [mls_state(ben, group).commit((), ben.entropy, ben.now_s, path=True).message for _ in range(4)]
+    bundles = tuple(utter_commit(ben, group, message) for message in states)
+    received = ana.do(inputs.TakeBundles(bundles))
+    assert (received.new, received.refused) == (2, 2)
+    assert len(list(ana.tx().load_prefix(Space.COMMIT, group, CommitRecord))) == 2 + 2  # two additions before
+    assert ana.show(group).state == "fork-pending"
+
+
+@pytest.mark.must("M-COM-7")
+def test_what_has_not_the_form_of_a_commit_raises_no_alarm() -> None:
+    ana, ben, caro = people("ana", "ben", "caro")
+    group = make_group(ana, ben, caro)
+    foreign = mls_state(ben, pair(ben, Person("eve"))).commit((), ben.entropy, ben.now_s, path=True).message
+    other = mls_state(caro, group).commit((), caro.entropy, caro.now_s, path=True).message
+    proposal = mls_state(ben, group).propose(mls.UpdateProposal(), ben.entropy, ben.now_s).message
+    bundles = tuple(utter_commit(ben, group, message) for message in (b"junk", foreign, other, proposal))
+    contact = pair(ana, Person("dora"))
+    ana.do(inputs.AddMember(group, contact, Role.MEMBER))  # the parent of all these has a child now
+    assert ana.do(inputs.TakeBundles(bundles)).refused == 4
+    assert ana.show(group).state == "current"
+
+
+@pytest.mark.must("M-COM-3")
+def test_few_commits_of_one_member_wait() -> None:
+    ana, ben, caro = people("ana", "ben", "caro")
+    group = make_group(ana, ben, caro)
+    bundles = tuple(utter_commit(ben, group, b"never read", (bytes((n,)) * 16,)) for n in range(18))
+    received = ana.do(inputs.TakeBundles(bundles))
+    assert (received.new, received.refused) == (16, 2)
+    assert len(list(ana.tx().scan_prefix(Space.HELD, group))) == 16
+
+
+@pytest.mark.must("M-COM-9")
+def test_nobody_puts_a_large_leaf_into_the_tree() -> None:
+    ana, ben, caro = people("ana", "ben", "caro")
+    group = make_group(ana, ben, caro)
+    for size, taken in ((1100, 0), (600, 1)):
+        state = mls_state(ben, group)
+        template = LeafTemplate(
+            mls.Credential.basic(b"ben"), own_capabilities((0xF000,)), (mls.Extension(0xF000, bytes(size)),)
+        )
+        message = state.commit((), ben.entropy, ben.now_s, path=True, leaf=template).message
+        assert ana.do(inputs.TakeBundles((utter_commit(ben, group, message),))).new == taken
 
 
 # -- epochs -------------------------------------------------------------------------------------------------
