@@ -176,6 +176,11 @@ def key_package_expired() -> None:
 
 
 @breaks(Check.LEAF_LIFETIME)
+def key_package_that_ends_before_it_begins() -> None:
+    read_key_package(forge.key_package(lifetime=Lifetime(NOW + 60, NOW + 1)), NOW)
+
+
+@breaks(Check.LEAF_LIFETIME)
 def key_package_of_the_future() -> None:
     read_key_package(forge.key_package(), NOW - limits.CLOCK_SKEW_S - 1)
 

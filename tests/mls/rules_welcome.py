@@ -26,7 +26,7 @@ from chasqui.mls.codec import Reader, u32, vl, vl_join
 from chasqui.mls.framing import WireFormat, read_message, wrap
 from chasqui.mls.parent import ParentNode, decode_parent, parent_hash
 from chasqui.mls.psk import PreSharedKeyId
-from chasqui.mls.tree import Tree, TreeDraft
+from chasqui.mls.tree import Tree, TreeDraft, read_tree
 from chasqui.mls.update_path import HpkeCiphertext
 from chasqui.mls.welcome import Welcome
 from tests.mls import forge
@@ -262,6 +262,11 @@ def tree_without_end() -> None:
     _join_with_encoded(vl(bytes(2 * limits.LEAVES_MAX) + b"\1"))
 
 
+@breaks(Check.TREE_TOO_LARGE)
+def tree_of_too_many_bytes() -> None:
+    read_tree(forge.world().crypto, Reader(vl(bytes(limits.TREE_BYTES_MAX + 1))))
+
+
 @breaks(Check.UNMERGED_ORDER)
 def unmerged_leaves_out_of_order() -> None:
     decode_parent(vl(bytes(32)) + vl(b"") + vl(u32(2) + u32(1)))
@@ -451,6 +456,16 @@ def reinit_with_other_parameters() -> None:
     assert made.welcome is not None
     assert b.reinit is not None
     join(made.welcome, keys, parent=replace(b, reinit=replace(b.reinit, group_id=b"elsewhere")))
+
+
+@breaks(Check.WELCOME_REINIT)
+def reinit_to_a_version_that_the_new_group_has_not() -> None:
+    a, b = _closed()
+    keys = forge.keys("member 1", suite=3)
+    made = reinitialise(a, forge.keys("member 0", suite=3), [keys.key_package], Rng(2), NOW)
+    assert made.welcome is not None
+    assert b.reinit is not None
+    join(made.welcome, keys, parent=replace(b, reinit=replace(b.reinit, version=2)))
 
 
 @breaks(Check.WELCOME_BRANCH)

@@ -105,11 +105,12 @@ def test_as_many_keys_and_proposals_as_the_limits_allow() -> None:
 
 
 def test_cached_proposals_up_to_the_limit_and_each_once() -> None:
-    a, b, *_ = forge.world().states
+    a, b, c, _ = forge.world().states
     state: GroupState | None = b
-    for number in range(limits.PROPOSALS_CACHED_MAX):
+    for number in range(limits.PROPOSALS_CACHED_MAX):  # two senders, each with the half that is his share
         assert state is not None
-        message = a.propose(RemoveProposal(2), Rng(number), NOW, authenticated_data=b"%d" % number).message
+        sender = (a, c)[number % limits.PROPOSALS_SENDER_SHARE]
+        message = sender.propose(RemoveProposal(3), Rng(number), NOW, authenticated_data=b"%d" % number).message
         state = state.process(message).state
     assert state is not None
     again = state.process(message).state

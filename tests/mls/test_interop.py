@@ -175,11 +175,15 @@ def run(histories: list[History], seed: int, size_max: int, steps: int) -> Matri
     return history.matrix
 
 
-def test_each_operation_with_every_partner(histories: list[History]) -> None:
+Record = Callable[[str, object], None]
+"""pytest's record_property; `conftest.py` prints what is recorded under this name."""
+
+
+def test_each_operation_with_every_partner(histories: list[History], record_property: Record) -> None:
     matrix: Matrix = Counter()
     for seed in range(3):
         matrix += run(histories, seed, 10, 60)
-    print("\n" + table(matrix))
+    record_property("interoperability matrix", table(matrix))
     ours_to_them = {(operation, receiver) for operation, by, receiver in matrix if by == "chasqui"}
     for operation in ("add", "welcome", "update", "remove", "external", "message", "past epoch"):
         for partner in ("agentvault", "rine"):
@@ -352,5 +356,5 @@ def test_x_wing_with_rine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize("seed", range(10, 16))
-def test_long_histories(histories: list[History], seed: int) -> None:
-    print("\n" + table(run(histories, seed, 64, 300)))
+def test_long_histories(histories: list[History], seed: int, record_property: Record) -> None:
+    record_property("interoperability matrix", table(run(histories, seed, 64, 300)))

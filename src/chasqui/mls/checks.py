@@ -95,7 +95,7 @@ class Check(Enum):
     EXTERNAL_BY_REFERENCE = (519, "RFC 12.4.3.2", "an external commit refers to a proposal")
     EXTERNAL_REMOVE = (520, "RFC 12.2", "an external commit removes somebody else: credential or key differ")
     EXTERNAL_PROPOSAL_TYPE = (521, "RFC 12.1.8", "an external sender may not send this proposal")
-    TOO_MANY_PROPOSALS = (523, "beyond", "more proposals than limits.py allows")
+    TOO_MANY_PROPOSALS = (523, "beyond", "more proposals, or bytes of them, than limits.py allows")
     EXTENSION_MALFORMED = (524, "RFC 13.4", "a known extension does not decode")
     GROUP_CLOSED = (525, "RFC 12.4.2", "the group was closed by a ReInit")
     EXTERNAL_DISABLED = (526, "RFC 12.4.3.2", "this state takes no external commits")
@@ -115,7 +115,7 @@ class Check(Enum):
     UNMERGED_ORDER = (612, "RFC 7.1", "unmerged_leaves is not strictly increasing")
     UNMERGED_LEAF = (613, "RFC 12.4.3.1", "an unmerged leaf is blank or no descendant of its node")
     UNMERGED_PATH = (614, "RFC 12.4.3.1", "a node between lacks the unmerged leaf")
-    TREE_TOO_LARGE = (615, "beyond", "the tree has more leaves than limits.py allows")
+    TREE_TOO_LARGE = (615, "beyond", "the tree has more leaves or bytes than limits.py allows")
     EPOCH_EXHAUSTED = (616, "beyond", "the epoch number cannot grow")
 
     # 7xx: welcome and group info

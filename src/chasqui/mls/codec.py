@@ -15,10 +15,24 @@ from chasqui.mls.limits import FIELD_BYTES_MAX
 
 T = TypeVar("T")
 
-u8 = struct.Struct(">B").pack
-u16 = struct.Struct(">H").pack
-u32 = struct.Struct(">I").pack
-u64 = struct.Struct(">Q").pack
+
+
+def _packer(form: str) -> Callable[[int], bytes]:
+    pack = struct.Struct(form).pack
+
+    def encode(value: int) -> bytes:
+        try:
+            return pack(value)
+        except struct.error as error:
+            raise UsageError("a number does not fit its field") from error
+
+    return encode
+
+
+u8 = _packer(">B")
+u16 = _packer(">H")
+u32 = _packer(">I")
+u64 = _packer(">Q")
 
 _U16 = struct.Struct(">H").unpack_from
 _U32 = struct.Struct(">I").unpack_from

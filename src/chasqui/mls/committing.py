@@ -23,7 +23,7 @@ from chasqui.mls.framing import (
 )
 from chasqui.mls.key_package import KeyPackage
 from chasqui.mls.leaf import LeafSource, LeafTemplate, sign_leaf
-from chasqui.mls.pending import Pending
+from chasqui.mls.pending import Pending, check_room
 from chasqui.mls.proposals import CommitContent, Proposal, ProposalOrRef, ProposalRef, Update
 from chasqui.mls.protect import sign_content, to_private, to_public
 from chasqui.mls.psk import PreSharedKeyId, PskLookup, PskUsage, look_up, no_psks, psk_secret
@@ -32,7 +32,7 @@ from chasqui.mls.results import Commit, Member, Proposed
 from chasqui.mls.secret import Secret
 from chasqui.mls.selection import select
 from chasqui.mls.staging import Listed, Staged, check_new_leaf, check_proposal, stage
-from chasqui.mls.suite import Crypto, Entropy
+from chasqui.mls.suite import Crypto, Entropy, fresh
 from chasqui.mls.transition import Advanced, advance, provisional_context
 from chasqui.mls.tree_check import check_credentials, check_unique_keys
 from chasqui.mls.treekem import MadePath, make_path, surviving_keys
@@ -205,6 +205,7 @@ def _make_path(
                 state.crypto, state.own_leaf_node, made.path.leaf, LeafSource.COMMIT, state.group_id, state.own_leaf
             )
             made.path.leaf.check_group(staged.extensions)
+            staged.draft.check_size()
             check_unique_keys(staged.draft)
             check_credentials(staged.draft)
         except PeerError as error:
@@ -311,6 +312,7 @@ def make_proposal(
         leaf_private, signature_private, proposal = _own_update(state, request, entropy)
     try:
         check_proposal(crypto, state.tree, state.group_id, Listed(proposal, own), now)
+        check_room(state.pending, Pending(b"", own, proposal))
     except PeerError as error:
         if error.check.number in _OF_KEY_PACKAGES:
             raise
@@ -330,7 +332,7 @@ def _own_update(
     crypto = state.crypto
     options = CommitOptions(signature_private=request.signature_private)
     seed, signature_key = _new_signature(state, options)
-    private, public = crypto.kem.derive_key_pair(entropy(32))
+    private, public = crypto.kem.derive_key_pair(fresh(entropy, 32))
     leaf = sign_leaf(
         crypto,
         LeafTemplate.of(state.own_leaf_node),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
-
 from chasqui.mls.checks import Check
 
 
@@ -35,14 +33,3 @@ class UsageError(MlsError):
     def __init__(self, text: str, check: Check | None = None) -> None:
         self.check = check
         super().__init__(text)
-
-
-def refuse(check: Check, detail: str = "") -> NoReturn:
-    """Raises PeerError; reads better than `raise` inside expressions of one line."""
-    raise PeerError(check, detail)
-
-
-def require(condition: object, check: Check, detail: str = "") -> None:
-    """Raises PeerError(check) unless the condition is truthy."""
-    if not condition:
-        raise PeerError(check, detail)

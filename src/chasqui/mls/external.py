@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from chasqui.mls import limits
+from chasqui.mls import ed25519, limits
 from chasqui.mls.checks import Check
 from chasqui.mls.codec import Reader, decode_all
 from chasqui.mls.errors import PeerError, UsageError
@@ -32,7 +32,7 @@ from chasqui.mls.psk import PreSharedKeyId, PskId, PskLookup, look_up, no_psks, 
 from chasqui.mls.requests import AddProposal, ProposalRequest, to_wire
 from chasqui.mls.results import Commit, Member
 from chasqui.mls.staging import Listed, stage
-from chasqui.mls.suite import Crypto, Entropy, crypto_of, fresh
+from chasqui.mls.suite import Crypto, Entropy, crypto_of, fresh, own_crypto
 from chasqui.mls.transition import advance, provisional_context
 from chasqui.mls.tree_check import check_credentials, check_unique_keys
 from chasqui.mls.treekem import make_path
@@ -103,6 +103,7 @@ def join_external(
     )
     try:
         made.path.leaf.check_group(extensions)
+        staged.draft.check_size()
         check_unique_keys(staged.draft)
         check_credentials(staged.draft)
     except PeerError as error:
@@ -179,7 +180,9 @@ def propose_as_external_sender(
 
     Raises UsageError for a type that only members may propose.
     """
-    crypto = crypto_of(suite)
+    crypto = own_crypto(suite)
+    if len(signature_private) != ed25519.SEED_BYTES or ed25519.public_key(signature_private) != signature_key:
+        raise UsageError("signature_private is a seed of 32 bytes, signature_key its public key")
     proposal = to_wire(crypto, request, entropy)
     if proposal is None:  # an Update; all other requests may come from outside
         raise UsageError("an external sender may not propose this", Check.EXTERNAL_PROPOSAL_TYPE)
@@ -191,8 +194,11 @@ def propose_as_external_sender(
 
 def propose_own_add(group_id: bytes, epoch: int, keys: KeyPackageKeys, entropy: Entropy) -> bytes:
     """An MLSMessage in which the owner of a key package asks to be added. Members decide by committing it or not."""
-    key_package = decode_all(keys.key_package, read_key_package_form)
-    crypto = crypto_of(key_package.suite_number)
+    try:
+        key_package = decode_all(keys.key_package, read_key_package_form)
+        crypto = own_crypto(key_package.suite_number)
+    except PeerError as error:
+        raise UsageError("damaged key package keys") from error
     proposal = to_wire(crypto, AddProposal(keys.key_package), entropy)
     assert proposal is not None  # noqa: S101
     content = frame(group_id, epoch, Sender(SenderType.NEW_MEMBER_PROPOSAL), b"", proposal)

@@ -8,7 +8,7 @@ from enum import IntEnum
 from chasqui.mls import labels, limits
 from chasqui.mls.checks import Check
 from chasqui.mls.codec import Reader, u8, u16, u32, u64, vl
-from chasqui.mls.errors import PeerError
+from chasqui.mls.errors import PeerError, UsageError
 from chasqui.mls.extensions import VERSION_MLS10
 from chasqui.mls.key_package import KeyPackage, read_key_package_form
 from chasqui.mls.proposals import CommitContent, Proposal, read_commit, read_proposal
@@ -259,5 +259,7 @@ def read_message(data: bytes) -> Message:
 
 
 def wrap(wire_format: WireFormat, encoded: bytes) -> bytes:
-    """An MLSMessage around an encoded content."""
+    """An MLSMessage around an encoded content. Raises UsageError when it is larger than any peer of ours accepts."""
+    if len(encoded) + 4 > limits.MESSAGE_BYTES_MAX:
+        raise UsageError(f"a message of {len(encoded)} bytes is larger than limits.py allows", Check.TOO_LARGE)
     return u16(VERSION_MLS10) + u16(wire_format) + encoded

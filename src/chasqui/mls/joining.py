@@ -10,7 +10,7 @@ from chasqui.mls import labels, tree_math
 from chasqui.mls.checks import Check
 from chasqui.mls.codec import decode_all
 from chasqui.mls.errors import PeerError, UsageError
-from chasqui.mls.extensions import ExtensionType, check_group_extensions
+from chasqui.mls.extensions import VERSION_MLS10, ExtensionType, check_group_extensions
 from chasqui.mls.framing import read_message
 from chasqui.mls.group import GroupState, epoch_state
 from chasqui.mls.key_package import KeyPackage, KeyPackageKeys, read_key_package_form
@@ -180,6 +180,7 @@ def _check_special(
         wanted = parent.reinit
         if (
             wanted is None
+            or wanted.version != VERSION_MLS10  # a group context is always of this version
             or (wanted.group_id, wanted.suite, wanted.extensions)
             != (context.group_id, context.suite, context.extensions)
             or not old_identities <= new_identities

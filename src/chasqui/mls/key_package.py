@@ -219,6 +219,9 @@ def make_key_package(
         capabilities = own_capabilities(sorted(listed - DEFAULT_EXTENSIONS), grease=noise)
     if noise is not None:
         package_extensions.append(Extension(capabilities.credentials[-1], fresh(entropy, 4)))
+    identity_bytes = len((credential or Credential.basic(identity)).encode())
+    if identity_bytes > limits.CREDENTIAL_BYTES_MAX:
+        raise UsageError("the credential is larger than peers accept", Check.TOO_LARGE)
     template = LeafTemplate(credential or Credential.basic(identity), capabilities, tuple(leaf_extensions))
     lifetime = Lifetime(now, now + lifetime_s)
     leaf = sign_leaf(crypto, template, leaf_key, seed, signature_key, lifetime=lifetime)

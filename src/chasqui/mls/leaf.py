@@ -44,6 +44,8 @@ class Lifetime:
 
     def check(self, now: int) -> None:
         """Raises PeerError when `now` (unix seconds) is outside, or the span is longer than we accept."""
+        if self.not_after < self.not_before:
+            raise PeerError(Check.LEAF_LIFETIME, "it ends before it begins")
         if self.not_after - self.not_before > limits.LIFETIME_MAX_S:
             raise PeerError(Check.LEAF_LIFETIME_TOO_LONG)
         if not self.not_before - limits.CLOCK_SKEW_S <= now <= self.not_after:

@@ -7,17 +7,30 @@ from typing import Final
 MESSAGE_BYTES_MAX: Final = 4 << 20
 """One MLSMessage. A welcome with tree of 2048 members is about 600 KB, with X-Wing keys about 2.9 MB."""
 
-FIELD_BYTES_MAX: Final = MESSAGE_BYTES_MAX
-"""One vector. The codec refuses longer ones before it looks at them."""
+FIELD_BYTES_MAX: Final = 128 << 20
+"""One vector of a message or a saved state, which have lower bounds of their own."""
 
 LEAVES_MAX: Final = 2048
 """Leaves of a tree (a power of two). Groups here are of people who know each other; 512 is measured."""
+
+TREE_BYTES_MAX: Final = 8 << 20
+"""All nodes of a ratchet tree. 2048 members with X-Wing keys and every parent set make 5.7 MB. Without this bound
+a few members with huge leaves could make states that are too large to load again."""
 
 PROPOSALS_MAX: Final = 1024
 """Proposals of one commit: enough to remove or add half of the largest group at once."""
 
 PROPOSALS_CACHED_MAX: Final = 256
 """Proposals by reference that a state keeps per epoch; a member could otherwise fill our memory."""
+
+PROPOSALS_CACHED_BYTES_MAX: Final = 1 << 20
+"""All of them together: 256 Adds with X-Wing keys are 700 KB."""
+
+PROPOSALS_SENDER_SHARE: Final = 2
+"""One sender fills at most one half of these two bounds, so he does not crowd out the others."""
+
+PROPOSALS_OUTSIDE_SHARE: Final = 4
+"""All who are no members fill at most a quarter of them: whoever knows group id and epoch can ask to be added."""
 
 EXTENSIONS_MAX: Final = 64
 """Extensions in one list. The IANA registry has about a dozen."""
@@ -52,5 +65,7 @@ PADDING_MAX: Final = 64 << 10
 EPOCH_MAX: Final = (1 << 64) - 2
 """The last epoch from which one can still commit."""
 
-STATE_BYTES_MAX: Final = 16 << 20
-"""A saved state: 2048 leaves with 64-byte identities are about 700 KB, with X-Wing about 5 MB."""
+STATE_BYTES_MAX: Final = 128 << 20
+"""A saved state. 2048 leaves with 64-byte identities are about 700 KB, with X-Wing about 5 MB; the rest is room for
+8 MiB of tree, 4 MiB of group extensions and 256 skipped keys in each of 4096 ratchets (73 MB), so that nothing a
+peer can bring about makes a state that does not load."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from chasqui.mls.checks import Check
 from chasqui.mls.creating import create_group
 from chasqui.mls.errors import UsageError
+from chasqui.mls.extensions import VERSION_MLS10
 from chasqui.mls.group import GroupState
 from chasqui.mls.key_package import KeyPackageKeys, read_key_package
 from chasqui.mls.psk import PskId, PskUsage
@@ -26,6 +27,8 @@ def reinitialise(
     wanted = old.reinit
     if wanted is None:
         raise UsageError("the old group was not closed by a ReInit")
+    if wanted.version != VERSION_MLS10:
+        raise UsageError("the ReInit asks for a protocol version that is not implemented", Check.WELCOME_REINIT)
     identities = {read_key_package(data).identity for data in key_packages}
     missing = {member.identity for member in old.members if member.leaf != old.own_leaf} - identities
     if missing:

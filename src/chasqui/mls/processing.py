@@ -6,7 +6,6 @@ import hmac
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from chasqui.mls import limits
 from chasqui.mls.checks import Check
 from chasqui.mls.errors import PeerError
 from chasqui.mls.extensions import external_senders
@@ -21,7 +20,7 @@ from chasqui.mls.framing import (
 )
 from chasqui.mls.key_schedule import external_init_receiver
 from chasqui.mls.leaf import LeafSource
-from chasqui.mls.pending import Pending
+from chasqui.mls.pending import Pending, check_room
 from chasqui.mls.proposals import Add, CommitContent, ProposalRef
 from chasqui.mls.protect import Verified, check_signature, from_public, open_private
 from chasqui.mls.psk import PskLookup, look_up, psk_secret
@@ -145,9 +144,9 @@ def _cache_proposal(state: GroupState, verified: Verified, tree: SecretTree | No
     ref = verified.content.proposal_ref(state.crypto)
     pending = state.pending
     if all(item.ref != ref for item in pending):
-        if len(pending) >= limits.PROPOSALS_CACHED_MAX:
-            raise PeerError(Check.TOO_MANY_PROPOSALS, "cached")
-        pending = (*pending, Pending(ref, framed.sender, proposal))
+        new = Pending(ref, framed.sender, proposal)
+        check_room(pending, new)
+        pending = (*pending, new)
     member = framed.sender.type == SenderType.MEMBER
     return Processed(
         Kind.PROPOSAL,
@@ -201,6 +200,7 @@ class _Taking:
             raise PeerError(Check.PATH_MISSING)
         leaf = staged.draft.free_leaf() if committer is None else committer
         filtered = self._merge(staged, leaf, external) if commit.path is not None else []
+        staged.draft.check_size()
         check_unique_keys(staged.draft)
         self._check_credentials(staged)
         result = Processed(

@@ -188,6 +188,7 @@ def stage(
     added = _apply_adds(draft, listed, current)
     if new_extensions is not None:
         _check_new_extensions(draft, new_extensions)
+    draft.check_size()
     reinit = next((item.proposal for item in listed if isinstance(item.proposal, ReInit)), None)
     kem_output = next((item.proposal.kem_output for item in listed if isinstance(item.proposal, ExternalInit)), None)
     return Staged(

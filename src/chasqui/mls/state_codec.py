@@ -143,7 +143,7 @@ def _read_state(reader: Reader) -> dict[str, Any]:
         "confirmation_tag": reader.vl(),
         "interim_transcript_hash": reader.vl(),
         "messages": _read_messages(reader) if reader.present() else None,
-        "pending": reader.many(_read_pending, limits.PROPOSALS_CACHED_MAX + limits.PROPOSALS_MAX),
+        "pending": reader.many(_read_pending, limits.PROPOSALS_CACHED_MAX),
         "reinit": _read_reinit(reader) if reader.present() else None,
         "private_messages": reader.present(),
     }
@@ -186,6 +186,7 @@ def _check_consistent(fields: dict[str, Any]) -> None:
         lambda: 2 * own_leaf in fields["keys"],
         lambda: all(x < len(raw) and raw[x] is not None for x in fields["keys"]),
         lambda: len(fields["signature_private"]) == ed25519.SEED_BYTES,
+        lambda: tree.tree_hash() == fields["context"].tree_hash,
         lambda: fields["secrets"].init is not None and fields["secrets"].membership is not None,
     )
     if not all(check() for check in checks):

@@ -88,6 +88,11 @@ class _Nodes:
             if leaf is not None:
                 yield number, leaf
 
+    def check_size(self) -> None:
+        """Raises PeerError when the nodes have more bytes than a state may hold."""
+        if sum(len(raw) for raw in self._raw if raw is not None) > limits.TREE_BYTES_MAX:
+            raise PeerError(Check.TREE_TOO_LARGE, "bytes")
+
     def encryption_keys(self) -> list[bytes]:
         """The encryption keys of all nodes."""
         return [peek_encryption_key(raw) for raw in self._raw if raw is not None]
@@ -324,6 +329,8 @@ def read_tree(crypto: Crypto, reader: Reader) -> Tree:
     raw: list[bytes | None] = []
     decoded: list[Node | None] = []
     size_max = 2 * limits.LEAVES_MAX - 1
+    if sub.end - sub.pos > limits.TREE_BYTES_MAX:
+        raise PeerError(Check.TREE_TOO_LARGE, "bytes")
     readers: tuple[Callable[[Reader], Node], ...] = (read_leaf, read_parent)
     while sub.pos < sub.end:
         x = len(raw)

@@ -77,6 +77,7 @@ def check_parent_hashes(crypto: Crypto, tree: Tree) -> None:
     """
     vouched: dict[int, int] = {}
     hashes: dict[tuple[int, int], bytes] = {}
+    resolutions: dict[int, frozenset[int]] = {}
     for d in range(2 * tree.leaf_count - 1):
         if tree.is_blank(d):
             continue
@@ -94,7 +95,12 @@ def check_parent_hashes(crypto: Crypto, tree: Tree) -> None:
         if found is None:
             original = tree.tree_hash_without(sibling, node.unmerged_leaves)
             found = hashes[(p, sibling)] = parent_hash(crypto, node, original)
-        if claim == found and _covers(tree, d, child, node):
+        if claim != found:
+            continue
+        resolution = resolutions.get(child)
+        if resolution is None:  # once per child: a thousand leaves may all claim the same parent
+            resolution = resolutions[child] = frozenset(tree.resolution(child))
+        if _covers(resolution, d, child, node):
             vouched[p] = vouched.get(p, 0) + 1
     for x in range(1, 2 * tree.leaf_count - 1, 2):
         if not tree.is_blank(x) and vouched.get(x, 0) != 1:
@@ -118,12 +124,9 @@ def _next_set(tree: Tree, d: int) -> int | None:
     return None
 
 
-def _covers(tree: Tree, d: int, child: int, above: ParentNode) -> bool:
+def _covers(resolution: frozenset[int], d: int, child: int, above: ParentNode) -> bool:
     """D is in the resolution of C, and P's unmerged leaves below C are the resolution of C without D."""
-    resolution = set(tree.resolution(child))
-    if d not in resolution:
-        return False
     low, high = tree_math.leaf_span(child)
     unmerged = {2 * leaf for leaf in above.unmerged_leaves if low <= leaf < high}
     # Unmerged leaves of D itself are unmerged at P too; both stand in the resolution of C next to D.
-    return unmerged == resolution - {d}
+    return d not in unmerged and unmerged | {d} == resolution
