@@ -7,6 +7,7 @@ import pytest
 from chasqui.base.errors import RefusedForSafetyError, UserError
 from chasqui.groups.operation import Role
 from chasqui.node import inputs
+from chasqui.node.views import list_groups
 from tests.node.world import Person, make_group, meet, pair
 
 
@@ -86,7 +87,9 @@ def test_a_commit_waits_for_its_operation() -> None:
     operation, commit = sorted((bundle for bundle in ana.held() if bundle not in before), key=len)
     ben.do(inputs.TakeBundles((commit,)))
     ben.restart()
-    assert ben.show(group).state == "current"
+    assert ben.show(group).state == "removal-pending"
+    with pytest.raises(RefusedForSafetyError):
+        ben.do(inputs.SendText(group, "too early"))
     assert [m.name for m in ben.show(group).members if m.state == "current"] == ["ana", "ben", "caro"]
     ben.do(inputs.TakeBundles((operation,)))
     assert [m.name for m in ben.show(group).members if m.state == "current"] == ["ana", "ben"]
@@ -145,3 +148,60 @@ def _head_roster(person: Person, group: object) -> tuple[tuple[int, bytes], ...]
     assert isinstance(group, bytes)
     tx = person.tx()
     return head_of(tx, GroupId(group), load_group(tx, GroupId(group)))[1].roster
+
+
+def test_operations_leave_before_the_commits_that_carry_them_out() -> None:
+    """A stick that is pulled out early then says too much rather than too little: sends are held."""
+    ana, ben, caro = Person("ana"), Person("ben"), Person("caro")
+    group = make_group(ana, ben, caro)
+    before = set(ana.held())
+    ana.do(inputs.RemoveMember(group, caro.key(group)))
+    fresh = [bundle for bundle in ana.held() if bundle not in before]
+    assert fresh == sorted(fresh, key=len)
+
+
+def test_a_message_that_nobody_got_is_never_called_delivered() -> None:
+    ana, ben = Person("ana"), Person("ben")
+    contact = pair(ana, ben)
+    group = ana.do(inputs.CreateGroup("relief"))
+    ana.do(inputs.SendText(group, "alone"))
+    ana.do(inputs.AddMember(group, contact, Role.MEMBER))
+    meet(ana, ben)
+    ben.do(inputs.JoinGroup(group))
+    meet(ana, ben)
+    ana.do(inputs.SendText(group, "ben never got this"))
+    ben.do(inputs.SendText(group, "never left ben"))
+    ben.do(inputs.LeaveGroup(group))
+    assert [m.state for m in ben.read(group).messages] == ["waiting"]
+    assert dict(ben.read(group).messages[0].receipts) == {ana.key(group): False}
+    ana.do(inputs.RemoveMember(group, next(m.key for m in ana.show(group).members if m.name == "ben")))
+    assert [m.state for m in ana.read(group).messages] == ["waiting", "waiting"]
+
+
+def test_a_contact_can_be_added_again_and_again_without_ever_joining() -> None:
+    ana, ben = Person("ana"), Person("ben")
+    contact = pair(ana, ben)
+    for n in range(20):
+        group = ana.do(inputs.CreateGroup(f"group {n}"))
+        ana.do(inputs.AddMember(group, contact, Role.MEMBER))
+        meet(ana, ben)
+        assert not ana.show(group).pending, n
+    assert sum(line.state == "invited" for line in list_groups(ben.tx())) == 20
+
+
+def test_one_who_is_invited_again_finds_his_group_under_its_name() -> None:
+    ana, ben = Person("ana"), Person("ben")
+    contact = pair(ana, ben)
+    group = ana.do(inputs.CreateGroup("relief"))
+    ana.do(inputs.AddMember(group, contact, Role.MEMBER))
+    meet(ana, ben)
+    ben.do(inputs.JoinGroup(group))
+    ben.do(inputs.SendText(group, "from ben"))
+    meet(ana, ben)
+    ana.do(inputs.RemoveMember(group, ben.key(group)))
+    ana.do(inputs.AddMember(group, contact, Role.MEMBER))
+    meet(ana, ben)
+    assert [(line.id, line.state) for line in list_groups(ben.tx()) if line.name == "relief"] == [(group, "invited")]
+    ben.do(inputs.JoinGroup(group))
+    assert ben.show(group).name == "relief"
+    assert ben.read(group).messages[0].own

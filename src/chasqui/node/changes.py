@@ -11,7 +11,7 @@ from chasqui.base import labels
 from chasqui.base.days import day_of
 from chasqui.base.errors import PeerError, RefusedForSafetyError, UserError
 from chasqui.base.hashing import labelled_hash
-from chasqui.base.ids import ID_BYTES, NO_GROUP, CommitId, EpochId, GroupId, MemberKey, ObjectId
+from chasqui.base.ids import ID_BYTES, MEMBER_KEY_BYTES, NO_GROUP, CommitId, EpochId, GroupId, MemberKey, ObjectId
 from chasqui.base.limits import COUNTER_WORN, GROUP_MEMBERS_MAX, GROUP_OPERATIONS_MAX, LEAF_BYTES_MAX
 from chasqui.base.ranges import Ranges
 from chasqui.base.schema import encode
@@ -269,8 +269,9 @@ def require_admin(record: GroupRecord, roster: Roster) -> None:
         raise UserError("Only an admin of the group can do this.", todo="Ask an admin: see `group show`.")
 
 
-def require_clean(tx: Transaction, group: GroupId) -> GroupRecord:
-    """The group, ready to send: no removal that we know of is left undone.
+def require_clean(tx: Transaction, group: GroupId, *, to_remove: bool = False) -> GroupRecord:
+    """The group, ready to send: no removal that we know of is left undone. Who wants `to_remove` somebody is not
+    held up by a commit whose operation is missing: else a forged one would protect its maker.
 
     Raises `RefusedForSafetyError` while a removal waits for somebody else, `UserError` where we are not in.
     """
@@ -278,13 +279,18 @@ def require_clean(tx: Transaction, group: GroupId) -> GroupRecord:
     carry_out_due(tx, group, wants_to_send=True)
     record = renew_if_worn(tx, group)
     _, epoch = head_of(tx, group, record)
-    if not is_clean(tx, group, epoch):
+    if not is_clean(tx, group, epoch) or (removal_waits(tx, group) and not to_remove):
         raise RefusedForSafetyError(
             "A member was removed, but the new keys have not arrived here yet.",
             safety="What you send now could still be read by that member, so nothing was sent.",
             todo="Exchange with the others (`chasqui sync`, or stay connected) and send again.",
         )
     return record
+
+
+def removal_waits(tx: Transaction, group: GroupId) -> bool:
+    """Whether an admin's commit removes somebody and cannot be applied yet, because an operation is missing."""
+    return any(value[MEMBER_KEY_BYTES:] == b"\x01" for _, value in tx.scan_prefix(Space.HELD, group))
 
 
 def renew_if_worn(tx: Transaction, group: GroupId) -> GroupRecord:

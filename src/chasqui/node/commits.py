@@ -18,8 +18,8 @@ from chasqui.mls.proposals import Remove as RemovedLeaf
 from chasqui.node.authors import expect_from_start
 from chasqui.node.changes import commit_id_of, shut
 from chasqui.node.effects import Notice
-from chasqui.node.epochs import load_epoch, open_epoch
-from chasqui.node.groups import history_of, load_group, note_members, note_renewal, save_group, tree_keys
+from chasqui.node.epochs import head_of, load_epoch, open_epoch
+from chasqui.node.groups import history_of, load_group, note_members, note_renewal, roster_of, save_group, tree_keys
 from chasqui.node.records import CommitRecord, EpochRecord, GroupRecord, Space
 from chasqui.node.transaction import Transaction
 from chasqui.sealed.object import SignedObject
@@ -109,6 +109,17 @@ def keep_sibling(tx: Transaction, signed: SignedObject, bundle: bytes) -> bool:
         tx.save(Space.COMMIT, signed.group + commit_id, sibling)
         tx.notify(Notice("fork", signed.group))
     return True
+
+
+def removes_somebody(tx: Transaction, signed: SignedObject) -> bool:
+    """Whether a commit that waits for its operation removes a member, and an admin made it. Raises `PeerError`
+    where it does not hold on our head."""
+    head, epoch = head_of(tx, signed.group, load_group(tx, signed.group))
+    if head != signed.origin.epoch or signed.author not in roster_of(tx, signed.group).admins:
+        return False
+    with peers_fault():
+        seen = mls.GroupState.from_bytes(epoch.mls_state).inspect(read_commit(signed.body).message)
+    return any(isinstance(proposal, RemovedLeaf) for proposal in seen.proposals)
 
 
 def unsettled_forks(tx: Transaction, group: GroupId) -> dict[EpochId, list[CommitRecord]]:

@@ -9,7 +9,7 @@ from msgspec import structs
 from chasqui.base import labels
 from chasqui.base.days import day_of
 from chasqui.base.errors import RefusedForSafetyError
-from chasqui.base.ids import ID_BYTES, CommitId, EpochId, GroupId, MemberKey
+from chasqui.base.ids import ID_BYTES, MEMBER_KEY_BYTES, CommitId, EpochId, GroupId, MemberKey
 from chasqui.base.limits import (
     BUNDLE_AGE_DAYS_MAX,
     BUNDLE_FUTURE_DAYS_MAX,
@@ -48,6 +48,12 @@ def epochs_of(tx: Transaction, group: GroupId) -> Iterator[tuple[EpochId, EpochR
     """All epochs of a group that are still known."""
     for key, record in tx.load_prefix(Space.EPOCH, group, EpochRecord):
         yield EpochId(key), record
+
+
+def readers_of(tx: Transaction, group: GroupId, epoch: EpochId) -> tuple[MemberKey, ...]:
+    """Who could read what was sealed in an epoch; known even when its keys are erased."""
+    keys = tx.get(Space.ROSTER, group + epoch) or b""
+    return tuple(MemberKey(keys[i : i + MEMBER_KEY_BYTES]) for i in range(0, len(keys), MEMBER_KEY_BYTES))
 
 
 def day_chain(record: EpochRecord) -> DayChain:
@@ -97,6 +103,7 @@ def open_epoch(
         mls_state=state.without_exporter_secret().to_bytes(),
     )
     tx.save(Space.EPOCH, group + epoch, record)
+    tx.put(Space.ROSTER, group + epoch, b"".join(key for _, key in roster))
     for (leaf, _), chain in zip(roster, secrets.chains, strict=True):
         save_chain(tx, epoch, leaf, chain)
     if parent:

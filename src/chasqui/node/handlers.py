@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from chasqui.base.errors import PeerError
-from chasqui.base.ids import BundleId
+from chasqui.base.errors import PeerError, UserError
+from chasqui.base.ids import BundleId, GroupId
 from chasqui.base.limits import OPERATIONS_DEFERRED_MAX
 from chasqui.groups.history import arrange
 from chasqui.groups.membership import members
@@ -20,7 +20,7 @@ from chasqui.node.invitations import carry_out_pending
 from chasqui.node.joining import take_welcome
 from chasqui.node.large import completed, forget_large, take_manifest, take_part
 from chasqui.node.messages import keep_message, next_arrival, read_text
-from chasqui.node.pairing import take_key_packages
+from chasqui.node.pairing import send_spares, take_key_packages
 from chasqui.node.transaction import Transaction
 from chasqui.sealed.kinds import Kind
 from chasqui.sealed.object import SignedObject
@@ -49,7 +49,7 @@ def handle(tx: Transaction, signed: SignedObject, bundle: BundleId) -> None:
             count(tx, signed)
         case Kind.WELCOME:
             count(tx, signed)
-            take_welcome(tx, signed.group, signed.body)
+            _invitation(tx, signed.group, signed.body)
         case Kind.KEY_PACKAGES:
             count(tx, signed)
             take_key_packages(tx, signed.group, signed.body)
@@ -117,6 +117,15 @@ def _manifest(tx: Transaction, signed: SignedObject) -> None:
         _large(tx, signed, body.digest)
 
 
+def _invitation(tx: Transaction, contact: GroupId, data: bytes) -> None:
+    """Keeps an invitation, and gives the contact new key packages for those that it has used up."""
+    take_welcome(tx, contact, data)
+    part = tx.part()
+    with suppress(UserError):  # we can say nothing there any more
+        send_spares(part, contact)
+        tx.absorb(part)
+
+
 def _large(tx: Transaction, signed: SignedObject, digest: bytes) -> None:
     whole = completed(tx, signed.group, signed.author, digest)
     if whole is None:
@@ -126,5 +135,5 @@ def _large(tx: Transaction, signed: SignedObject, digest: bytes) -> None:
     if kind is Kind.WELCOME:
         part = tx.part()
         with suppress(PeerError):  # it is forgotten, or it would be put together anew with every part that comes again
-            take_welcome(part, signed.group, data)
+            _invitation(part, signed.group, data)
             tx.absorb(part)

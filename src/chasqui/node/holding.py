@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from chasqui.base.ids import BundleId
 from chasqui.base.limits import CARRIED_BYTES_MAX
 from chasqui.base.schema import decode_own
-from chasqui.node.keys import u64
+from chasqui.node.keys import u16, u64
 from chasqui.node.records import BundleRecord, ForeignRecord, Space
 from chasqui.node.transaction import Transaction
 from chasqui.sealed.bundle import Bundle
@@ -25,7 +25,7 @@ def is_held(tx: Transaction, bundle: BundleId) -> bool:
 def hold(tx: Transaction, bundle: Bundle, *, own: bool) -> None:
     """Keeps a bundle until it expires; a stranger's one only as long as there is room."""
     tx.save(Space.BUNDLE, bundle.id, BundleRecord(bundle.data, own, tx.now_s))
-    tx.put(Space.EXPIRY, u64(bundle.expires_s) + bundle.id, b"")
+    tx.put(Space.EXPIRY, u64(bundle.expires_s) + bundle.id, u16(len(bundle.data)))
     tx.bundles_held.append(bundle.id)
     if not own:
         record = ForeignRecord(

@@ -10,7 +10,7 @@ from chasqui.base.ids import ID_BYTES, EpochId, GroupId
 from chasqui.base.limits import COMMITS_DEFERRED_MAX
 from chasqui.base.secret import Secret
 from chasqui.node.changes import carry_out_due
-from chasqui.node.commits import Deferred, keep_sibling
+from chasqui.node.commits import Deferred, keep_sibling, removes_somebody
 from chasqui.node.effects import Notice
 from chasqui.node.epochs import load_chain, load_epoch, member_at, note_day, save_chain
 from chasqui.node.groups import load_group, save_group
@@ -177,9 +177,11 @@ def _defer(tx: Transaction, signed: SignedObject, bundle: Bundle) -> None:
     """Keeps a commit for later, a few per member."""
     waiting = dict(tx.scan_prefix(Space.HELD, signed.group))
     key = signed.group + bundle.id
-    if key not in waiting and sum(author == signed.author for author in waiting.values()) >= COMMITS_DEFERRED_MAX:
+    if key in waiting:
+        return
+    if sum(value.startswith(signed.author) for value in waiting.values()) >= COMMITS_DEFERRED_MAX:
         raise PeerError("Too many commits of one member wait for operations that nobody has.")
-    tx.put(Space.HELD, key, signed.author)
+    tx.put(Space.HELD, key, signed.author + (b"\x01" if removes_somebody(tx, signed) else b"\x00"))
 
 
 def _read(

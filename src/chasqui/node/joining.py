@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec import structs
+
 from chasqui import mls
 from chasqui.base.days import day_of
 from chasqui.base.errors import PeerError, UserError
@@ -45,6 +47,11 @@ def take_welcome(tx: Transaction, contact: GroupId, data: bytes) -> None:
     tx.notify(Notice("invited", group))
 
 
+def invited_with(tx: Transaction) -> frozenset[bytes]:
+    """Key packages of ours that an open invitation has used."""
+    return frozenset(decode_own(data, InvitationRecord).key_package for _, data in tx.scan(Space.INVITATION))
+
+
 def join_group(tx: Transaction, group: GroupId) -> tuple[GroupRecord, GroupId]:
     """Joins a group that we were invited to; gives it and the contact who invited us.
 
@@ -54,7 +61,8 @@ def join_group(tx: Transaction, group: GroupId) -> tuple[GroupRecord, GroupId]:
     if invitation is None:
         raise UserError("There is no invitation to this group.", todo="See `chasqui group list`.")
     body = read_welcome(invitation.body)
-    label = unused_label(tx, invitation.name)  # before the group itself takes it
+    known = tx.load(Space.GROUP, group, GroupRecord)  # from an earlier time in the group
+    label = known.name if known else unused_label(tx, invitation.name)  # before the group itself takes it
     record, _ = enter(tx, body, invitation.key_package)
     record = save_group(tx, group, record, name=label)
     tx.erase(Space.INVITATION, group)
@@ -97,6 +105,8 @@ def enter(tx: Transaction, body: WelcomeBody, ref: bytes) -> tuple[GroupRecord, 
     record = GroupRecord(
         genesis.name, genesis.kind, member, bytes(signer), head, 0, genesis.retention_s, tx.now_s
     )
+    if known is not None:
+        record = structs.replace(record, former=(*known.former, known.member))
     tx.save(Space.GROUP, group, record)
     save_operations(tx, group, (operation.signed for operation in history.order))
     note_members(tx, group, state)
@@ -142,7 +152,7 @@ def _group_of(index: int, group: GroupId) -> GroupId:
 def _our_key_package(tx: Transaction, history: History, contact: GroupId, inviter: bytes) -> bytes:
     """The key package by which the inviter adds us: one that we gave to this contact and to nobody else, so that
     the inviter's key in the group is the contact's; and that no other invitation uses."""
-    used = {decode_own(data, InvitationRecord).key_package for _, data in tx.scan(Space.INVITATION)}
+    used = invited_with(tx)
     for operation in history.order:
         change = operation.change
         if not isinstance(change, Add) or operation.issuer != inviter:

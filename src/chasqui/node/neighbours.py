@@ -101,8 +101,11 @@ class Neighbours:
 
 
 def held_ids(tx: Transaction) -> list[BundleId]:
-    """All bundles that are held, the longest-lived and newest first: files come last."""
-    return [BundleId(key[8:]) for key, _ in tx.scan(Space.EXPIRY, reverse=True)]
+    """All bundles that are held, the longest-lived and newest first: files come last. Of one day the smaller come
+    first, so that a torn transfer brings the operation before the commit that carries it out."""
+    held = [(key[:8], size, key[8:]) for key, size in tx.scan(Space.EXPIRY)]
+    held.sort(key=lambda one: (-int.from_bytes(one[0], "big"), one[1], one[2]))
+    return [BundleId(bundle) for _, _, bundle in held]
 
 
 def _answer(tx: Transaction, session: SessionId, short_ids: tuple[bytes, ...]) -> None:

@@ -110,7 +110,7 @@ class Node:
         return event.group
 
     def _remove_member(self, tx: Transaction, event: inputs.RemoveMember) -> None:
-        require_clean(tx, event.group)
+        require_clean(tx, event.group, to_remove=True)
         remove_member(tx, event.group, event.member)
 
     def _leave_group(self, tx: Transaction, event: inputs.LeaveGroup) -> None:

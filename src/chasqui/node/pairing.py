@@ -27,7 +27,7 @@ from chasqui.groups.pairing import (
 )
 from chasqui.node.changes import add_member, found_group
 from chasqui.node.groups import load_group
-from chasqui.node.joining import encode_welcome, enter
+from chasqui.node.joining import encode_welcome, enter, invited_with
 from chasqui.node.labels import free_label, unused_label
 from chasqui.node.outbox import say
 from chasqui.node.records import (
@@ -145,10 +145,12 @@ def take_spare(tx: Transaction, contact: GroupId) -> bytes | None:
 def send_spares(tx: Transaction, contact: GroupId) -> None:
     """Fills up what the contact can add us with."""
     own = load_self(tx)
+    used = invited_with(tx)
     given = [
         ref
         for ref, data in tx.scan(Space.KEY_PACKAGE)
-        if (known := decode_own(data, OwnKeyPackageRecord)).contact == contact
+        if ref not in used
+        and (known := decode_own(data, OwnKeyPackageRecord)).contact == contact
         and known.created_s + KEY_PACKAGE_LIFETIME_S > tx.now_s
     ]
     if len(given) > SPARE_KEY_PACKAGES // 2:

@@ -35,10 +35,11 @@ class Space(IntEnum):
     ALIAS = 23  # member key: contact group
     LINK = 24  # link id
     DUE = 25  # group: receipts wait to be sent
-    HELD = 26  # group, bundle: a commit that waits for an operation: its author
+    HELD = 26  # group, bundle: a commit that waits for an operation: its author, 1 byte whether it removes somebody
     PENDING_ADD = 27  # group, contact group: an addition that waits for a key package
     ANSWERED = 28  # key package ref of an offer that was answered
     MEMBER = 29  # group, member 32
+    ROSTER = 33  # group, epoch: member keys 32 each; outlives the keys, for receipts
     REMOVED = 31  # group, member 32: last_seq 3 of the removal that counts
     REORDER = 30  # group: an object came late, the order has to be worked out again
     ORPHAN = 32  # group, author 32, digest 32, index 4: a part whose manifest has not come: since when
@@ -64,6 +65,7 @@ class GroupRecord(Body, frozen=True):
     joined_s: int
     out: int = 0  # 0: in; else the Reason for which we are out
     stale_s: int = 0  # when it showed that this vault is an older copy of itself; 0: it is not
+    former: tuple[bytes, ...] = ()  # our own keys of earlier times in the group
 
 
 class EpochRecord(Body, frozen=True):

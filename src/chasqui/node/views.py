@@ -13,8 +13,9 @@ from chasqui.groups.bodies import parts_of, read_manifest
 from chasqui.groups.membership import members
 from chasqui.groups.operation import Add, Genesis, GroupKind, Reason, Remove, Role
 from chasqui.node.authors import gaps_of, load_author
+from chasqui.node.changes import removal_waits
 from chasqui.node.commits import unsettled_forks
-from chasqui.node.epochs import head_of, load_epoch
+from chasqui.node.epochs import head_of, readers_of
 from chasqui.node.groups import history_of, is_clean, load_group, tree_keys
 from chasqui.node.keys import u64
 from chasqui.node.large import parts_here
@@ -23,7 +24,6 @@ from chasqui.node.receipting import have, told
 from chasqui.node.records import (
     AuthorRecord,
     ContactRecord,
-    EpochRecord,
     GroupRecord,
     InvitationRecord,
     LinkRecord,
@@ -161,6 +161,8 @@ def list_groups(tx: Transaction) -> list[GroupLine]:
     lines = []
     for key, data in tx.scan(Space.GROUP):
         group, record = GroupId(key), decode_own(data, GroupRecord)
+        if tx.get(Space.INVITATION, group) is not None:
+            continue  # we were in it and are invited again
         name = group_name(tx, group, record)
         size = len(head_of(tx, group, record)[1].roster) if record.head else 0
         messages = tx.count(Space.MESSAGE, group, prefix_end(group))
@@ -266,7 +268,7 @@ def read_group(tx: Transaction, group: GroupId, since: int = 0) -> Conversation:
     gaps = tuple(
         GapView(author, member_name(tx, group, author), first, last)
         for author, known in authors
-        if author != record.member and not record.out
+        if author not in (record.member, *record.former) and not record.out
         for first, last in gaps_of(known, said.get(author, 0))
     )
     clashes = tuple(author for author, known in authors if known.clash)
@@ -276,7 +278,7 @@ def read_group(tx: Transaction, group: GroupId, since: int = 0) -> Conversation:
 def member_name(tx: Transaction, group: GroupId, member: MemberKey) -> str:
     """Our own name for ourselves, our label for a contact, else what the member calls itself."""
     record = tx.load(Space.GROUP, group, GroupRecord)
-    if record is not None and record.member == member:
+    if record is not None and member in (record.member, *record.former):
         return load_self(tx).name
     contact = tx.get(Space.ALIAS, member)
     if contact is None and record is not None and record.kind == GroupKind.CONTACT:
@@ -306,8 +308,8 @@ class _Reader:
     def __init__(self, tx: Transaction, group: GroupId, record: GroupRecord) -> None:
         self._tx = tx
         self._group = group
-        self._own = MemberKey(record.member)
-        self._epochs: dict[bytes, EpochRecord | None] = {}
+        self._own = frozenset(MemberKey(key) for key in (record.member, *record.former))
+        self._readers: dict[bytes, tuple[MemberKey, ...]] = {}
         self._have: dict[tuple[MemberKey, MemberKey], Ranges] = {}
         self._names: dict[MemberKey, str] = {}
         self._last_seq = {  # of the removed: the last object that counts
@@ -319,7 +321,7 @@ class _Reader:
         signed = parse_whole(message.whole, self._group)
         receipts = tuple(self._receipts(signed))
         text, size, parts = self._content(signed)
-        own = signed.author == self._own
+        own = signed.author in self._own
         if signed.author not in self._names:
             self._names[signed.author] = member_name(self._tx, self._group, signed.author)
         return MessageView(
@@ -343,8 +345,8 @@ class _Reader:
     ) -> str:
         if signed.seq > self._last_seq.get(signed.author, signed.seq):
             return "after removal"
-        if signed.author == self._own:
-            return "delivered" if all(delivered for _, delivered in receipts) else "waiting"
+        if signed.author in self._own:
+            return "delivered" if receipts and all(delivered for _, delivered in receipts) else "waiting"
         return "incomplete" if parts and parts[0] < parts[1] else "received"
 
     def _content(self, signed: SignedObject) -> tuple[str, int | None, tuple[int, int] | None]:
@@ -357,16 +359,14 @@ class _Reader:
     def _receipts(self, signed: SignedObject) -> Iterator[tuple[MemberKey, bool]]:
         """Who could read it when it was sealed, without its author and those who are out and never signed."""
         origin = signed.origin.epoch
-        if origin not in self._epochs:
-            self._epochs[origin] = load_epoch(self._tx, self._group, origin)
-        epoch = self._epochs[origin]
+        if origin not in self._readers:
+            self._readers[origin] = readers_of(self._tx, self._group, origin)
         last = _last_seq(signed)
-        for _, key in epoch.roster if epoch else ():
-            member = MemberKey(key)
+        for member in self._readers[origin]:
             if member == signed.author:
                 continue
             spans = self._spans(member, signed.author)
-            delivered = member == self._own or not spans.missing(signed.seq, last)
+            delivered = member in self._own or not spans.missing(signed.seq, last)
             if delivered or member not in self._last_seq:
                 yield member, delivered
 
@@ -427,6 +427,8 @@ def _state(tx: Transaction, group: GroupId, record: GroupRecord) -> str:
         return "left" if record.out == Reason.LEFT else "removed"
     if record.stale_s:
         return "stale"
+    if removal_waits(tx, group):
+        return "removal-pending"
     _, epoch = head_of(tx, group, record)
     if not is_clean(tx, group, epoch):
         return "removal-pending"
