@@ -267,6 +267,18 @@ def tree_of_too_many_bytes() -> None:
     read_tree(forge.world().crypto, Reader(vl(bytes(limits.TREE_BYTES_MAX + 1))))
 
 
+@breaks(Check.WELCOME_SUITE)
+def group_info_of_another_suite_for_an_external_commit() -> None:
+    join_external(forge.world(suite=3).states[0].group_info(external_pub=True), forge.keys("newcomer"), Rng(1))
+
+
+@breaks(Check.EPOCH_EXHAUSTED)
+def external_commit_in_the_last_epoch() -> None:
+    state = forge.world().states[0]
+    last = replace(state, context=replace(state.context, epoch=limits.EPOCH_MAX))
+    join_external(last.group_info(external_pub=True), forge.keys("newcomer"), Rng(1))
+
+
 @breaks(Check.UNMERGED_ORDER)
 def unmerged_leaves_out_of_order() -> None:
     decode_parent(vl(bytes(32)) + vl(b"") + vl(u32(2) + u32(1)))

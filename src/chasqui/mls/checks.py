@@ -120,7 +120,7 @@ class Check(Enum):
 
     # 7xx: welcome and group info
     WELCOME_NOT_FOR_US = (701, "RFC 12.4.3.1", "the welcome holds nothing for this key package")
-    WELCOME_SUITE = (702, "RFC 12.4.3.1", "the welcome's cipher suite is not the key package's")
+    WELCOME_SUITE = (702, "RFC 12.4.3.1", "the welcome's or group info's cipher suite is not the key package's")
     WELCOME_TREE_MISSING = (703, "RFC 12.4.3.3", "the ratchet tree is neither in the message nor given")
     WELCOME_OPEN = (704, "RFC 12.4.3.1", "the encrypted group info does not open")
     GROUP_INFO_SIGNER = (705, "RFC 12.4.3", "the signer of the group info is a blank or missing leaf")

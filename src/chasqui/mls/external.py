@@ -74,6 +74,7 @@ def join_external(
     if info.context.group_id in known_groups and replaces is None:
         raise PeerError(Check.GROUP_ID_KNOWN)
     old_tree = check_group_info(crypto, info, tree, template.capabilities.understands_extension, now)
+    provisional_context(info.context, b"", ())  # the last epoch takes no commit
     kem_output, init = external_init_sender(crypto, _external_pub(info), fresh(entropy, crypto.kem.seed_bytes))
     sender = Sender(SenderType.NEW_MEMBER_COMMIT)
     proposals: list[Proposal] = [ExternalInit(kem_output)]
@@ -87,7 +88,6 @@ def join_external(
         )
         found = look_up(lookup, staged.psks)
         own_leaf = staged.draft.free_leaf()
-        provisional_context(info.context, b"", ())
     except PeerError as error:
         raise UsageError(f"cannot enter this group: {error}", error.check) from error
     made = make_path(
@@ -142,10 +142,13 @@ def join_external(
 def _identity(crypto: Crypto, keys: KeyPackageKeys) -> tuple[LeafTemplate, bytes, bytes]:
     try:
         key_package = decode_all(keys.key_package, read_key_package_form)
-        key_package.verify(crypto)
+        own = crypto_of(key_package.suite_number)
+        key_package.verify(own)
     except PeerError as error:
         raise UsageError(f"this key package cannot enter the group: {error}", error.check) from error
-    check_keys(crypto, key_package, keys)
+    check_keys(own, key_package, keys)
+    if own is not crypto:
+        raise PeerError(Check.WELCOME_SUITE, "group info")
     return LeafTemplate.of(key_package.leaf), keys.signature_private.reveal(), key_package.signature_key
 
 
