@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 
 import click
 
-from chasqui.app.cli import checkout, contacts, groups, links, messages, vault
+from chasqui import __version__
+from chasqui.app.cli import base, checkout, contacts, groups, links, messages, vault
 from chasqui.app.cli.base import Family, Invocation, print_json
 from chasqui.app.errors import document_of
 from chasqui.app.results import ErrorDocument
-from chasqui.base.errors import UsageError
+from chasqui.base.errors import MachineError, UsageError
 
 _LATER = ("exposure", "panic", "backup", "tui", "lab")
 _INTERRUPTED = 130
 
 
 @click.group(cls=Family, root=True, later=_LATER, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="chasqui", message="chasqui %(version)s")
+@click.version_option(__version__, message="chasqui %(version)s")
 def cli() -> None:
     """Sealed messages for groups, over any path there is.
 
@@ -48,43 +50,82 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return code if isinstance(code, int) else 0
     except click.exceptions.NoArgsIsHelpError as error:
         print(error.format_message(), file=sys.stderr)
-        return UsageError.exit_code
+        return _answer(
+            ErrorDocument(UsageError.code, "A command is missing.", "", _how(error)), UsageError.exit_code, call
+        )
     except click.ClickException as error:
         return _wrong_usage(error, call)
     except (KeyboardInterrupt, click.Abort, EOFError):
-        print("Interrupted.", file=sys.stderr)
-        return _INTERRUPTED
+        again = "Look (`chasqui read`, `chasqui status`) before you repeat it."
+        return _failed(ErrorDocument("interrupted", "Interrupted.", "", again), _INTERRUPTED, call)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # whoever read this has gone; nothing more to say
+        _give_stdout_up()  # whoever read this has gone; nothing more to say
         return 1
     except Exception as error:
         if os.environ.get("CHASQUI_DEBUG"):
             raise
+        if isinstance(error, OSError) and _was_answering(error):
+            error = MachineError(
+                f"The answer could not be written ({os.strerror(error.errno or 0)}).",
+                safety="Whether the command was carried out cannot be seen from this.",
+                todo="Look (`chasqui read`, `chasqui status`) before you repeat it.",
+            )
         document, code = document_of(error)
         return _failed(document, code, call)
 
 
 def _wrong_usage(error: click.ClickException, call: Invocation) -> int:
+    document = ErrorDocument(UsageError.code, error.format_message(), "", _how(error))
+    return _failed(document, UsageError.exit_code, call)
+
+
+def _how(error: click.ClickException) -> str:
     context = getattr(error, "ctx", None)
-    where = context.command_path if context is not None else "chasqui"
-    message = error.format_message()
-    return _failed(
-        ErrorDocument(UsageError.code, message, "", f"`{where} --help` shows how."), UsageError.exit_code, call
-    )
+    return f"`{context.command_path if context is not None else 'chasqui'} --help` shows how."
 
 
 def _failed(document: ErrorDocument, code: int, call: Invocation) -> int:
     from chasqui.app.screens.text import safe_line
 
-    sys.stdout.flush()
+    _can_answer()
     for line in (document.message, document.safety, document.todo):
         if line:
             print(safe_line(line), file=sys.stderr)
     for candidate in document.candidates or ():
         print(f"  {candidate.id}  {safe_line(candidate.name)}", file=sys.stderr)
+    return _answer(document, code, call)
+
+
+def _answer(document: ErrorDocument, code: int, call: Invocation) -> int:
+    """The error as the one document on stdout, where one is wanted and stdout can be written."""
     if call.as_json:
-        print_json({"error": document.document()})
+        try:
+            print_json({"error": document.document()})
+        except OSError:
+            _give_stdout_up()
     return code
+
+
+def _was_answering(error: OSError) -> bool:
+    """Whether stdout failed: what is left for it fails again, or, without a buffer, the error came from writing."""
+    where = traceback.extract_tb(error.__traceback__)[-1].filename
+    return not _can_answer() or where in (base.__file__, click.utils.__file__)
+
+
+def _can_answer() -> bool:
+    """Whether stdout takes what is written; where it does not, it is given up, so that nothing fails on it again."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _give_stdout_up()
+        return False
+    return True
+
+
+def _give_stdout_up() -> None:
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
 
 
 if __name__ == "__main__":
