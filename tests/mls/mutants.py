@@ -41,6 +41,7 @@ FILES = (
     "protect.py",
     "staging.py",
     "selection.py",
+    "pending.py",
     "processing.py",
     "joining.py",
     "external.py",
@@ -159,7 +160,7 @@ def judge() -> int:
     """Runs the tests that ought to notice, in this process. 1 when one failed."""
     import pytest
 
-    quick = ["test_checks.py", "test_edges.py", "test_selection.py", "test_hpke.py", "test_group.py"]
+    quick = ["test_checks.py", "test_abuse.py", "test_edges.py", "test_selection.py", "test_hpke.py", "test_group.py"]
     more = ["test_states.py", "test_vectors_parts.py", "test_vectors_trees.py", "test_vectors_groups.py"]
     files = [str(Path(__file__).parent / name) for name in (*quick, *more)]
     options = ["-x", "-q", "-p", "no:cacheprovider", "-m", "not long", "-k", "not every_row and not table"]

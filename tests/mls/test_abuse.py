@@ -158,7 +158,10 @@ def test_outsiders_do_not_crowd_out_members(identity: bytes) -> None:
         for number in range(limits.PROPOSALS_CACHED_MAX):
             ana = _ask(ana, number, b"%d" % number + identity)
     assert caught.value.check is Check.TOO_MANY_PROPOSALS
-    assert ana.pending
+    share = limits.PROPOSALS_OUTSIDE_SHARE
+    size = sum(len(item.proposal.encode()) for item in ana.pending)
+    full = limits.PROPOSALS_CACHED_MAX // share
+    assert len(ana.pending) == full or size > limits.PROPOSALS_CACHED_BYTES_MAX // share - 61_000
     assert GroupState.from_bytes(ana.to_bytes()) == ana
     after = ana.process(ben.propose(RemoveProposal(2), Rng(1), NOW).message).state
     assert after is not None
@@ -174,6 +177,7 @@ def test_one_member_does_not_crowd_out_another() -> None:
             assert after is not None
             ana = after
     assert caught.value.check is Check.TOO_MANY_PROPOSALS
+    assert len(ana.pending) == limits.PROPOSALS_CACHED_MAX // limits.PROPOSALS_SENDER_SHARE
     assert ana.process(ben.propose(RemoveProposal(3), Rng(1), NOW).message).state is not None
 
 
