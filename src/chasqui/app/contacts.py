@@ -9,7 +9,7 @@ from chasqui.app.desk import stamp, stamp_or_none
 from chasqui.app.names import find_contact
 from chasqui.app.results import ContactLine, Contacts, Offered, Paired, Verified
 from chasqui.app.runner import Runner
-from chasqui.base.errors import UsageError
+from chasqui.base.errors import PeerError, UsageError
 from chasqui.groups.pairing import Offer, read_pairing_file
 from chasqui.node import inputs
 from chasqui.node.pairing import Accepted
@@ -25,6 +25,15 @@ def make_offer(runner: Runner, request: requests.MakeOffer) -> tuple[Offered, by
 
 def accept(runner: Runner, request: requests.Accept, file: bytes) -> tuple[Paired, bytes]:
     """Makes a contact of an offer or a reply. Raises `PeerError` for a foreign or torn file."""
+    try:
+        return _accept(runner, request, file)
+    except PeerError as error:
+        error.safety = error.safety or "Nothing was changed."
+        error.todo = error.todo or "Check that this is the file you were given, or ask for it to be made anew."
+        raise
+
+
+def _accept(runner: Runner, request: requests.Accept, file: bytes) -> tuple[Paired, bytes]:
     if isinstance(read_pairing_file(file, None), Offer):
         if request.label is None:
             raise UsageError("An offer brings no name.", todo="Say how you call this person: `--as NAME`.")

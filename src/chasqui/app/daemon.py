@@ -22,8 +22,9 @@ from chasqui.app.requests import AnyRequest
 from chasqui.app.results import DaemonState, Result
 from chasqui.app.runner import Runner
 from chasqui.app.server import Server
+from chasqui.app.starting import require_none
 from chasqui.node.store_port import Store
-from chasqui.store import open_vault
+from chasqui.store import OpenVault, open_vault
 
 Ready = Callable[[DaemonState], None]
 GRACE_S: Final = 5.0  # for requests at work when the end is asked for
@@ -36,7 +37,12 @@ def run_daemon(home: Path, passphrase: bytes, ready: Ready) -> None:
     Raises as `open_vault` does, `MachineError` without a socket; then nothing was changed.
     """
     harden()
-    with patiently(lambda: open_vault(home, passphrase)) as vault:
+
+    def meanwhile() -> OpenVault | None:
+        require_none(home)  # another one came up first
+        return None
+
+    with patiently(lambda: open_vault(home, passphrase), meanwhile) as vault:
         service.require_owner(Runner(vault.store, secrets.token_bytes, now_s))
         listener = endpoint.listen(vault.home)
         try:

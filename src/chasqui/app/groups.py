@@ -100,7 +100,14 @@ def join(runner: Runner, request: requests.JoinGroup) -> GroupMade:
     """Accepts an invitation."""
     group = find_invitation(runner.look(), request.group)
     runner.step(inputs.JoinGroup(group))
-    return GroupMade(group.hex(), group_view(runner.look(), group).name)
+    view = group_view(runner.look(), group)
+    if view.state == "removed":
+        raise UserError(
+            "You have joined, but you are out of this group already: you were removed meanwhile.",
+            safety="You cannot send there.",
+            todo="Ask an admin of the group to add you again.",
+        )
+    return GroupMade(group.hex(), view.name)
 
 
 def remove(runner: Runner, request: requests.RemoveMember) -> Removed:

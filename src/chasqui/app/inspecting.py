@@ -17,8 +17,13 @@ from chasqui.sealed.bundle import parse_bundle
 def inspect_file(name: str) -> Inspected:
     """Every bundle of a courier file by what it shows. Raises `PeerError` for a foreign file, `UserError`."""
     reader = CourierReader()
-    bundles = reader.feed(read_file(name, COURIER_FILE_BYTES_MAX, what="a courier file"))
-    report = reader.finish()
+    data = read_file(name, COURIER_FILE_BYTES_MAX, what="a courier file")
+    try:
+        bundles = reader.feed(data)
+        report = reader.finish()
+    except PeerError as error:
+        error.todo = error.todo or "Check that you named the right file: those on a stick end in `.chq`."
+        raise
     return Inspected(
         None if reader.day is None else _date(reader.day),
         report.expected,

@@ -88,5 +88,12 @@ def find_link(tx: Transaction, text: str) -> tuple[str, LinkRecord]:
 
 def _at_rest(record: LinkRecord, around: Surroundings) -> str:
     if record.kind == "folder":
-        return "ready" if os.path.isdir(dict(record.settings)["path"]) else "not there now: is the stick plugged in?"
+        return folder_state(dict(record.settings)["path"])
     return "starting" if around.pid is not None else "waits for the daemon (`chasqui up`)"
+
+
+def folder_state(path: str) -> str:
+    """`ready` only where it can be written, too."""
+    if not os.path.isdir(path):
+        return "not there now: is the stick plugged in?"
+    return "ready" if os.access(path, os.W_OK | os.X_OK) else "cannot be written: check its write protection"

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from chasqui.app.links import folder_link
+from chasqui.app.links import folder_link, folder_state
 from chasqui.app.node_thread import NodeThread
 from chasqui.app.runner import Release
 from chasqui.app.syncing import Exchange
@@ -222,7 +222,7 @@ class LiveLinks:
             live.state = str(error)
             return
         failed = [problem.message for problem in exchange.problems if problem.failed]
-        live.state = failed[0] if failed else "ready"
+        live.state = failed[0] if failed else folder_state(live.settings["path"])
         if wrote:
             live.files_seen, live.bundles_given = _files(live.settings["path"]), given
 

@@ -9,7 +9,7 @@ from chasqui.app.hardening import harden
 from chasqui.app.local import now_s
 from chasqui.app.results import VaultMade
 from chasqui.app.runner import Runner
-from chasqui.base.errors import ChasquiError, VaultExistsError
+from chasqui.base.errors import ChasquiError, UsageError, VaultExistsError
 from chasqui.base.names import own_name
 from chasqui.node import inputs
 from chasqui.node.records import SelfRecord, Space
@@ -17,7 +17,8 @@ from chasqui.store import KdfCost, create_vault, open_vault, vault_exists
 
 
 def require_free(home: Path) -> None:
-    """Raises `VaultExistsError` where a vault is, whole or not."""
+    """Raises `VaultExistsError` where a vault is, whole or not, `UsageError` where a file is."""
+    _require_no_file(home)
     if vault_exists(home):
         raise VaultExistsError(
             "There is a vault here already.",
@@ -33,6 +34,7 @@ def make_vault(home: Path, name: str, passphrase: bytes, *, cost: KdfCost | None
     `VaultExistsError`, `UsageError` for the name, and as `create_vault` does.
     """
     harden()
+    _require_no_file(home)
     name = own_name(name)
     try:
         create_vault(home, passphrase, secrets.token_bytes, cost=cost)
@@ -42,6 +44,15 @@ def make_vault(home: Path, name: str, passphrase: bytes, *, cost: KdfCost | None
     with open_vault(home, passphrase) as vault:
         Runner(vault.store, secrets.token_bytes, now_s).do(lambda runner: runner.step(inputs.SetUp(name)))
     return VaultMade(str(home), name)
+
+
+def _require_no_file(home: Path) -> None:
+    if home.exists() and not home.is_dir():
+        raise UsageError(
+            "This is a file, not a folder.",
+            safety="It was not touched.",
+            todo="Name a folder that is empty or not there yet: --home DIR.",
+        )
 
 
 def _is_unfinished(home: Path, passphrase: bytes) -> bool:

@@ -9,6 +9,7 @@ from chasqui.app.desk import Surroundings, stamp
 from chasqui.app.names import find_group, find_message
 from chasqui.app.results import Conversation, Gap, Message, Saved, Sent
 from chasqui.app.runner import Runner
+from chasqui.base.errors import UserError
 from chasqui.base.ids import GroupId, ObjectId
 from chasqui.node import inputs
 from chasqui.node.records import Space
@@ -17,16 +18,24 @@ from chasqui.node.views import MessageView, group_view, member_name, read_group
 
 def send_text(runner: Runner, request: requests.SendText, around: Surroundings) -> Sent:
     """A text into a group."""
-    group = find_group(runner.look(), request.group)
+    group = _joined(runner, request.group)
     message: ObjectId = runner.step(inputs.SendText(group, request.text, request.urgent))
     return _sent(runner, message, around)
 
 
 def send_file(runner: Runner, request: requests.SendFile, data: bytes, around: Surroundings) -> Sent:
     """A file into a group."""
-    group = find_group(runner.look(), request.group)
+    group = _joined(runner, request.group)
     message: ObjectId = runner.step(inputs.SendFile(group, request.name, data, request.urgent))
     return _sent(runner, message, around)
+
+
+def _joined(runner: Runner, text: str) -> GroupId:
+    tx = runner.look()
+    group = find_group(tx, text)
+    if tx.get(Space.INVITATION, group) is not None:
+        raise UserError("You are invited to this group and have not joined.", todo="`chasqui group join GROUP`")
+    return group
 
 
 def _sent(runner: Runner, message: ObjectId, around: Surroundings) -> Sent:

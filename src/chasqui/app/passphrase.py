@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from collections.abc import Callable
 from typing import Final
@@ -52,5 +53,17 @@ def ask(question: str = "Passphrase: ", *, twice: bool = False) -> bytes:
 
 
 def _has_terminal() -> bool:
-    """Whether a person can be asked. A script whose stdin is no terminal must not hang on one that it has elsewhere."""
-    return sys.stdin is not None and sys.stdin.isatty()
+    """Whether a person can be asked: stdin is a terminal, or holds a text (a pipe, a file) and there is a terminal
+    beside it. A script whose stdin is /dev/null, or that has no terminal, is never kept waiting."""
+    if sys.stdin is None:
+        return False
+    if sys.stdin.isatty():
+        return True
+    try:
+        mode = os.fstat(sys.stdin.fileno()).st_mode
+        if not (stat.S_ISFIFO(mode) or stat.S_ISREG(mode)):
+            return False
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC))
+    except (OSError, ValueError):
+        return False
+    return True

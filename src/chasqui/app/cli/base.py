@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from chasqui.app.local import LocalDesk
 
 R = TypeVar("R", bound=Result)
+SHORT_PASSPHRASE: Final = 8  # characters; below that a warning
 NOT_YET: Final = "is not in this version of chasqui"
 
 
@@ -50,7 +51,13 @@ class Invocation:
 
     def new_passphrase(self, file: str | None, question: str) -> bytes:
         """A passphrase to be set: from a file, or asked for twice."""
-        return from_file(file) if file else ask(question, twice=True)
+        chosen = from_file(file) if file else ask(question, twice=True)
+        if 0 < len(chosen.decode()) < SHORT_PASSPHRASE:
+            self.tell(
+                "This passphrase is short. Whoever takes the vault can try all that are as short, and open it. "
+                "Four or more words that nobody would guess are far better: `chasqui passphrase` changes it."
+            )
+        return chosen
 
     def reach(self) -> DaemonClient | LocalDesk:
         """The vault, through its daemon or opened."""
@@ -152,6 +159,11 @@ class Family(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] in self.later:
             raise UsageError(f"'{ctx.command_path} {args[0]}' {NOT_YET}.", todo="`chasqui --help` shows what is.")
+        if args and ctx.parent is not None and args[0] not in self.commands and not args[0].startswith("-"):
+            raise UsageError(
+                f"'{ctx.command_path}' has no command of that name.",
+                todo=f"It has: {', '.join(self.commands)}. `{ctx.command_path} --help` tells more.",
+            )
         return super().resolve_command(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
