@@ -26,7 +26,7 @@ from chasqui.base.limits import FILE_BYTES_MAX, TEXT_BYTES_MAX
 def send(call: Invocation, group: str, text: str | None, file: str | None, voice: str | None, urgent: bool) -> None:
     """Send a text or a file. Prints its id once it is safely kept.
 
-    TEXT - reads from stdin, which leaves nothing in the history of your shell.
+    TEXT - reads from stdin, which leaves nothing in your shell's history nor in the list of processes.
     """
     from chasqui.app.screens import messages as screen
 
