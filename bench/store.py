@@ -205,7 +205,7 @@ def figures() -> list[dict[str, Any]]:
         def reopen() -> None:
             open_vault(home, PASSPHRASE).close()
 
-        add("open and close, again", median_ms(reopen), "ms", bound="<= 30", note="with the least Argon2id: 8 MiB, one pass")
+        add("open and close, again", median_ms(reopen), "ms", bound="<= 30", note="with the least Argon2id")
     return found
 
 
