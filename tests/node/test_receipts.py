@@ -7,7 +7,7 @@ import time
 import pytest
 
 from chasqui.base.ids import GroupId
-from chasqui.base.limits import AUTHOR_SPANS_MAX, CLAIMED_AHEAD_MAX, SEQUENCE_MAX
+from chasqui.base.limits import AUTHOR_SPANS_MAX, CLAIMED_AHEAD_MAX, RECORD_BYTES_MAX, SEQUENCE_MAX
 from chasqui.base.ranges import Ranges
 from chasqui.groups.operation import Role
 from chasqui.node import inputs
@@ -16,7 +16,6 @@ from chasqui.node.receipting import have
 from chasqui.node.records import AuthorRecord, HaveRecord, Space
 from chasqui.node.transaction import Transaction
 from chasqui.sealed.receipts import ReceiptEntry
-from chasqui.store.layout import VALUE_BYTES_MAX
 from tests.node.hostile import fresh, keep
 from tests.node.liar import Liar
 from tests.node.world import Person, make_group, meet, pair
@@ -198,7 +197,7 @@ def test_scattered_numbers_are_refused_before_a_record_bursts(kind: str) -> None
         more = liar.says("x", receipts=(entry,))
         filling = liar.says("x", receipts=(ReceiptEntry(entry.leaf, 70_001, b"", 70_001),))
     keep(ben, tx)
-    assert len(ben.store.get(Space.AUTHOR, group + liar.key) or b"") < VALUE_BYTES_MAX // 4
+    assert len(ben.store.get(Space.AUTHOR, group + liar.key) or b"") < RECORD_BYTES_MAX // 4
     assert ben.do(inputs.TakeBundles((more,))).refused == 1
     assert ben.do(inputs.TakeBundles((filling,))).new == 1
 

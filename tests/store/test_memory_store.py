@@ -5,10 +5,8 @@ from __future__ import annotations
 import pytest
 
 from chasqui.base.errors import DiskFullError
-from chasqui.lab import memory_store
 from chasqui.lab.memory_store import MemoryStore, fail_at
 from chasqui.node.store_port import Write
-from chasqui.store import layout
 
 
 def test_a_commit_that_fails_forgets_the_open_transaction() -> None:
@@ -48,8 +46,3 @@ def test_a_crash_leaves_what_was_committed_and_the_store_goes_on() -> None:
     assert list(store.scan(1)) == [(b"b", b"3")]
     left.apply([Write(1, b"a", b"9")])
     assert store.get(1, b"a") is None
-
-
-def test_both_stores_have_the_same_bounds() -> None:
-    for name in ("SPACE_MAX", "KEY_BYTES_MAX", "VALUE_BYTES_MAX"):
-        assert getattr(memory_store, name) == getattr(layout, name)

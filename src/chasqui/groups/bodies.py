@@ -8,6 +8,7 @@ from chasqui.base.limits import (
     FILE_BYTES_MAX,
     FILE_NAME_BYTES_MAX,
     FILE_PART_BYTES,
+    FILE_PARTS_MAX,
     GROUP_MEMBERS_MAX,
     GROUP_OPERATIONS_MAX,
     SEQUENCE_MAX,
@@ -116,7 +117,7 @@ def read_manifest(data: bytes) -> ManifestBody:
 def read_part(data: bytes) -> PartBody:
     """Raises `PeerError` for anything else."""
     body = decode(data, PartBody)
-    _require(len(body.digest) == 32 and 0 <= body.index < parts_of(FILE_BYTES_MAX))
+    _require(len(body.digest) == 32 and 0 <= body.index < FILE_PARTS_MAX)
     _require(len(body.data) <= FILE_PART_BYTES)
     return body
 

@@ -9,11 +9,7 @@ from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Iterator
 
 from chasqui.base.errors import DiskFullError, MachineError
-from chasqui.node.store_port import Write
-
-SPACE_MAX = 2**31 - 1  # as in the vault's store; the conformance suite compares
-KEY_BYTES_MAX = 1024
-VALUE_BYTES_MAX = 2**20
+from chasqui.node.store_port import Write, check_write
 
 Fault = Callable[[int], None]  # is given the number of the call, from 1; may raise a MachineError
 
@@ -114,7 +110,7 @@ class MemoryStore:
         self._check_open()
         batch = list(writes)
         for write in batch:
-            _check(write)
+            check_write(write)
         self.applies += 1
         self._run(self.before_apply, self.applies)
         for space, key, value in batch:
@@ -163,15 +159,3 @@ class MemoryStore:
     def _check_open(self) -> None:
         if not self._open:
             raise MachineError("The vault is closed.", todo="Open it again.")
-
-
-def _check(write: Write) -> None:
-    space, key, value = write
-    if not (isinstance(key, bytes) and (value is None or isinstance(value, bytes))):
-        raise TypeError("keys and values are bytes")
-    if not 0 <= space <= SPACE_MAX:
-        raise ValueError("space out of range")
-    if len(key) > KEY_BYTES_MAX:
-        raise ValueError("key too long")
-    if value is not None and len(value) > VALUE_BYTES_MAX:
-        raise ValueError("value too long")

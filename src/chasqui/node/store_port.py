@@ -7,7 +7,9 @@ Both the vault's store (`chasqui.store`) and the lab's in-memory store pass one 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
+
+from chasqui.base.limits import RECORD_BYTES_MAX
 
 
 class Write(NamedTuple):
@@ -16,6 +18,23 @@ class Write(NamedTuple):
     space: int
     key: bytes
     value: bytes | None
+
+
+SPACE_MAX: Final = 2**31 - 1  # spaces are small integers
+KEY_BYTES_MAX: Final = 1024  # a key is an id or a few; longer ones would spill out of the pages of a tree
+
+
+def check_write(write: Write) -> None:
+    """What every store refuses alike. Raises `TypeError` or `ValueError`: such a write is our own mistake."""
+    space, key, value = write
+    if not (isinstance(key, bytes) and (value is None or isinstance(value, bytes))):
+        raise TypeError("keys and values are bytes")
+    if not 0 <= space <= SPACE_MAX:
+        raise ValueError("space out of range")
+    if len(key) > KEY_BYTES_MAX:
+        raise ValueError("key too long")
+    if value is not None and len(value) > RECORD_BYTES_MAX:
+        raise ValueError("value too long")
 
 
 class StoreReader(Protocol):

@@ -153,7 +153,6 @@ class Waiting:
 
     bundles: int
     carried: int
-    bytes_held: int
 
 
 def list_groups(tx: Transaction) -> list[GroupLine]:
@@ -299,7 +298,7 @@ def group_name(tx: Transaction, group: GroupId, record: GroupRecord) -> str:
 def waiting(tx: Transaction) -> Waiting:
     """How much is held, and how much of it for strangers."""
     carried = tx.count(Space.FOREIGN)
-    return Waiting(tx.count(Space.BUNDLE), carried, 0)
+    return Waiting(tx.count(Space.BUNDLE), carried)
 
 
 class _Reader:

@@ -20,9 +20,6 @@ SLOT_BYTES_FIRST: Final = 4 * 2**20  # a year of texts of one lively group; 16 M
 SLOT_BYTES_MAX: Final = 2**30  # SQLite leaves the page at 1 GiB as zeroes, which would show
 FILL_CHUNK_BYTES: Final = 2**18  # random bytes written at once, to each file in turn
 
-SPACE_MAX: Final = 2**31 - 1  # spaces are small integers
-KEY_BYTES_MAX: Final = 1024  # a key is an id or a few; longer ones would spill out of the tree's pages
-VALUE_BYTES_MAX: Final = 2**20  # the MLS state of 128 members is a tenth of it
 
 DIRECTORY_MODE: Final = 0o700
 FILE_MODE: Final = 0o600

@@ -8,11 +8,11 @@ from typing import Final
 
 from chasqui.base.errors import ChasquiError, DamagedVaultError, MachineError, ReadOnlyError
 from chasqui.base.ports import Entropy
-from chasqui.node.store_port import Write
+from chasqui.node.store_port import Write, check_write
 from chasqui.store import driver
 from chasqui.store.database import Database
 from chasqui.store.failures import SQLITE_FULL, disk_full, from_database, machine, primary_code, vault_full
-from chasqui.store.layout import KEY_BYTES_MAX, PAGE_BYTES, SLOT_BYTES_MAX, SPACE_MAX, VALUE_BYTES_MAX
+from chasqui.store.layout import PAGE_BYTES, SLOT_BYTES_MAX
 from chasqui.store.migrations import MIGRATIONS, Migration, migrate
 from chasqui.store.slots import SlotFiles
 
@@ -118,7 +118,7 @@ class EncryptedStore:
         self._check_open()
         batch = list(writes)
         for write in batch:
-            _check(write)
+            check_write(write)
         if not batch:
             return
         try:
@@ -272,15 +272,3 @@ class EncryptedStore:
     def _check_open(self) -> None:
         if not self._open:
             raise MachineError("The vault is closed.", todo="Open it again.")
-
-
-def _check(write: Write) -> None:
-    space, key, value = write
-    if not (isinstance(key, bytes) and (value is None or isinstance(value, bytes))):
-        raise TypeError("keys and values are bytes")
-    if not 0 <= space <= SPACE_MAX:
-        raise ValueError("space out of range")
-    if len(key) > KEY_BYTES_MAX:
-        raise ValueError("key too long")
-    if value is not None and len(value) > VALUE_BYTES_MAX:
-        raise ValueError("value too long")
