@@ -185,7 +185,8 @@ def test_our_own_proposals_are_bounded_so_that_the_state_loads() -> None:
     state = forge.world().states[0]
     with pytest.raises(UsageError):
         for number in range(limits.PROPOSALS_CACHED_MAX + 1):
-            state = state.propose(RemoveProposal(2), Rng(number), NOW).state
+            note = number.to_bytes(2, "big")
+            state = state.propose(RemoveProposal(2), Rng(number), NOW, authenticated_data=note).state
     assert GroupState.from_bytes(state.to_bytes()) == state
 
 

@@ -68,7 +68,7 @@ def test_a_path_cannot_change_a_member_s_name() -> None:
 def test_a_commit_cannot_do_what_no_operation_asks_for(kind: str) -> None:
     ana, _, mal, group = three()
     state = mls_state(mal, group)
-    proposals: dict[str, mls.Proposal] = {
+    proposals: dict[str, mls.ProposalRequest] = {
         "reinit": mls.ReInitProposal(group, mls.CipherSuite.X25519_CHACHA, ()),
         "extensions": mls.GroupContextExtensionsProposal(()),
     }

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from chasqui.mls import ed25519, labels, tree_math
+from chasqui.mls import ed25519, labels, limits, tree_math
 from chasqui.mls.codec import vl
 from chasqui.mls.errors import PeerError, UsageError
-from chasqui.mls.extensions import Extension, ExtensionType
+from chasqui.mls.extensions import Extension, ExtensionType, own_extensions
 from chasqui.mls.framing import (
     Auth,
     AuthenticatedContent,
@@ -229,11 +229,13 @@ def _protect(
     state: GroupState, content: FramedContent, auth: Auth, wire_format: WireFormat, entropy: Entropy, padding: int
 ) -> tuple[bytes, GroupState]:
     """(MLSMessage, state without a used message key)."""
+    if not 0 <= padding <= limits.PADDING_MAX:
+        raise UsageError("padding is 0 to 65536 bytes")
     authenticated = AuthenticatedContent(wire_format, content, auth)
     if wire_format == WireFormat.PUBLIC_MESSAGE:
         public = to_public(state.crypto, authenticated, state.secrets.membership, state.context_bytes)
         return wrap(wire_format, public.encode()), state
-    if state.messages is None or state.secrets.sender_data is None:
+    if state.messages is None or not state.secrets.sender_data:
         raise UsageError("the keys for private messages are erased")
     private, tree = to_private(
         state.crypto, authenticated, state.messages, state.secrets.sender_data, entropy, padding
@@ -256,7 +258,7 @@ def _make_welcome(
     info = sign_group_info(
         crypto,
         state.context,
-        tuple(extensions),
+        own_extensions(extensions),
         state.confirmation_tag,
         state.own_leaf,
         state.signature_private.reveal(),
@@ -322,6 +324,8 @@ def make_proposal(
     auth = Auth(_sign(state, wire_format, content), None)
     message, after = _protect(state, content, auth, wire_format, entropy, padding)
     ref = AuthenticatedContent(wire_format, content, auth).proposal_ref(crypto)
+    if any(item.ref == ref for item in state.pending):
+        return Proposed(message, after, ref)  # the same words, public and signed alike, say nothing new
     pending = Pending(ref, own, proposal, leaf_private, signature_private)
     return Proposed(message, replace(after, pending=(*after.pending, pending)), ref)
 

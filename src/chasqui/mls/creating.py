@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from chasqui.mls.codec import decode_all
 from chasqui.mls.errors import PeerError, UsageError
-from chasqui.mls.extensions import Extension, check_group_extensions
+from chasqui.mls.extensions import Extension, check_group_extensions, own_extensions
 from chasqui.mls.group import GroupState, epoch_state
 from chasqui.mls.key_package import KeyPackageKeys, check_keys, read_key_package_form
 from chasqui.mls.key_schedule import GroupContext, NewEpoch, epoch_of_secret, interim_transcript
@@ -28,7 +28,7 @@ def create_group(
     """A group of one, in epoch 0. The leaf is that of the key package, which must not be given to others.
 
     `extensions` become the group's. Without `private_messages` the state holds no secret tree.
-    Raises UsageError when the keys do not fit.
+    Raises UsageError when the keys or the extensions do not fit.
     """
     crypto = own_crypto(suite)
     try:
@@ -39,8 +39,9 @@ def create_group(
     except PeerError as error:
         raise UsageError(f"this key package cannot found the group: {error}", error.check) from error
     check_keys(crypto, key_package, keys)
+    group_extensions = own_extensions(extensions)
     tree = single_leaf_tree(crypto, key_package.leaf)
-    context = GroupContext(int(crypto.suite), group_id, 0, tree.tree_hash(), b"", tuple(extensions))
+    context = GroupContext(int(crypto.suite), group_id, 0, tree.tree_hash(), b"", group_extensions)
     encryption, secrets = epoch_of_secret(crypto, fresh(entropy, crypto.nh))
     # Epoch 0 has neither joiner nor welcome secret: nobody can be welcomed into it.
     epoch = NewEpoch(Secret(b""), Secret(b""), encryption, secrets)

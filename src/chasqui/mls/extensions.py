@@ -11,7 +11,7 @@ from chasqui.mls import limits
 from chasqui.mls.checks import Check
 from chasqui.mls.codec import Reader, decode_all, u16, vl, vl_join
 from chasqui.mls.credential import Credential, CredentialType
-from chasqui.mls.errors import PeerError
+from chasqui.mls.errors import PeerError, UsageError
 from chasqui.mls.suite import CipherSuite
 
 VERSION_MLS10 = 1
@@ -65,6 +65,16 @@ def read_extensions(reader: Reader) -> tuple[Extension, ...]:
 def encode_extensions(extensions: Iterable[Extension]) -> bytes:
     """Extension<V>."""
     return vl_join(extension.encode() for extension in extensions)
+
+
+def own_extensions(extensions: Iterable[Extension]) -> tuple[Extension, ...]:
+    """A list of our own caller. Raises UsageError where peers could not read it: a type twice, or too many."""
+    made = tuple(extensions)
+    try:
+        decode_all(encode_extensions(made), read_extensions)
+    except PeerError as error:
+        raise UsageError(f"these extensions are invalid: {error}", error.check) from error
+    return made
 
 
 def find_extension(extensions: Sequence[Extension], wanted: int) -> bytes | None:
@@ -176,8 +186,13 @@ class ExternalSender:
 
 
 def external_senders_extension(senders: Sequence[ExternalSender]) -> Extension:
-    """The group extension that admits these external senders."""
-    return Extension(ExtensionType.EXTERNAL_SENDERS, vl_join(sender.encode() for sender in senders))
+    """The group extension that admits these external senders. Raises UsageError where peers could not read it."""
+    made = Extension(ExtensionType.EXTERNAL_SENDERS, vl_join(sender.encode() for sender in senders))
+    try:
+        external_senders((made,))
+    except PeerError as error:
+        raise UsageError("a credential of an unknown type, or too many senders", error.check) from error
+    return made
 
 
 def external_senders(extensions: Sequence[Extension]) -> tuple[ExternalSender, ...]:
@@ -208,7 +223,12 @@ GREASE = tuple(0x0A0A + 0x1010 * i for i in range(15))
 def own_capabilities(
     extensions: Iterable[int] = (), proposals: Iterable[int] = (), grease: int | None = None
 ) -> Capabilities:
-    """What this package supports; `grease` (0-14) adds that GREASE value where RFC 13.5 allows it."""
+    """What this package supports; `grease` (0-14) adds that GREASE value where RFC 13.5 allows it.
+
+    Raises UsageError for another `grease`.
+    """
+    if grease is not None and not 0 <= grease < len(GREASE):
+        raise UsageError("grease is 0 to 14")
     extra = () if grease is None else (GREASE[grease],)
     return Capabilities(
         versions=(VERSION_MLS10,),

@@ -28,7 +28,7 @@ from chasqui.mls.key_schedule import external_init_sender, interim_transcript
 from chasqui.mls.leaf import LeafTemplate
 from chasqui.mls.proposals import CommitContent, ExternalInit, PreSharedKey, Proposal, Remove
 from chasqui.mls.protect import sign_content
-from chasqui.mls.psk import PreSharedKeyId, PskId, PskLookup, look_up, no_psks, psk_secret
+from chasqui.mls.psk import PskId, PskLookup, look_up, no_psks, psk_secret, with_nonce
 from chasqui.mls.requests import AddProposal, ProposalRequest, to_wire
 from chasqui.mls.results import Commit, Member
 from chasqui.mls.staging import Listed, stage
@@ -80,7 +80,7 @@ def join_external(
     proposals: list[Proposal] = [ExternalInit(kem_output)]
     if replaces is not None:
         proposals.append(Remove(replaces))
-    proposals += [PreSharedKey(PreSharedKeyId(psk, fresh(entropy, crypto.nh))) for psk in psks]
+    proposals += [PreSharedKey(with_nonce(psk, fresh(entropy, crypto.nh))) for psk in psks]
     extensions = info.context.extensions
     try:
         staged = stage(
@@ -196,12 +196,16 @@ def propose_as_external_sender(
 
 
 def propose_own_add(group_id: bytes, epoch: int, keys: KeyPackageKeys, entropy: Entropy) -> bytes:
-    """An MLSMessage in which the owner of a key package asks to be added. Members decide by committing it or not."""
+    """An MLSMessage in which the owner of a key package asks to be added. Members decide by committing it or not.
+
+    Raises UsageError when `keys` are damaged.
+    """
     try:
         key_package = decode_all(keys.key_package, read_key_package_form)
         crypto = own_crypto(key_package.suite_number)
     except PeerError as error:
         raise UsageError("damaged key package keys") from error
+    check_keys(crypto, key_package, keys)
     proposal = to_wire(crypto, AddProposal(keys.key_package), entropy)
     assert proposal is not None  # noqa: S101
     content = frame(group_id, epoch, Sender(SenderType.NEW_MEMBER_PROPOSAL), b"", proposal)

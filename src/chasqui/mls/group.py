@@ -106,8 +106,8 @@ class GroupState:
 
     @property
     def is_retained_parent(self) -> bool:
-        """Whether this is what `without_epoch_secrets` leaves."""
-        return self.secrets.confirmation is None
+        """Whether this is what `without_epoch_secrets` leaves (or less: `wipe`)."""
+        return not self.secrets.confirmation
 
     @property
     def epoch_authenticator(self) -> bytes:
@@ -120,9 +120,16 @@ class GroupState:
         return Secret(self._secret(self.secrets.resumption, "resumption key"))
 
     def export(self, label: str, context: bytes, length: int) -> bytes:
-        """MLS-Exporter (RFC 8.5): `length` bytes (1 to 8160) bound to this epoch. UsageError when erased."""
+        """MLS-Exporter (RFC 8.5): `length` bytes (1 to 8160) bound to this epoch.
+
+        UsageError when the secret is erased, or `label` is no text that UTF-8 can hold.
+        """
         exporter = self._secret(self.secrets.exporter, "exporter secret")
-        return key_schedule.export(self.crypto, exporter, label.encode(), context, length)
+        try:
+            encoded = label.encode()
+        except UnicodeEncodeError as error:
+            raise UsageError("the label holds a lone surrogate") from error
+        return key_schedule.export(self.crypto, exporter, encoded, context, length)
 
     def commit(
         self,
@@ -146,8 +153,9 @@ class GroupState:
 
         `now` in unix seconds checks the lifetimes of added key packages. `path` None: exactly when the RFC requires
         it; True: always. `private` encrypts the commit (it then uses a key of the handshake ratchet), `padding` adds
-        that many zero bytes. `signature_private` and `leaf` renew our leaf's signature key and contents. The welcome
-        carries the tree unless `welcome_tree` is False. Raises PeerError for hostile key packages, UsageError else.
+        that many zero bytes to it (at most 65536; none where it is not encrypted). `signature_private` and `leaf` renew
+        our leaf's signature key and contents. The welcome carries the tree unless `welcome_tree` is False. Raises
+        PeerError for hostile key packages, UsageError else.
         """
         options = committing.CommitOptions(
             path,
@@ -229,7 +237,7 @@ class GroupState:
         return self.tree.encode()
 
     def discard(self, proposal_ref: bytes) -> GroupState:
-        """Forgets one proposal that waits to be committed: one that the application does not authorise."""
+        """Forgets one proposal that waits to be committed, which the application does not authorise, if it is held."""
         return replace(self, pending=tuple(item for item in self.pending if item.ref != proposal_ref))
 
     def without_message_secrets(self) -> GroupState:
@@ -262,8 +270,11 @@ class GroupState:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> GroupState:
-        """Raises StateError when `data` is damaged, foreign or of another version."""
-        return cls(**state_codec.decode_state(data))
+        """Raises StateError when `data` is damaged, foreign, of another version, or not as `to_bytes` puts it."""
+        state = cls(**state_codec.decode_state(data))
+        if state.to_bytes() != data:
+            raise StateError("the saved group state is not canonical")
+        return state
 
     def psk(self, psk: PskId, others: PskLookup) -> bytes | None:
         """The key of a PSK id: this epoch's own resumption key, else what `others` holds."""
@@ -298,7 +309,7 @@ class GroupState:
 
     @staticmethod
     def _secret(secret: Secret | None, name: str) -> bytes:
-        if secret is None:
+        if not secret:  # None, or wiped
             raise UsageError(f"the {name} of this state is erased")
         return secret.reveal()
 

@@ -13,7 +13,7 @@ from chasqui.mls.errors import PeerError, UsageError
 from chasqui.mls.extensions import VERSION_MLS10, ExtensionType, check_group_extensions
 from chasqui.mls.framing import read_message
 from chasqui.mls.group import GroupState, epoch_state
-from chasqui.mls.key_package import KeyPackage, KeyPackageKeys, read_key_package_form
+from chasqui.mls.key_package import KeyPackage, KeyPackageKeys, check_keys, read_key_package_form
 from chasqui.mls.key_schedule import epoch_of_joiner, interim_transcript, welcome_secret
 from chasqui.mls.psk import PreSharedKeyId, PskLookup, PskType, PskUsage, look_up, no_psks, psk_secret
 from chasqui.mls.secret import Secret
@@ -60,6 +60,7 @@ def join(
         crypto = own_crypto(key_package.suite_number)
     except PeerError as error:
         raise UsageError("damaged key package keys") from error
+    check_keys(crypto, key_package, keys)
     if message.suite != crypto.suite:
         raise PeerError(Check.WELCOME_SUITE)
     lookup = psks if parent is None else _with_parent(parent, psks)

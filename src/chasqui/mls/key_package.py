@@ -13,6 +13,7 @@ from chasqui.mls.credential import Credential
 from chasqui.mls.errors import PeerError, StateError, UsageError
 from chasqui.mls.extensions import (
     DEFAULT_EXTENSIONS,
+    GREASE,
     VERSION_MLS10,
     Capabilities,
     Extension,
@@ -70,6 +71,13 @@ class KeyPackage:
 
         `now` in unix seconds checks the lifetime; None leaves it to whoever issues the invitation.
         """
+        self.check_contents(crypto, now)
+        if not crypto.verify_with_label(self.leaf.signature_key, labels.SIGN_KEY_PACKAGE, self.body, self.signature):
+            raise PeerError(Check.KEY_PACKAGE_SIGNATURE)
+        self.leaf.check_signature(crypto, b"", 0)
+
+    def check_contents(self, crypto: Crypto, now: int | None) -> None:
+        """`verify` but for the two signatures. Raises PeerError."""
         if self.suite_number != crypto.suite:
             raise PeerError(Check.KEY_PACKAGE_SUITE)
         leaf = self.leaf
@@ -84,9 +92,6 @@ class KeyPackage:
                 raise PeerError(Check.KEY_PACKAGE_EXTENSION, f"type {extension.type}")
         if now is not None:
             leaf.lifetime.check(now)
-        if not crypto.verify_with_label(leaf.signature_key, labels.SIGN_KEY_PACKAGE, self.body, self.signature):
-            raise PeerError(Check.KEY_PACKAGE_SIGNATURE)
-        leaf.check_signature(crypto, b"", 0)
 
 
 def read_key_package_form(reader: Reader) -> KeyPackage:
@@ -145,7 +150,10 @@ class KeyPackageKeys:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> KeyPackageKeys:
-        """Raises StateError when `data` was not made by `to_bytes` or is damaged."""
+        """Raises StateError when `data` was not made by `to_bytes` or is damaged.
+
+        Both signatures of the key package are verified, which stands in for a checksum.
+        """
         if data[: len(_KEYS_MAGIC)] != _KEYS_MAGIC:
             raise StateError("not saved key package keys of this version")
         try:
@@ -155,8 +163,11 @@ class KeyPackageKeys:
             key_package = decode_all(keys.key_package, read_key_package_form)
             crypto = crypto_of(key_package.suite_number)
             check_keys(crypto, key_package, keys)
+            key_package.verify(crypto)
         except (PeerError, UsageError) as error:
             raise StateError("damaged key package keys") from error
+        if keys.to_bytes() != data:
+            raise StateError("the saved key package keys are not canonical")
         return keys
 
     def __repr__(self) -> str:
@@ -198,7 +209,7 @@ def make_key_package(
 
     `identity` becomes a basic credential unless `credential` is given. `signature_private` is a 32-byte Ed25519
     seed; without it a fresh one is drawn. `grease` adds values that peers must ignore (RFC 13.5); it costs about
-    20 bytes of every leaf. Raises UsageError for a lifetime that peers would refuse.
+    20 bytes of every leaf. Raises UsageError for whatever peers would refuse.
     """
     crypto = own_crypto(suite)
     if not 0 < lifetime_s <= limits.LIFETIME_MAX_S - limits.CLOCK_SKEW_S:
@@ -217,8 +228,9 @@ def make_key_package(
     noise = fresh(entropy, 1)[0] % 15 if grease else None
     if capabilities is None:
         capabilities = own_capabilities(sorted(listed - DEFAULT_EXTENSIONS), grease=noise)
-    if noise is not None:
-        package_extensions.append(Extension(capabilities.credentials[-1], fresh(entropy, 4)))
+    ignored = next((number for number in capabilities.extensions if grease and number in GREASE), None)
+    if ignored is not None:
+        package_extensions.append(Extension(ignored, fresh(entropy, 4)))
     identity_bytes = len((credential or Credential.basic(identity)).encode())
     if identity_bytes > limits.CREDENTIAL_BYTES_MAX:
         raise UsageError("the credential is larger than peers accept", Check.TOO_LARGE)
@@ -235,4 +247,10 @@ def make_key_package(
         )
     )
     raw = body + vl(crypto.sign_with_label(seed, labels.SIGN_KEY_PACKAGE, body, signature_key))
+    if len(raw) > limits.MESSAGE_BYTES_MAX:
+        raise UsageError("the key package is larger than peers accept", Check.TOO_LARGE)
+    try:
+        decode_all(raw, read_key_package_form).check_contents(crypto, now)
+    except PeerError as error:
+        raise UsageError(f"no peer would accept this key package: {error}", error.check) from error
     return KeyPackageKeys(raw, Secret(init_private), Secret(leaf_private), Secret(seed))

@@ -11,7 +11,7 @@ from chasqui.mls import labels, limits
 from chasqui.mls.checks import Check
 from chasqui.mls.codec import Reader, decode_all, u8, u32, u64, vl
 from chasqui.mls.credential import Credential
-from chasqui.mls.errors import PeerError
+from chasqui.mls.errors import PeerError, UsageError
 from chasqui.mls.extensions import (
     VERSION_MLS10,
     Capabilities,
@@ -169,7 +169,10 @@ def sign_leaf(
     group_id: bytes = b"",
     leaf_index: int = 0,
 ) -> LeafNode:
-    """A signed leaf: for a key package with `lifetime`, for a commit with `parent_hash`, else for an Update."""
+    """A signed leaf: for a key package with `lifetime`, for a commit with `parent_hash`, else for an Update.
+
+    Raises UsageError when no peer could read it.
+    """
     if lifetime is not None:
         origin = u8(LeafSource.KEY_PACKAGE) + lifetime.encode()
     elif parent_hash is not None:
@@ -188,4 +191,7 @@ def sign_leaf(
     )
     content = body if lifetime is not None else body + vl(group_id) + u32(leaf_index)
     signature = crypto.sign_with_label(signature_seed, labels.SIGN_LEAF_NODE, content, signature_key)
-    return decode_leaf(body + vl(signature))
+    try:
+        return decode_leaf(body + vl(signature))
+    except PeerError as error:
+        raise UsageError(f"our leaf is invalid: {error}", error.check) from error

@@ -79,7 +79,7 @@ def authenticate(state: GroupState, message: PublicMessage | PrivateMessage) -> 
         tree, generation = state.messages, 0
     else:
         _check_place(state, message.group_id, message.epoch)
-        if state.messages is None or state.secrets.sender_data is None:
+        if state.messages is None or not state.secrets.sender_data:  # None, or wiped
             raise PeerError(Check.NO_MESSAGE_KEYS)
         opened = open_private(state.crypto, message, state.messages, state.secrets.sender_data)
         content, tree, generation = opened

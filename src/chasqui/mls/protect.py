@@ -68,7 +68,7 @@ def to_public(crypto: Crypto, content: AuthenticatedContent, key: Secret | None,
     """A PublicMessage; `key` is the membership key when the sender is a member."""
     tag = None
     if content.content.sender.type == SenderType.MEMBER:
-        if key is None:
+        if not key:
             raise UsageError("the membership key is erased")
         tag = membership_tag(crypto, key, content, context)
     return PublicMessage(content.content, content.auth, tag)
@@ -82,7 +82,7 @@ def from_public(
         raise PeerError(Check.PUBLIC_APPLICATION)
     content = AuthenticatedContent(WireFormat.PUBLIC_MESSAGE, message.content, message.auth)
     if message.content.sender.type == SenderType.MEMBER:
-        if key is None:
+        if not key:
             raise UsageError("the membership key of this state is erased")
         expected = membership_tag(crypto, key, content, context)
         if message.membership_tag is None or not hmac.compare_digest(message.membership_tag, expected):
@@ -115,8 +115,6 @@ def to_private(
     padding: int = 0,
 ) -> tuple[PrivateMessage, SecretTree]:
     """The encrypted message and the secret tree without its key. `padding` zero bytes hide the length."""
-    if not 0 <= padding <= limits.PADDING_MAX:
-        raise UsageError("padding out of bounds")
     framed = content.content
     generation, key, tree = tree.next(crypto, framed.sender.index, _kind(framed.content_type))
     if generation >= 1 << 32:

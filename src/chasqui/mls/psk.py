@@ -8,8 +8,8 @@ from enum import IntEnum
 
 from chasqui.mls import labels
 from chasqui.mls.checks import Check
-from chasqui.mls.codec import Reader, u8, u16, u64, vl
-from chasqui.mls.errors import PeerError
+from chasqui.mls.codec import Reader, decode_all, u8, u16, u64, vl
+from chasqui.mls.errors import PeerError, UsageError
 from chasqui.mls.suite import Crypto
 
 
@@ -89,6 +89,18 @@ def read_psk_id(reader: Reader) -> PreSharedKeyId:
     else:
         raise PeerError(Check.UNKNOWN_ENUM, "psk type")
     return PreSharedKeyId(found, reader.vl())
+
+
+def with_nonce(psk: PskId, nonce: bytes) -> PreSharedKeyId:
+    """An id of our own caller for one use. Raises UsageError where peers would read another id, or none."""
+    made = PreSharedKeyId(psk, nonce)
+    try:
+        same = decode_all(made.encode(), read_psk_id) == made
+    except PeerError as error:
+        raise UsageError("a pre-shared key of an unknown type or usage", error.check) from error
+    if not same:
+        raise UsageError("the id of the pre-shared key has fields that its type does not carry")
+    return made
 
 
 def psk_secret(crypto: Crypto, psks: Sequence[tuple[PreSharedKeyId, bytes]]) -> bytes:

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 from chasqui.mls import proposals as wire
 from chasqui.mls.codec import decode_all
-from chasqui.mls.extensions import VERSION_MLS10, Extension
+from chasqui.mls.extensions import VERSION_MLS10, Extension, own_extensions
 from chasqui.mls.key_package import read_key_package_form
-from chasqui.mls.psk import PreSharedKeyId, PskId
+from chasqui.mls.psk import PskId, with_nonce
 from chasqui.mls.suite import Crypto, Entropy, fresh
 
 
@@ -68,17 +68,20 @@ ProposalRequest = (
 
 
 def to_wire(crypto: Crypto, request: ProposalRequest, entropy: Entropy) -> wire.Proposal | None:
-    """The proposal on the wire; None for UpdateProposal, which needs the state. Raises PeerError for bad bytes."""
+    """The proposal on the wire; None for UpdateProposal, which needs the state.
+
+    Raises PeerError for a key package that does not decode, UsageError for what else no peer could read.
+    """
     if isinstance(request, AddProposal):
         return wire.Add(decode_all(request.key_package, read_key_package_form))
     if isinstance(request, RemoveProposal):
         return wire.Remove(request.leaf)
     if isinstance(request, PreSharedKeyProposal):
-        return wire.PreSharedKey(PreSharedKeyId(request.psk, fresh(entropy, crypto.nh)))
+        return wire.PreSharedKey(with_nonce(request.psk, fresh(entropy, crypto.nh)))
     if isinstance(request, ReInitProposal):
-        return wire.ReInit(request.group_id, VERSION_MLS10, int(request.suite), tuple(request.extensions))
+        return wire.ReInit(request.group_id, VERSION_MLS10, int(request.suite), own_extensions(request.extensions))
     if isinstance(request, GroupContextExtensionsProposal):
-        return wire.GroupContextExtensions(tuple(request.extensions))
+        return wire.GroupContextExtensions(own_extensions(request.extensions))
     return None
 
 

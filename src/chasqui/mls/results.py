@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from chasqui.mls.credential import Credential
 from chasqui.mls.leaf import LeafNode
 from chasqui.mls.proposals import Proposal, ReInit
 from chasqui.mls.psk import PskId
@@ -16,16 +17,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A member as the tree shows it."""
+    """A member as the tree shows it: its leaf number, Ed25519 key (32 bytes), credential and public key of the KEM.
+
+    Whether the credential may bear that signature key is for the application to judge (RFC 9420, 5.3.1).
+    """
 
     leaf: int
     signature_key: bytes
-    identity: bytes
+    credential: Credential
     encryption_key: bytes
+
+    @property
+    def identity(self) -> bytes:
+        """The identity of a basic credential, empty for X.509: see `credential`."""
+        return self.credential.identity
 
     @staticmethod
     def of(number: int, leaf: LeafNode) -> Member:
-        return Member(number, leaf.signature_key, leaf.credential.identity, leaf.encryption_key)
+        """The public view of a leaf."""
+        return Member(number, leaf.signature_key, leaf.credential, leaf.encryption_key)
 
 
 class Kind(Enum):
@@ -64,7 +74,9 @@ class Processed:
 
     `sender_leaf` is None for a proposal from outside; for an external commit it is the newcomer's leaf.
     `updated` lists members whose leaf was replaced, the committer with a path among them. The application
-    judges credentials here (RFC 5.3.1): to refuse, it does not adopt `state`.
+    judges credentials here (RFC 5.3.1): to refuse, it does not adopt `state`. `proposals` are all that were applied, or
+    the one that was cached, by reference or not, as they stand in the messages; `proposal_ref` (32 bytes) names a
+    cached one for `discard`. `reinit` is the ReInit by which the group is now closed.
     """
 
     kind: Kind
@@ -84,7 +96,10 @@ class Processed:
 
 @dataclass(frozen=True, slots=True)
 class Inspected:
-    """A handshake message whose sender is proven and that was not applied."""
+    """A handshake message whose sender is proven and that was not applied.
+
+    `proposals` stand in the message itself; `by_reference` are the ProposalRefs (32 bytes each) of the others.
+    """
 
     kind: Kind
     epoch: int

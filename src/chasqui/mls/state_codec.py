@@ -1,9 +1,13 @@
-"""A saved state: canonical, versioned, with a checksum against damage (not against an attacker who holds the disk)."""
+"""A saved state: canonical, versioned, with a checksum against damage (not against an attacker who holds the disk).
+
+Canonical: bytes that load are the bytes that the loaded state saves. Nodes of the tree are kept as they stand, under
+the tree hash, and decoded when somebody asks; one that does not decode is a StateError then.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from chasqui.mls import ed25519, labels, limits
@@ -14,8 +18,8 @@ from chasqui.mls.key_schedule import EpochSecrets, read_group_context
 from chasqui.mls.pending import Pending
 from chasqui.mls.proposals import ReInit, read_proposal
 from chasqui.mls.secret import Secret
-from chasqui.mls.secret_tree import Ratchet, SecretTree
-from chasqui.mls.suite import crypto_of
+from chasqui.mls.secret_tree import Ratchet, RatchetKind, SecretTree
+from chasqui.mls.suite import Crypto, crypto_of
 from chasqui.mls.tree import Tree
 from chasqui.mls.tree_math import is_power_of_two
 
@@ -24,6 +28,8 @@ if TYPE_CHECKING:
 
 MAGIC = b"mlsG\x01"
 _CHECKSUM_BYTES = 16
+_NODE_BYTES_MIN = (66, 33)
+"""Of a leaf and of a parent node: as far as `tree` looks into them without decoding."""
 
 
 def _checksum(body: bytes) -> bytes:
@@ -159,7 +165,7 @@ def _read_reinit(reader: Reader) -> ReInit:
 
 
 def decode_state(data: bytes) -> dict[str, Any]:
-    """The fields of a GroupState. Raises StateError."""
+    """The fields of a GroupState, which has still to encode to `data` again. Raises StateError."""
     if len(data) > limits.STATE_BYTES_MAX:
         raise StateError("larger than any saved state")
     if data[: len(MAGIC)] != MAGIC:
@@ -179,15 +185,51 @@ def _check_consistent(fields: dict[str, Any]) -> None:
     """A state that was put together by something else than `encode_state` is refused here, not later."""
     tree: Tree = fields["tree"]
     own_leaf: int = fields["own_leaf"]
+    pending: tuple[Pending, ...] = fields["pending"]
     raw = tree.raw_nodes()
+    crypto = tree.crypto
     checks: tuple[Callable[[], bool], ...] = (
         lambda: is_power_of_two(tree.leaf_count) and len(raw) == 2 * tree.leaf_count - 1,
         lambda: 2 * own_leaf < len(raw) and raw[2 * own_leaf] is not None,
         lambda: 2 * own_leaf in fields["keys"],
         lambda: all(x < len(raw) and raw[x] is not None for x in fields["keys"]),
+        lambda: all(node is None or len(node) >= _NODE_BYTES_MIN[x & 1] for x, node in enumerate(raw)),
         lambda: len(fields["signature_private"]) == ed25519.SEED_BYTES,
+        lambda: all(len(secret) == crypto.kem.private_bytes for secret in fields["keys"].values()),
+        lambda: len(fields["confirmation_tag"]) == len(fields["interim_transcript_hash"]) == crypto.nh,
+        lambda: all(secret is None or len(secret) == crypto.nh for secret in _kept(fields["secrets"])),
+        lambda: fields["messages"] is None or _fits(crypto, fields["messages"], tree.leaf_count),
+        lambda: len({item.ref for item in pending}) == len(pending),
+        lambda: all(_is_whole(crypto, item) for item in pending),
         lambda: tree.tree_hash() == fields["context"].tree_hash,
         lambda: fields["secrets"].init is not None and fields["secrets"].membership is not None,
     )
     if not all(check() for check in checks):
         raise StateError("the saved group state is inconsistent")
+
+
+def _kept(secrets: EpochSecrets) -> Iterator[Secret | None]:
+    return (getattr(secrets, name) for name in EpochSecrets.__slots__)
+
+
+def _fits(crypto: Crypto, tree: SecretTree, leaf_count: int) -> bool:
+    """Whether every secret of a secret tree has its length and its place."""
+    return (
+        tree.leaf_count == leaf_count
+        and all(x < 2 * leaf_count - 1 and len(secret) == crypto.nh for x, secret in tree.nodes.items())
+        and all(
+            leaf < leaf_count
+            and kind in tuple(RatchetKind)
+            and len(ratchet.secret) == crypto.nh
+            and all(generation < ratchet.generation for generation in ratchet.skipped)
+            and all(len(secret) == crypto.nk + crypto.nn for secret in ratchet.skipped.values())
+            for (leaf, kind), ratchet in tree.ratchets.items()
+        )
+    )
+
+
+def _is_whole(crypto: Crypto, item: Pending) -> bool:
+    """Whether the private keys of a cached proposal have their lengths."""
+    return (item.leaf_private is None or len(item.leaf_private) == crypto.kem.private_bytes) and (
+        item.signature_private is None or len(item.signature_private) == ed25519.SEED_BYTES
+    )

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from chasqui.mls import limits, tree_math
 from chasqui.mls.checks import Check
 from chasqui.mls.codec import Reader, u32, vl
-from chasqui.mls.errors import PeerError
+from chasqui.mls.errors import PeerError, StateError
 from chasqui.mls.leaf import LeafNode, decode_leaf, read_leaf
 from chasqui.mls.parent import ParentNode, decode_parent, read_parent
 from chasqui.mls.suite import Crypto
@@ -21,6 +21,14 @@ Node = LeafNode | ParentNode
 
 _NODE_LEAF = 1
 _NODE_PARENT = 2
+
+
+def _of_saved(decode: Callable[[bytes], Node], raw: bytes) -> Node:
+    """A node that only a saved state can bring without its decoded form. Raises StateError."""
+    try:
+        return decode(raw)
+    except PeerError as error:
+        raise StateError("a node of the saved tree is damaged") from error
 
 
 class _Nodes:
@@ -52,7 +60,7 @@ class _Nodes:
             raw = self._raw[x]
             if raw is None:
                 return None
-            node = self._decoded[x] = decode_leaf(raw)
+            node = self._decoded[x] = _of_saved(decode_leaf, raw)
         assert isinstance(node, LeafNode)  # noqa: S101  even places hold leaves
         return node
 
@@ -63,7 +71,7 @@ class _Nodes:
             raw = self._raw[x]
             if raw is None:
                 return None
-            node = self._decoded[x] = decode_parent(raw)
+            node = self._decoded[x] = _of_saved(decode_parent, raw)
         assert isinstance(node, ParentNode)  # noqa: S101  odd places hold parents
         return node
 

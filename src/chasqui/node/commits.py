@@ -12,9 +12,6 @@ from chasqui.groups.history import History, arrange
 from chasqui.groups.membership import members
 from chasqui.groups.mls_errors import peers_fault
 from chasqui.groups.operation import Add, Genesis, GroupKind, Reason
-from chasqui.mls.framing import ContentType, PublicMessage, SenderType
-from chasqui.mls.proposals import Add as AddedLeaf
-from chasqui.mls.proposals import Remove as RemovedLeaf
 from chasqui.node.authors import expect_from_start
 from chasqui.node.changes import commit_id_of, shut
 from chasqui.node.effects import Notice
@@ -119,7 +116,7 @@ def removes_somebody(tx: Transaction, signed: SignedObject) -> bool:
         return False
     with peers_fault():
         seen = mls.GroupState.from_bytes(epoch.mls_state).inspect(read_commit(signed.body).message)
-    return any(isinstance(proposal, RemovedLeaf) for proposal in seen.proposals)
+    return any(isinstance(proposal, mls.Remove) for proposal in seen.proposals)
 
 
 def unsettled_forks(tx: Transaction, group: GroupId) -> dict[EpochId, list[CommitRecord]]:
@@ -149,7 +146,7 @@ def check_leaves(state: mls.GroupState, before: mls.GroupState | None) -> None:
 def _check_only_additions_and_removals(processed: mls.Processed) -> None:
     """MLS can do more than a group of ours ever does: re-initialise, extend, join from outside. All of that would
     go past the operations."""
-    plain = all(isinstance(proposal, AddedLeaf | RemovedLeaf) for proposal in processed.proposals)
+    plain = all(isinstance(proposal, mls.Add | mls.Remove) for proposal in processed.proposals)
     if processed.kind is not mls.Kind.COMMIT or processed.external or processed.reinit or processed.psks or not plain:
         raise PeerError("A commit does something that no operation can ask for.")
 
@@ -163,12 +160,12 @@ def _check_never_seated(tx: Transaction, group: GroupId, processed: mls.Processe
 def _check_form(message: bytes, group: GroupId, number: int, leaf: int) -> None:
     with peers_fault():
         read = mls.read_message(message)
-    sender = read.content.sender if isinstance(read, PublicMessage) else None
+    sender = read.content.sender if isinstance(read, mls.PublicMessage) else None
     if (
-        not isinstance(read, PublicMessage)
+        not isinstance(read, mls.PublicMessage)
         or sender is None
-        or (sender.type, sender.index) != (SenderType.MEMBER, leaf)
-        or read.content.content_type != ContentType.COMMIT
+        or (sender.type, sender.index) != (mls.SenderType.MEMBER, leaf)
+        or read.content.content_type != mls.ContentType.COMMIT
         or (read.content.group_id, read.content.epoch) != (group, number)
     ):
         raise PeerError("Something that is no commit on its parent was sent as one.")
@@ -195,7 +192,7 @@ def _check_cited(
             additions[change.member] = change.key_package
         else:
             removals.add(MemberKey(change.member))
-    packages = [proposal.key_package for proposal in processed.proposals if isinstance(proposal, AddedLeaf)]
+    packages = [proposal.key_package for proposal in processed.proposals if isinstance(proposal, mls.Add)]
     used = {package.leaf.signature_key: package.ref for package in packages}
     if added != additions.keys() or used != additions or removed != removals:
         raise PeerError("A commit changes the group by something else than the operations that it cites.")
