@@ -32,6 +32,9 @@ GROUP_ID = b"bench-01"
 SLOWER_MAX = 5
 """How many times slower than the partner processing a commit may be."""
 
+MEMORY_GROWTH_MAX = 1.25
+"""Memory of a state per member, at four times as many members."""
+
 Row = dict[str, Any]
 T = TypeVar("T")
 
@@ -206,30 +209,46 @@ class _Bench:
         made = state.commit(request, self.entropy, self.now)
         welcome = _some(made.welcome)
         leaf = made.added[0].leaf
-        peer: dict[str, float | None] = dict.fromkeys(("add", "size", "process", "join", "remove", "rsize"))
+        names = ("add", "size", "process", "join", "remove", "rsize", "removed", "entered")
+        peer: dict[str, float | None] = dict.fromkeys(names)
+        ours: dict[str, float] = {}
         if partner is not None:
             newcomer = _Partner(b"second".ljust(16))
             peer["process"] = partner.process(made.message)
             removal = made.state.commit([RemoveProposal(leaf)], self.entropy, self.now)
-            partner.process(removal.message)
+            peer["removed"] = partner.process(removal.message)
             peer["add"], output = partner.make(lambda: partner.group.add_members([newcomer.key_package()]))
-            peer["size"] = len(output.commit_message.to_bytes())
+            added = output.commit_message.to_bytes()
+            peer["size"] = len(added)
             peer["join"] = newcomer.join(output.welcome_message.to_bytes())
             target = [newcomer.client.signing_identity()]
             peer["remove"], output = partner.make(lambda: partner.group.remove_members(target))
-            peer["rsize"] = len(output.commit_message.to_bytes())
+            gone = output.commit_message.to_bytes()
+            peer["rsize"] = len(gone)
+            there = _some(removal.state.process(added).state)
+            ours["add"] = _ms(lambda: removal.state.process(added), self.repeat)
+            ours["remove"] = _ms(lambda: there.process(gone), self.repeat)
+            here = _some(there.process(gone).state)
+            entry = join_external(here.group_info(external_pub=True), self.keys("outsider"), self.entropy).message
+            peer["entered"] = partner.process(entry)
+            ours["entry"] = _ms(lambda: here.process(entry), self.repeat)
         repeat = self.repeat
         self.row("create", _ms(self._create, repeat), "ms", self._peer_create())
         self.row("add: make", _ms(lambda: state.commit(request, self.entropy, self.now), repeat), "ms", peer["add"])
         self.row("add: size", len(made.message), "B", peer["size"], note="without a path; mls-rs puts one in")
         self.row("welcome with tree: size", len(welcome), "B")
         self.row("welcome: join", _ms(lambda: join(welcome, keys), repeat), "ms", peer["join"])
+        if "add" in ours:
+            note = "each takes the other's; mls-rs puts a path in"
+            self.row("add: process", ours["add"], "ms", peer["process"], note=note)
         remove = [RemoveProposal(leaf)]
         after = made.state
         removed = after.commit(remove, self.entropy, self.now)
         took = _ms(lambda: after.commit(remove, self.entropy, self.now), repeat)
         self.row("remove: make", took, "ms", peer["remove"])
         self.row("remove: size", len(removed.message), "B", peer["rsize"])
+        if "remove" in ours:
+            self.row("remove: process", ours["remove"], "ms", peer["removed"], note="each takes the other's")
         info = state.group_info(external_pub=True)
         entered = join_external(info, keys, self.entropy)
         peer_make, peer_size = _external_peer(info)
@@ -237,7 +256,8 @@ class _Bench:
         took = _ms(lambda: join_external(info, keys, self.entropy), repeat)
         self.row("external commit: make", took, "ms", peer_make, note=note)
         self.row("external commit: size", len(entered.message), "B", peer_size)
-        self.row("external commit: process", _ms(lambda: state.process(entered.message), repeat), "ms")
+        took = ours.get("entry") or _ms(lambda: state.process(entered.message), repeat)
+        self.row("external commit: process", took, "ms", peer["entered"])
 
     def _create(self) -> GroupState:
         return create_group(self.suite, GROUP_ID, self.keys("founder"), self.entropy)
@@ -280,7 +300,8 @@ class _Bench:
         members = len(loaded.members)
         memory = tracemalloc.get_traced_memory()[0]
         tracemalloc.stop()
-        self.row("state: memory per member", memory / members, "B", note="loaded, all leaves decoded")
+        self.row("state: memory", memory, "B", note="loaded, all leaves decoded; by tracemalloc")
+        self.row("state: memory per member", memory / members, "B")
 
     def cold(self) -> None:
         """One commit adds everybody; then the first update, ours in one group and the partner's in another."""
@@ -307,11 +328,26 @@ class _Bench:
         self.row("update cold: size", len(update.message), "B", peer_size)
 
 
+def _growth(found: list[Row]) -> Row:
+    """Memory is linear in the members: per member, the largest group takes hardly more than one a quarter its size."""
+    of = {row["name"]: row["value"] for row in found}
+    large, small = (of[f"mls n={size} state: memory per member"] for size in SIZES[:-3:-1])
+    return {
+        "name": f"mls memory per member: n={SIZES[-1]} over n={SIZES[-2]}",
+        "value": round(large / small, 3),
+        "unit": "x",
+        "bound": f"<= {MEMORY_GROWTH_MAX}",
+        "peer": None,
+        "note": "1 where memory is linear in n, 4 where it is quadratic",
+    }
+
+
 def figures() -> list[Row]:
     """Times in ms and sizes in bytes for each group size; `peer` is mls-rs doing the same work."""
     found: list[Row] = []
     for size in SIZES:
         found += _Bench(size).run()
+    found.append(_growth(found))
     for size in SIZES_HYBRID:
         found += _Bench(size, CipherSuite.XWING_CHACHA).hybrid()
     return found
