@@ -58,4 +58,4 @@ def read_kept(path: Path) -> Kept:
 
 
 def _quoted(text: str) -> str:
-    return '"' + text.translate({ord("\\"): "\\\\", ord('"'): '\\"', **{c: " " for c in range(32)}}) + '"'
+    return '"' + text.translate({ord("\\"): "\\\\", ord('"'): '\\"', **dict.fromkeys(range(32), " ")}) + '"'

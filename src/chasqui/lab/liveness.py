@@ -27,6 +27,8 @@ DEMANDS: Final = {
 KNOWN: Final = {  # what the node does not do yet, and which demands cannot hold because of it
     "fork": frozenset({"one-head", "one-roster", "who-is-in", "all-read"}),  # branches stay apart
     "two-seats": frozenset({"one-seat"}),  # two admins who add one contact seat him twice
+    "silent-leaver": frozenset({"one-roster"}),  # only an admin carries out that somebody left, and there is none
+    "old-copy": frozenset({"all-read", "delivered", "key-reuse", "twice"}),  # a restored copy that speaks first
     "spent-welcome": frozenset({"who-is-in"}),  # a welcome that comes before the news of one's removal is dropped
 }
 _TEXT_S: Final = 3600 << LIFETIME_EXPONENT[BundleClass.TEXT]
@@ -114,7 +116,7 @@ class Liveness:
         owner = {key: name for (group, key), name in self.ledger.owners.items() if group == self.group}
         entitled: dict[bytes, list[str]] = {}
         for said in self.ledger.said.values():
-            if said.group != self.group or said.key not in members:
+            if said.group != self.group or said.key not in members or self._drowned(said):
                 continue
             if said.epoch not in entitled:
                 who = sorted(owner[key] for key in said.readers & members if key in owner)
@@ -122,6 +124,11 @@ class Liveness:
             for name in entitled[said.epoch]:
                 if said.id not in self.ledger.got[name] and name != said.author and not self._too_old(said):
                     found.setdefault("all-read", f"{name} has not read '{said.text}' of {said.author}")
+
+    def _drowned(self, said: Said) -> bool:
+        """It never left a device that is gone for ever."""
+        others = (name for name in self.stage.devices if name != said.author)
+        return self.stage.devices[said.author].lost and not any(said.id in self.ledger.got[name] for name in others)
 
     def _too_old(self, said: Said) -> bool:
         """Its bundle may have expired before it could come; that its author sees who waits is held by 'delivered'."""

@@ -70,9 +70,12 @@ class Run:
         return Outcome(
             scenario=self.scenario.name,
             seed=self.seed,
-            violations=tuple(stage.safety.violations),
+            violations=tuple(broken for broken in stage.safety.violations if broken.check not in known),
             unmet={demand: what for demand, what in unmet.items() if demand not in known},
-            expected={demand: what for demand, what in unmet.items() if demand in known},
+            expected={
+                **{broken.check: broken.what for broken in stage.safety.violations if broken.check in known},
+                **{demand: what for demand, what in unmet.items() if demand in known},
+            },
             settled_s=settled_s,
             days=stage.world.now_s / DAY_S,
             steps=stage.world.steps,

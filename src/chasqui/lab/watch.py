@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chasqui.lab.picture import draw
 from chasqui.lab.run import Outcome, Run
 from chasqui.lab.world import HOUR_S, clock_of
 
@@ -20,6 +21,22 @@ def heads(run: Run) -> str:
         place = "gone" if device.lost else stage.ledger.branches[stage.group].name(head) if head else "not in the group"
         where.setdefault(place, []).append(name)
     return "; ".join(f"{place}: {', '.join(names)}" for place, names in sorted(where.items()))
+
+
+def picture(run: Run, outcome: Outcome) -> str:
+    """The branches of the group as SVG."""
+    stage = run.stage
+    heads: dict[bytes, list[str]] = {}
+    for (group, name), head in stage.ledger.heads.items():
+        if group == stage.group and head and not stage.devices[name].lost:
+            heads.setdefault(head, []).append(name)
+    title = f"{outcome.scenario}, seed {outcome.seed}: the branches of the group"
+    ended = "one group" if len(heads) == 1 else f"{len(heads)} heads"
+    subtitle = (
+        f"{outcome.days:.0f} days; {outcome.epochs} epochs; branches: {outcome.branches}; at the end: {ended}. "
+        "A dot is an epoch, a line the commit that began it."
+    )
+    return draw(title, subtitle, list(stage.ledger.branches[stage.group].by_epoch.values()), heads)
 
 
 def verdict(outcome: Outcome) -> str:
