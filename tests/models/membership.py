@@ -202,14 +202,21 @@ class Model:
         return [w for (m, i), w in sets.witnesses.items() if i == r.id and m in self.honest]
 
     def _seen(self, sets: Reference, o: Op, r: Op) -> bool:
-        return 3 * sum(1 for w in self._said(sets, r) if o.seq in w.numbers) > 2 * self._others(sets, r)
+        return self._most(sets, r, [w.member for w in self._said(sets, r) if o.seq in w.numbers])
 
     def _unseen(self, sets: Reference, o: Op, r: Op) -> bool:
-        return 3 * sum(1 for w in self._said(sets, r) if o.seq not in w.numbers) > 2 * self._others(sets, r)
+        return self._most(sets, r, [w.member for w in self._said(sets, r) if o.seq not in w.numbers])
 
-    def _others(self, sets: Reference, r: Op) -> int:
-        """All but the removed one, and p if r knew of him."""
-        return self.size - 1 + any(sets.ops[i].change.member == "p" for i in sets.past(r.id))
+    def _most(self, sets: Reference, r: Op, members: list[str]) -> bool:
+        """Whether they are more than two thirds of those whom nobody had put out there but the removed one (with p if
+        r knew of him), two at least, in a group that is more than two thirds honest."""
+        before = [sets.ops[i].change for i in sets.past(r.id)]
+        there = frozenset(self.names) - {c.member for c in before if c.kind == "remove"}
+        if 3 * len(there & frozenset(self.dishonest)) >= len(there):
+            return False
+        others = there - {r.change.member}
+        size = len(others) + any(c.member == "p" for c in before)
+        return len(others) > 1 and 3 * len(others & frozenset(members)) > 2 * size
 
     def _additions(self, sets: Reference) -> list[Op]:
         return [o for o in sets.ops.values() if o.change.kind == "add" and o.change.member == "p"]
