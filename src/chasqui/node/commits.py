@@ -11,12 +11,22 @@ from chasqui.groups.bodies import CommitBody, read_commit
 from chasqui.groups.history import History, arrange
 from chasqui.groups.membership import members
 from chasqui.groups.mls_errors import peers_fault
-from chasqui.groups.operation import Add, Genesis, GroupKind, Reason
+from chasqui.groups.operation import Accuse, Add, Confirm, GroupKind, Reason, Remove
+from chasqui.groups.witnesses import Witness
 from chasqui.node.authors import expect_from_start
 from chasqui.node.changes import commit_id_of, shut
 from chasqui.node.effects import Notice
 from chasqui.node.epochs import head_of, load_epoch, open_epoch
-from chasqui.node.groups import history_of, load_group, note_members, note_renewal, roster_of, save_group, tree_keys
+from chasqui.node.groups import (
+    history_of,
+    load_group,
+    note_members,
+    note_renewal,
+    roster_of,
+    save_group,
+    tree_keys,
+    witnesses_of,
+)
 from chasqui.node.records import CommitRecord, EpochRecord, GroupRecord, Space
 from chasqui.node.transaction import Transaction
 from chasqui.sealed.object import SignedObject
@@ -53,18 +63,17 @@ def take_commit(tx: Transaction, signed: SignedObject, bundle: bytes) -> None:
     if processed.sender_leaf != signed.origin.leaf:
         raise PeerError("A commit was signed by one member and made by another.")
     _check_only_additions_and_removals(processed)
-    _check_cited(history, body, epoch, record, processed)
+    _check_cited(history, witnesses_of(tx, group), body, epoch, record, processed)
     _check_never_seated(tx, group, processed)
     if processed.state is not None:
         check_leaves(processed.state, before)
     if processed.state is None:
-        tx.notify(Notice("removed", group))
-        shut(tx, group, record, Reason.REMOVED)
+        taken = record.member in roster_of(tx, group).quarantined
+        tx.notify(Notice("quarantined" if taken else "removed", group))
+        shut(tx, group, record, Reason.TAKEN if taken else Reason.REMOVED)
         return
     after = processed.state.without_message_secrets()
-    child = open_epoch(
-        tx, group, after, r=body.r, first_day=body.first_day, parent=parent, commit=commit_id
-    )
+    child = open_epoch(tx, group, after, r=body.r, first_day=body.first_day, parent=parent, commit=commit_id)
     tx.save(
         Space.COMMIT,
         group + commit_id,
@@ -100,9 +109,7 @@ def keep_sibling(tx: Transaction, signed: SignedObject, bundle: bytes) -> bool:
         ]
         if len(kept) >= SIBLINGS_PER_COMMITTER_MAX:
             raise PeerError("A member makes commits on one parent without end.")
-        sibling = CommitRecord(
-            signed.origin.epoch, b"", signed.author, bundle, body.operations, tx.now_s
-        )
+        sibling = CommitRecord(signed.origin.epoch, b"", signed.author, bundle, body.operations, tx.now_s)
         tx.save(Space.COMMIT, signed.group + commit_id, sibling)
         tx.notify(Notice("fork", signed.group))
     return True
@@ -172,7 +179,12 @@ def _check_form(message: bytes, group: GroupId, number: int, leaf: int) -> None:
 
 
 def _check_cited(
-    history: History, body: CommitBody, epoch: EpochRecord, record: GroupRecord, processed: mls.Processed
+    history: History,
+    witnesses: tuple[Witness, ...],
+    body: CommitBody,
+    epoch: EpochRecord,
+    record: GroupRecord,
+    processed: mls.Processed,
 ) -> None:
     """The tree changes by exactly the cited operations, and holds nobody whom their past removes."""
     added = {member.signature_key for member in processed.added}
@@ -181,22 +193,27 @@ def _check_cited(
     past = 0
     for operation in cited:
         past |= history.past[operation] | 1 << history.position[operation]
-    roster = members(arrange(o for index, o in enumerate(history.order) if past >> index & 1))
+    in_past = arrange(o for index, o in enumerate(history.order) if past >> index & 1)
+    roster = members(in_past, witnesses)
     additions: dict[bytes, bytes] = {}
     removals: set[MemberKey] = set()
     for operation in cited:
         change = history.order[history.position[operation]].change
-        if operation not in roster.counting or isinstance(change, Genesis):
+        if operation not in roster.counting or not isinstance(change, Add | Remove | Accuse | Confirm):
             raise PeerError("A commit cites an operation that does not count.")
         if isinstance(change, Add):
             additions[change.member] = change.key_package
-        else:
+        elif isinstance(change, Remove):
+            removals.add(MemberKey(change.member))
+        elif isinstance(change, Accuse):
+            if change.member not in roster.out:
+                raise PeerError("A commit puts somebody out whom too few accuse.")
             removals.add(MemberKey(change.member))
     packages = [proposal.key_package for proposal in processed.proposals if isinstance(proposal, mls.Add)]
     used = {package.leaf.signature_key: package.ref for package in packages}
     if added != additions.keys() or used != additions or removed != removals:
         raise PeerError("A commit changes the group by something else than the operations that it cites.")
-    if ((tree_keys(epoch) | {MemberKey(key) for key in added}) - removed) & roster.removals.keys():
+    if ((tree_keys(epoch) | {MemberKey(key) for key in added}) - removed) & roster.out:
         raise PeerError("A commit keeps somebody whom its operations remove.")
     if added and record.kind == GroupKind.CONTACT:
         raise PeerError("A contact grows.")

@@ -40,9 +40,18 @@ class Space(IntEnum):
     ANSWERED = 28  # key package ref of an offer that was answered
     MEMBER = 29  # group, member 32
     ROSTER = 33  # group, epoch: member keys 32 each; outlives the keys, for receipts
-    REMOVED = 31  # group, member 32: last_seq 3 of the removal that counts
+    REMOVED = 31  # group, member 32: last_seq 3 of the removal or accusation that counts
     REORDER = 30  # group: an object came late, the order has to be worked out again
+    WITNESS = 34  # group, removal 16, member 32: what that member had; group: words of ours may be due
     ORPHAN = 32  # group, author 32, digest 32, index 4: a part whose manifest has not come: since when
+
+
+class WitnessRecord(Body, frozen=True):
+    """A member's word on a removal: numbers of the removed one's operations, and in which object it said so."""
+
+    seq: int
+    id: bytes
+    spans: tuple[tuple[int, int], ...]
 
 
 class SelfRecord(Body, frozen=True):
