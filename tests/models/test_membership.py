@@ -21,7 +21,6 @@ TAKEN = ("accuse", "remove", "lift")
         Model(3, "", 2),
         Model(3, "c", 2),
         Model(4, "d", 2),
-        Model(4, "a", 2),
         Model(3, "c", 2, kinds=("remove", "readd", "role")),
         Model(4, "c", 2, kinds=TAKEN, admins="a", rules=DEPARTED),
     ],
@@ -35,6 +34,7 @@ def test_the_rules_hold(model: Model) -> None:
 @pytest.mark.parametrize(
     "model",
     [
+        Model(4, "a", 2),
         Model(3, "", 3, rules=FLOOR),
         Model(4, "d", 3, kinds=("remove",), rules=FLOOR),
         Model(4, "a", 2, deep=True, rules=FLOOR),
