@@ -73,7 +73,7 @@ def test_with_four_of_whom_one_votes_twice_all_votes_must_not_settle() -> None:
     ("model", "what"),
     [
         (Healing(2, removals=2, shrinking=True), "two siblings are settled"),
-        (Healing(2, removals=0, vote_twice=True), "two siblings are settled"),
+        (Healing(3, removals=0, vote_twice=True, states=30_000), "two siblings are settled"),
         (Healing(3, lazy=True), "somebody removed is in the tree"),
         (Healing(4, frozenset({2, 3}), removals=0, states=60_000), "two siblings are settled"),
     ],
