@@ -29,6 +29,8 @@ HASH_OBJECT_ID: Final = b"chq1 object id"
 HASH_GROUP_ID: Final = b"chq1 group id"
 HASH_COMMIT_ID: Final = b"chq1 commit id"
 HASH_FILE: Final = b"chq1 file"
+HASH_FORK: Final = b"chq1 fork"
+HASH_TURN: Final = b"chq1 turn"
 
 # BLAKE2s, 8 bytes of personalisation.
 HASH_MARK_BODY: Final = b"chq1 mrk"

@@ -19,8 +19,12 @@ NAME_BYTES_MAX: Final = 64  # one line on a small screen, in any script
 GROUP_OPERATIONS_MAX: Final = 4_096  # ten years of a lively group; bounds members(ops)
 OPERATIONS_DEFERRED_MAX: Final = 16  # of one member, kept until what they cite has come
 COMMITS_DEFERRED_MAX: Final = 16  # of one member; each is opened again whenever an operation comes
-SIBLINGS_PER_COMMITTER_MAX: Final = 2  # children of one parent that are kept; two already prove what he does
+SIBLINGS_PER_COMMITTER_MAX: Final = 2  # children of one parent that are applied in a day
+SLOT_S: Final = 5  # between the turns of two members: a commit crosses a LAN in one, sticks count turns as elapsed
+COMMITS_A_DAY_MAX: Final = 64  # of one member; what is beyond waits: 10 ms and 35 kB each at 128 members
+UNSETTLED_COMMITS_MAX: Final = 32  # of one member above the settled root, removals apart; half a year of renewals
 LEAF_BYTES_MAX: Final = 1_024  # ours are 200; 128 of them stay far below a record, whatever a member puts in
+QUORUM_MAX: Final = 2  # admins behind a change; more would stand still in the field
 OPERATION_HEADS_MAX: Final = 16  # more concurrent heads than this are never needed: an op merges them
 
 # -- objects and bundles ------------------------------------------------------------------------------------

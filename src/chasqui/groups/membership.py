@@ -93,20 +93,17 @@ def cites(history: History, issuer: MemberKey) -> tuple[ObjectId, ...]:
     return tuple(sorted(order[index].id for index in sorted(heads, key=rank)[:OPERATION_HEADS_MAX]))
 
 
-def carries_out(
-    roster: Roster, operation: Operation, present: frozenset[MemberKey], stranded_with: MemberKey | None
-) -> MemberKey | None:
-    """Who commits a removal among the `present`, who hold the keys of a head; None where nobody is left.
+def carries_out(roster: Roster, operation: Operation, present: frozenset[MemberKey]) -> MemberKey | None:
+    """Who commits a removal at once among the `present`, who hold the keys of a head; None where nobody is left. The
+    others wait for their turns.
 
-    Its issuer, at once; for one who leaves, the admin of highest rank. Where the issuer's commit can never reach
-    this head, because that has gone another way (`stranded_with`: the member who made it do so), that member; and
-    where any of these is out, the admin of highest rank.
+    Its issuer; for one who leaves, and where the issuer is out, the admin of highest rank.
     """
     pool = [seat for seat in roster.seats if seat.member in present]
     leaves = isinstance(operation.change, Remove) and operation.change.member == operation.issuer
-    first = None if leaves else stranded_with or operation.issuer
     ranked = sorted(pool, key=lambda seat: seat.role is not Role.ADMIN)
-    return next((seat.member for seat in pool if seat.member == first), ranked[0].member if ranked else None)
+    issuer = [seat.member for seat in pool if seat.member == operation.issuer and not leaves]
+    return next(iter([*issuer, *(seat.member for seat in ranked)]), None)
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ def named(signed: SignedObject, epoch: EpochRecord | None) -> Iterator[tuple[Mem
     """What an object of this epoch says its author had, by author; its own numbers never count."""
     if not signed.receipts or epoch is None:
         return
-    for entry in decode_receipts(signed.receipts):
+    for entry in decode_receipts(signed.receipts)[0]:
         author = member_at(epoch, entry.leaf)
         if author is not None and author != signed.author and entry.last:
             yield author, entry

@@ -81,7 +81,7 @@ def open_epoch(
     parent: EpochId = NO_EPOCH,
     commit: CommitId = NO_COMMIT,
 ) -> EpochId:
-    """Derives and keeps the keys of a new epoch and retires its parent, whose MLS state is erased.
+    """Derives and keeps the keys of a new epoch; of its parent's MLS state that is left which a sibling commit needs.
 
     Neither `r` nor the exporter secret is kept, so the root cannot be derived again. The caller sets the head.
     """
@@ -99,7 +99,7 @@ def open_epoch(
         mark_key=bytes(secrets.days.keys.mark),
         head_key=bytes(secrets.days.keys.head),
         created_s=tx.now_s,
-        superseded_s=0,
+        superseded_s=tx.now_s if parent else 0,  # until it is found to be the head
         mls_state=state.without_exporter_secret().to_bytes(),
     )
     tx.save(Space.EPOCH, group + epoch, record)
@@ -107,7 +107,7 @@ def open_epoch(
     for (leaf, _), chain in zip(roster, secrets.chains, strict=True):
         save_chain(tx, epoch, leaf, chain)
     if parent:
-        retire_epoch(tx, group, parent)
+        retain_epoch(tx, group, parent)
     tx.epochs_opened.append((group, epoch))
     return epoch
 
@@ -142,16 +142,30 @@ def _newest_day(tx: Transaction) -> int:
     return int.from_bytes(tx.get(Space.META, _NEWEST_DAY) or b"", "big")
 
 
-def retire_epoch(tx: Transaction, group: GroupId, epoch: EpochId) -> None:
-    """Erases the MLS state of an epoch that has a child; keys for bundles still on their way stay."""
+def retain_epoch(tx: Transaction, group: GroupId, epoch: EpochId) -> None:
+    """An epoch got its first child: of its MLS state only that stays which opens a sibling commit. It can derive
+    nothing of its own epoch again (`docs/security/forward-secrecy.md`)."""
     record = load_epoch(tx, group, epoch)
-    if record is not None:
-        changed = {"mls_state": b"", "superseded_s": record.superseded_s or tx.now_s}
-        tx.save(Space.EPOCH, group + epoch, structs.replace(record, **changed))
+    if record is not None and record.mls_state:
+        state = GroupState.from_bytes(record.mls_state)
+        if not state.is_retained_parent:
+            retained = state.without_epoch_secrets().to_bytes()
+            tx.save(Space.EPOCH, group + epoch, structs.replace(record, mls_state=retained))
+
+
+def retire_epoch(tx: Transaction, group: GroupId, epoch: EpochId) -> None:
+    """Erases the MLS state of an epoch that is settled or lost; keys for bundles still on their way stay."""
+    record = load_epoch(tx, group, epoch)
+    if record is not None and record.mls_state:
+        tx.save(Space.EPOCH, group + epoch, structs.replace(record, mls_state=b""))
 
 
 def erase_epoch(tx: Transaction, group: GroupId, epoch: EpochId) -> None:
-    """Erases every key of an epoch."""
+    """Erases every key of an epoch, the votes on what follows it, and the commit that made it."""
+    record = load_epoch(tx, group, epoch)
+    if record is not None and record.commit:
+        tx.erase(Space.COMMIT, group + record.commit)
+    tx.erase_prefix(Space.VOTE, group + epoch)
     tx.erase(Space.EPOCH, group + epoch)
     tx.erase_prefix(Space.CHAIN, epoch)
     tx.erase_prefix(Space.SKIPPED, epoch)

@@ -22,6 +22,7 @@ from chasqui.node.large import completed, forget_large, take_manifest, take_part
 from chasqui.node.messages import keep_message, next_arrival, read_text
 from chasqui.node.pairing import send_spares, take_key_packages
 from chasqui.node.transaction import Transaction
+from chasqui.node.votes import take_vote
 from chasqui.sealed.kinds import Kind
 from chasqui.sealed.object import SignedObject
 from chasqui.sealed.receipts import decode_receipts
@@ -65,6 +66,7 @@ def count(tx: Transaction, signed: SignedObject, arrival: int = 0) -> None:
     """Counts an object for its author, takes in its receipts, and owes one."""
     note_object(tx, signed.group, signed, arrival)
     receipting.take_in(tx, signed)
+    take_vote(tx, signed)
     receipting.owe(tx, signed.group, signed.kind)
 
 

@@ -9,12 +9,11 @@ from chasqui.base.errors import PeerError
 from chasqui.base.ids import ID_BYTES, EpochId, GroupId
 from chasqui.base.limits import COMMITS_DEFERRED_MAX
 from chasqui.base.secret import Secret
-from chasqui.node.changes import carry_out_due
-from chasqui.node.commits import Deferred, keep_sibling, removes_somebody
+from chasqui.node.commits import Deferred, removes_somebody
 from chasqui.node.effects import Notice
 from chasqui.node.epochs import load_chain, load_epoch, member_at, note_day, save_chain
 from chasqui.node.groups import load_group, save_group
-from chasqui.node.handlers import count, handle
+from chasqui.node.handlers import handle
 from chasqui.node.holding import adopt, foreign, hold, is_held
 from chasqui.node.keys import u16
 from chasqui.node.live_epochs import LiveEpochs
@@ -152,12 +151,7 @@ def _open(tx: Transaction, live: LiveEpochs, epoch: EpochId, bundle: Bundle) -> 
         handle(tx, signed, bundle.id)
     except Deferred:
         # the key stays: the bundle is opened again when what it waits for has come
-        if keep_sibling(tx, signed, bundle.id):
-            tx.erase(Space.HELD, group + bundle.id)
-            count(tx, signed)
-            carry_out_due(tx, group)
-        else:
-            _defer(tx, signed, bundle)
+        _defer(tx, signed, bundle)
         return
     tx.erase(Space.HELD, group + bundle.id)
     if load_epoch(tx, group, epoch) is not None:

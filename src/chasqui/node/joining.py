@@ -107,7 +107,7 @@ def enter(tx: Transaction, body: WelcomeBody, ref: bytes) -> tuple[GroupRecord, 
     )
     if known is not None:
         record = structs.replace(record, former=(*known.former, known.member))
-    tx.save(Space.GROUP, group, record)
+    record = save_group(tx, group, record, root=head)
     save_operations(tx, group, (operation.signed for operation in history.order))
     note_members(tx, group, state)
     for gone in roster.removals:

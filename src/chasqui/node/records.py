@@ -41,6 +41,9 @@ class Space(IntEnum):
     MEMBER = 29  # group, member 32
     ROSTER = 33  # group, epoch: member keys 32 each; outlives the keys, for receipts
     REMOVED = 31  # group, member 32: last_seq 3 of the removal that counts
+    VOTE = 35  # group, parent epoch 16, member 32: ids of the children for which it voted, 16 each
+    PROOF = 36  # group, member 32, parent epoch 16: ids of two commits that it made on one parent, 16 each
+    TURN = 37  # group: when it is our turn to commit what others have not
     REORDER = 30  # group: an object came late, the order has to be worked out again
     ORPHAN = 32  # group, author 32, digest 32, index 4: a part whose manifest has not come: since when
 
@@ -66,10 +69,12 @@ class GroupRecord(Body, frozen=True):
     out: int = 0  # 0: in; else the Reason for which we are out
     stale_s: int = 0  # when it showed that this vault is an older copy of itself; 0: it is not
     former: tuple[bytes, ...] = ()  # our own keys of earlier times in the group
+    root: bytes = b""  # the newest epoch that is settled: nothing before it can change any more
 
 
 class EpochRecord(Body, frozen=True):
-    """One epoch. `mls_state` is there for the head only; `roster` gives (leaf, member key)."""
+    """One epoch. `mls_state` is whole at the tip of a branch, a retained parent's where a sibling may still come, and
+    empty once it is settled; `roster` gives (leaf, member key)."""
 
     number: int
     parent: bytes
@@ -80,8 +85,9 @@ class EpochRecord(Body, frozen=True):
     mark_key: bytes
     head_key: bytes
     created_s: int
-    superseded_s: int  # 0: not yet
+    superseded_s: int  # 0: it is the head
     mls_state: bytes
+    own_first: int = 0  # the number of our own object that would have counter 0 here; 0: we have said nothing in it
 
 
 class ChainRecord(Body, frozen=True):
@@ -92,13 +98,15 @@ class ChainRecord(Body, frozen=True):
 
 
 class CommitRecord(Body, frozen=True):
-    """A commit as it was seen, as a sealed bundle only. `child` is empty for one that was not applied."""
+    """A commit that was applied; of its bytes only the id of the sealed bundle is kept."""
 
     parent: bytes
     child: bytes
     committer: bytes
-    bundle: bytes
+    seq: int  # of the committer's object
+    bundle: bytes  # empty for our own
     operations: tuple[bytes, ...]
+    removes: tuple[bytes, ...]  # the members who were in the parent's tree and are not in the child's
     seen_s: int
 
 

@@ -13,8 +13,8 @@ from chasqui.groups.bodies import parts_of, read_manifest
 from chasqui.groups.membership import members
 from chasqui.groups.operation import Add, Genesis, GroupKind, Reason, Remove, Role
 from chasqui.node.authors import gaps_of, load_author
+from chasqui.node.branches import open_forks
 from chasqui.node.changes import removal_waits
-from chasqui.node.commits import unsettled_forks
 from chasqui.node.epochs import head_of, readers_of
 from chasqui.node.groups import history_of, is_clean, load_group, tree_keys
 from chasqui.node.keys import u64
@@ -222,11 +222,11 @@ def group_view(tx: Transaction, group: GroupId) -> GroupView:
     ]
     forks = tuple(
         ForkView(
-            parent,
-            tuple(MemberKey(commit.committer) for commit in commits),
-            len({commit.committer for commit in commits}) < len(commits),
+            fork.parent,
+            tuple(child.committer for child in fork.children),
+            len({child.committer for child in fork.children}) < len(fork.children),
         )
-        for parent, commits in unsettled_forks(tx, group).items()
+        for fork in open_forks(tx, group)
     )
     void = tuple(
         PendingView("add", member_name(tx, group, MemberKey(change.member)), by_id[operation].minute * 60)
@@ -431,6 +431,6 @@ def _state(tx: Transaction, group: GroupId, record: GroupRecord) -> str:
     _, epoch = head_of(tx, group, record)
     if not is_clean(tx, group, epoch):
         return "removal-pending"
-    if unsettled_forks(tx, group):
+    if open_forks(tx, group):
         return "fork-pending"
     return "current"

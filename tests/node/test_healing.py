@@ -1,0 +1,65 @@
+"""A group that was cut becomes one again: same head, same members, every message read."""
+
+from __future__ import annotations
+
+import pytest
+
+from chasqui.base.ids import GroupId
+from chasqui.groups.operation import Role
+from chasqui.node import inputs
+from chasqui.node.groups import load_group
+from tests.node.world import Person, make_group, pair
+
+
+def people(*names: str) -> list[Person]:
+    return [Person(name) for name in names]
+
+
+def all_sync(*group: Person, rounds: int = 4) -> None:
+    for _ in range(rounds):
+        for one in group:
+            one.sync(*(other for other in group if other is not one))
+
+
+def later(hours: float, *group: Person) -> None:
+    for person in group:
+        person.now_s += int(hours * 3600)
+        person.do(inputs.Tick())
+
+
+def head_of(person: Person, group: GroupId) -> bytes:
+    return load_group(person.tx(), group).head
+
+
+def with_admins(*names: str) -> tuple[list[Person], GroupId]:
+    crowd = people(*names)
+    founder, *others = crowd
+    group = make_group(founder, *others)
+    all_sync(*crowd)
+    return crowd, group
+
+
+def one_group(group: GroupId, *crowd: Person) -> None:
+    assert len({head_of(person, group) for person in crowd}) == 1
+    assert {person.show(group).state for person in crowd} == {"current"}
+    assert len({frozenset(m.key for m in person.show(group).members if m.state != "removed") for person in crowd}) == 1
+
+
+def test_two_who_renew_at_once_are_one_group_again() -> None:
+    (ana, ben, caro, dan), group = with_admins("ana", "ben", "caro", "dan")
+    later(24 * 8, ana, ben, caro, dan)
+    for person in (ana, ben):
+        person.do(inputs.Flush())
+    all_sync(ana, caro)
+    all_sync(ben, dan)
+    ana.do(inputs.SendText(group, "north"))
+    ben.do(inputs.SendText(group, "south"))
+    all_sync(ana, caro)
+    all_sync(ben, dan)
+    assert head_of(ana, group) == head_of(caro, group) != head_of(ben, group) == head_of(dan, group)
+    all_sync(ana, ben, caro, dan)
+    one_group(group, ana, ben, caro, dan)
+    for person in (ana, ben, caro, dan):
+        assert sorted(person.texts(group)) == ["north", "south"]
+        record = load_group(person.tx(), group)
+        assert record.root == record.head, "all have signed for it and voted"
