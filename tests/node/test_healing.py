@@ -63,3 +63,44 @@ def test_two_who_renew_at_once_are_one_group_again() -> None:
         assert sorted(person.texts(group)) == ["north", "south"]
         record = load_group(person.tx(), group)
         assert record.root == record.head, "all have signed for it and voted"
+
+
+def test_a_removal_on_one_side_is_carried_out_on_the_other_and_everything_is_read() -> None:
+    (ana, ben, caro, dan, eve), group = with_admins("ana", "ben", "caro", "dan", "eve")
+    ana.do(inputs.RemoveMember(group, eve.key(group)))
+    all_sync(ana, caro)
+    ana.do(inputs.SendText(group, "without eve"))
+    later(24 * 9, ana, ben, caro, dan, eve)
+    for _ in range(3):
+        all_sync(ana, caro)
+        all_sync(ben, dan, eve)
+    ben.do(inputs.SendText(group, "with eve"))
+    all_sync(ben, dan, eve)
+    all_sync(ana, ben, caro, dan)
+    later(80, ana, ben, caro, dan)
+    all_sync(ana, ben, caro, dan, eve)
+    one_group(group, ana, ben, caro, dan)
+    for person in (ana, ben, caro, dan):
+        assert sorted(person.texts(group)) == ["with eve", "without eve"]
+    assert eve.texts(group) == ["with eve"]
+    assert eve.show(group).state == "removed"
+
+
+def test_what_is_sealed_below_a_settled_sibling_comes_back() -> None:
+    (ana, ben, caro, dan, eve), group = with_admins("ana", "ben", "caro", "dan", "eve")
+    later(24 * 8, ana, ben, caro, dan, eve)
+    eve.do(inputs.Flush())  # renews alone
+    eve.do(inputs.SendText(group, "alone"))
+    all_sync(ana, ben, caro, dan)
+    later(80, ana, ben, caro, dan, eve)
+    all_sync(ana, ben, caro, dan)
+    record = load_group(ana.tx(), group)
+    assert record.root == record.head, "four of five settle"
+    ana.do(inputs.SendText(group, "together"))
+    all_sync(ana, ben, caro, dan, eve)
+    one_group(group, ana, ben, caro, dan, eve)
+    later(80, ana, ben, caro, dan, eve)
+    all_sync(ana, ben, caro, dan, eve)
+    for person in (ana, ben, caro, dan, eve):
+        assert sorted(person.texts(group)) == ["alone", "together"]
+        assert not person.read(group).gaps
