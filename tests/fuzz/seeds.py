@@ -35,7 +35,7 @@ def seeds() -> dict[str, list[bytes]]:
     sealed = some.seal(text).data
     founded = found("ana")
     operations: list[Body] = [
-        Genesis(GroupKind.GROUP, 3, "convoy", bytes(16), 0),
+        Genesis(GroupKind.GROUP, 3, "convoy", bytes(16), 0, 2, 1),
         Add(ids((founded,)), key("ben"), bytes(32), Role.MEMBER),
         Remove(ids((founded,)), key("ben"), 4, Reason.REMOVED),
     ]

@@ -28,9 +28,9 @@ def operation(issuer: str, change: Change, salt: int = 0) -> Operation:
     return Operation(made_id, key(issuer), 1, 0, change, signed)
 
 
-def found(issuer: str, kind: GroupKind = GroupKind.GROUP, salt: int = 0) -> Operation:
+def found(issuer: str, kind: GroupKind = GroupKind.GROUP, salt: int = 0, taken: int = 2, quorum: int = 1) -> Operation:
     """A genesis."""
-    return operation(issuer, Genesis(kind, 3, "convoy", bytes(16), 0), salt)
+    return operation(issuer, Genesis(kind, 3, "convoy", bytes(16), 0, taken, quorum), salt)
 
 
 def add(issuer: str, member: str, *heads: Operation, role: Role = Role.MEMBER, salt: int = 0) -> Operation:

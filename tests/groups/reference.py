@@ -1,140 +1,421 @@
-"""Who is a member, once more: from the five rules in words, with sets and recursion, as slow as it is plain.
+"""Who is a member, once more: `docs/spec/membership.md` by the sentence, with sets and recursion, as slow as plain.
 
-Shares no code with `chasqui.groups.membership` or `history`; looks only at ids, issuers, heads and changes.
+Shares no code and no types with `chasqui`. Ids, members and operations are plain values; a set of operations is judged
+against one guess of what is late, and rule 4 looks for the right guess. `Rules` holds what the searches under
+`tests/models/` break on purpose; nothing else sets it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
-from chasqui.groups.operation import Add, Genesis, GroupKind, Operation, Remove, Role
+MEMBER, ADMIN = 1, 2
+NOTHING: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
-class Said:
-    """What a set of operations says."""
+class Change:
+    """What an operation says. Which fields count depends on `kind`."""
 
-    members: tuple[tuple[bytes, Role], ...]  # in the order of admission
-    counting: frozenset[bytes]
-    void: frozenset[bytes]
-    removed: frozenset[bytes]
-    deferred: frozenset[bytes]
+    kind: str  # genesis, add, remove, role, rejoin, accuse, lift, confirm
+    member: str = ""
+    role: int = MEMBER
+    operation: str = ""
+    contact: bool = False
+    taken: int = 2
+    quorum: int = 1
+
+
+@dataclass(frozen=True)
+class Op:
+    """An operation."""
+
+    id: str
+    issuer: str
+    seq: int
+    heads: frozenset[str]
+    change: Change
+
+
+@dataclass(frozen=True)
+class Witness:
+    """What a member says that it had of the removed one when it took the removal in, and in which object."""
+
+    member: str
+    removal: str
+    numbers: frozenset[int | str]
+    seq: int
+    id: str
+
+
+@dataclass(frozen=True)
+class Seat:
+    """A member who is in."""
+
+    member: str
+    role: int
+    quarantined: bool
+    acting: bool
+
+
+@dataclass(frozen=True)
+class Roster:
+    """What a set says."""
+
+    seats: tuple[Seat, ...]  # in the linear order of admission
+    removed: frozenset[str]
+    open: frozenset[str]  # accusations
+    counting: frozenset[str]  # those of them that count
+    void: frozenset[str]
+    pending: frozenset[str]
+    late: frozenset[str]
+    rightless: frozenset[str]
+    admins: tuple[str, ...]  # current ones in the order of rank
+    key_packages: tuple[tuple[str, str], ...]  # member, the REJOIN that counts
+
+    @cached_property
+    def inside(self) -> frozenset[str]:
+        """Members who are in."""
+        return frozenset(seat.member for seat in self.seats)
+
+    @cached_property
+    def current(self) -> frozenset[str]:
+        """Members who are in and not quarantined."""
+        return frozenset(seat.member for seat in self.seats if not seat.quarantined)
+
+    @cached_property
+    def quarantined(self) -> frozenset[str]:
+        """Members who are in and quarantined."""
+        return self.inside - self.current
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The rules as they are, or broken in one place."""
+
+    witnesses_needed: tuple[int, int] = (2, 3)  # more than this part
+    electorate_shrinks: bool = False  # rule 4 counts those who are in by the whole set
+    concurrent_is_void: bool = True
+    removal_can_be_void: bool = False
+    removal_is_for_ever: bool = True
+    late_counts: bool = False  # late operations are not taken out
+    accusers_needed: int | None = None  # instead of `taken`
+    smallest_electorate: int = 1  # rule 4 says nothing with fewer
+    names_by_id: bool = False  # a witness names operations by their ids, not by their numbers
+    departed_count: bool = False  # accusers who are out count as in for the least number of accusers
 
 
 class Reference:
-    """One set of operations."""
+    """One set of operations and one of witnesses."""
 
-    def __init__(self, operations: Iterable[Operation]) -> None:
-        self.all: dict[bytes, Operation] = {o.id: o for o in operations}
-        self.known = {i for i in self.all if self._complete(i)}
-        self._past: dict[bytes, frozenset[bytes]] = {}
-        self._right: dict[bytes, bool] = {}
-        self._order = sorted(self.known, key=lambda i: (self._depth(i), i))
+    def __init__(self, operations: Iterable[Op], witnesses: Iterable[Witness] = (), rules: Rules | None = None) -> None:
+        self.rules = rules or Rules()
+        given = {o.id: o for o in operations}
+        self.ops = {i: o for i, o in given.items() if _is_whole(i, given)}
+        self.waiting = frozenset(given) - frozenset(self.ops)
+        self._past: dict[str, frozenset[str]] = {}
+        self._depth: dict[str, int] = {}
+        first: dict[tuple[str, str], Witness] = {}
+        for witness in sorted(witnesses, key=lambda w: (w.seq, w.id)):
+            first.setdefault((witness.member, witness.removal), witness)
+        self.witnesses = first
 
-    def _complete(self, i: bytes) -> bool:
-        operation = self.all.get(i)
-        if operation is None:
-            return False
-        if isinstance(operation.change, Genesis):
-            return True
-        return bool(operation.heads) and all(self._complete(head) for head in operation.heads)
-
-    def _depth(self, i: bytes) -> int:
-        return 1 + max((self._depth(head) for head in self.all[i].heads), default=-1)
-
-    def past(self, i: bytes) -> frozenset[bytes]:
+    def past(self, i: str) -> frozenset[str]:
+        """Its heads and their pasts."""
         if i not in self._past:
-            heads = self.all[i].heads
-            self._past[i] = frozenset(heads).union(*(self.past(head) for head in heads))
+            heads = self.ops[i].heads
+            self._past[i] = heads.union(*(self.past(head) for head in heads))
         return self._past[i]
 
-    def concurrent(self, a: bytes, b: bytes) -> bool:
+    def concurrent(self, a: str, b: str) -> bool:
+        """Neither lies in the past of the other."""
         return a != b and a not in self.past(b) and b not in self.past(a)
 
-    # -- the rules ------------------------------------------------------------------------------------------
+    def place(self, i: str) -> tuple[int, str]:
+        """Sorts into the linear order."""
+        if i not in self._depth:
+            self._depth[i] = 1 + max((self.place(head)[0] for head in self.ops[i].heads), default=-1)
+        return self._depth[i], i
 
-    def had_right(self, i: bytes) -> bool:
-        """Rule 1, by what the past of the operation says alone."""
-        if i not in self._right:
-            self._right[i] = self._judge(self.all[i])
-        return self._right[i]
+    def judged(self) -> Roster:
+        """What the sets say."""
+        late = self.late()
+        judge = Judge(self, NOTHING if self.rules.late_counts else late)
+        return judge.roster(frozenset(self.ops))
 
-    def _judge(self, operation: Operation) -> bool:
-        change = operation.change
-        if isinstance(change, Genesis):
-            return operation.id == self._order[0]
-        seats = self._seats(self.past(operation.id))
-        if self._is_contact() and (isinstance(change, Remove) or len(self._let_in(self.past(operation.id))) == 2):
-            return False  # rule 5
-        role = dict(seats).get(operation.issuer)
-        if isinstance(change, Remove) and change.member == operation.issuer:
-            return role is not None
-        return role is Role.ADMIN
+    def late(self) -> frozenset[str]:
+        """Rule 4: from none, what the rule applied twice gives, until nothing is added."""
+        late = NOTHING
+        while True:
+            more = late | self.late_if(self.late_if(late))
+            if more == late:
+                return late
+            late = more
 
-    def _is_contact(self) -> bool:
-        founding = self.all[self._order[0]].change
-        return isinstance(founding, Genesis) and founding.kind == GroupKind.CONTACT
-
-    def _counting(self, among: frozenset[bytes]) -> list[Operation]:
-        return [self.all[i] for i in self._order if i in among and self.had_right(i)]
-
-    def _is_void(self, i: bytes, among: frozenset[bytes]) -> bool:
-        """Rule 3 (and 5 where two additions to a contact are concurrent), seen from a set of operations."""
-        operation = self.all[i]
-        if not isinstance(operation.change, Add):
-            return False
-        for other in self._counting(among):
-            change = other.change
-            if isinstance(change, Remove) and change.member == operation.issuer and self.concurrent(other.id, i):
-                return True
-        let_in_by = [
-            other.id
-            for other in self._counting(among & self.past(i))
-            if (isinstance(other.change, Genesis) and other.issuer == operation.issuer)
-            or (isinstance(other.change, Add) and other.change.member == operation.issuer)
-        ]
-        if all(self._is_void(other, among) for other in let_in_by):
-            return True
-        if self._is_contact():
-            before = among & frozenset(self._order[: self._order.index(i)])
-            seated = {
-                o.change.member if isinstance(o.change, Add) else o.issuer
-                for o in self._counting(before)
-                if not isinstance(o.change, Remove) and not self._is_void(o.id, among)
-            }
-            return len(seated) == 2
-        return False
-
-    def _let_in(self, among: frozenset[bytes]) -> list[tuple[bytes, Role]]:
-        """Everybody who ever got a seat, in order."""
-        found: dict[bytes, Role] = {}
-        for operation in self._counting(among):
-            change = operation.change
-            if isinstance(change, Genesis):
-                found.setdefault(operation.issuer, Role.ADMIN)
-            elif isinstance(change, Add) and not self._is_void(operation.id, among):
-                found.setdefault(change.member, Role(change.role))
-        return list(found.items())
-
-    def _removed(self, among: frozenset[bytes]) -> frozenset[bytes]:
-        return frozenset(o.change.member for o in self._counting(among) if isinstance(o.change, Remove))
-
-    def _seats(self, among: frozenset[bytes]) -> list[tuple[bytes, Role]]:
-        removed = self._removed(among)  # rule 2
-        seats = [(member, role) for member, role in self._let_in(among) if member not in removed]
-        if seats and all(role is not Role.ADMIN for _, role in seats):
-            seats[0] = (seats[0][0], Role.ADMIN)  # rule 4
-        return seats
-
-    def said(self) -> Said:
-        everything = frozenset(self.known)
-        counting = frozenset(o.id for o in self._counting(everything))
-        void = frozenset(i for i in counting if self._is_void(i, everything))
-        return Said(
-            tuple(self._seats(everything)),
-            counting - void,
-            void,
-            self._removed(everything),
-            frozenset(self.all) - everything,
+    def late_if(self, late: frozenset[str]) -> frozenset[str]:
+        """Those to whom rule 4 applies, once, if these are late."""
+        judge = Judge(self, late)
+        everything = frozenset(self.ops) - late
+        return frozenset(
+            o.id
+            for r in self.ops.values()
+            if r.change.kind == "remove" and r.id not in late and judge.held(r.id) and judge.stands(r.id, everything)
+            for o in self.ops.values()
+            if o.issuer == r.change.member
+            and o.id != r.id  # a leaving does not make itself late
+            and o.id not in self.past(r.id)
+            and self._is_outvoted(o, r, judge)
         )
+
+    def _is_outvoted(self, o: Op, r: Op, judge: Judge) -> bool:
+        by = frozenset(self.ops) if self.rules.electorate_shrinks else self.past(r.id)
+        electorate = judge.roster(by - judge.late).inside - {o.issuer}
+        if len(electorate) < self.rules.smallest_electorate:
+            return False
+        lacking = [
+            m
+            for m in electorate
+            if (m, r.id) in self.witnesses and self.number(o) not in self.witnesses[m, r.id].numbers
+        ]
+        part, of = self.rules.witnesses_needed
+        return of * len(lacking) > part * len(electorate)
+
+    def number(self, o: Op) -> int | str:
+        """What a witness names an operation by."""
+        return o.id if self.rules.names_by_id else o.seq
+
+
+class Judge:
+    """The rules but the fourth, given which operations are late."""
+
+    def __init__(self, sets: Reference, late: frozenset[str]) -> None:
+        self.sets, self.ops, self.late, self.rules = sets, sets.ops, late, sets.rules
+        self._held: dict[str, bool] = {}
+        self._rosters: dict[frozenset[str], Roster] = {}
+        self.genesis = next((o for o in self.ops.values() if o.change.kind == "genesis"), None)
+
+    # -- right -----------------------------------------------------------------------------------------------
+
+    def held(self, i: str) -> bool:
+        """Whether the issuer held the right by its past alone, late operations taken out."""
+        if i not in self._held:
+            self._held[i] = self.permits(self.ops[i], self.sets.past(i) - self.late)
+        return self._held[i]
+
+    def permits(self, o: Op, past: frozenset[str]) -> bool:
+        """Whether the roster that these operations give lets the issuer do this."""
+        change, me = o.change, o.issuer
+        if change.kind == "genesis":
+            return True
+        roster = self.roster(past)
+        counted = [self.ops[i] for i in past if self.held(i)]
+        if self._setting().contact:
+            assert self.genesis is not None
+            taken_in = any(c.change.kind == "add" for c in counted)
+            return change.kind == "add" and me == self.genesis.issuer and not taken_in
+        if me not in roster.current:
+            return False
+        if change.kind == "rejoin" or (change.kind == "remove" and change.member == me):
+            return True
+        if change.kind == "accuse":
+            pending = any(self.ops[i].issuer == me for i in roster.open)
+            return change.member in roster.inside and change.member != me and not pending
+        if me not in roster.admins:
+            return False
+        if change.kind == "role":
+            return change.member in roster.inside and change.member != me
+        if change.kind == "lift":
+            return change.member != me and any(self.ops[i].change.member == change.member for i in roster.open)
+        if change.kind == "confirm":
+            return any(
+                c.id == change.operation and self.is_change(c) and c.issuer != me and c.change.member != me
+                for c in counted
+            )
+        return change.kind in ("add", "remove")
+
+    def is_change(self, o: Op) -> bool:
+        """Whether somebody has to stand behind it."""
+        return o.change.kind in ("add", "role", "lift") or (o.change.kind == "remove" and o.change.member != o.issuer)
+
+    def _setting(self) -> Change:
+        assert self.genesis is not None
+        return self.genesis.change
+
+    # -- behind a change -----------------------------------------------------------------------------------------
+
+    def signatures(self, i: str, among: frozenset[str]) -> list[Op]:
+        """The operation itself and everything that confirms it."""
+        confirming = [
+            self.ops[c]
+            for c in among
+            if self.ops[c].change.kind == "confirm" and self.ops[c].change.operation == i and self.held(c)
+        ]
+        return [self.ops[i], *confirming]
+
+    def needed(self, i: str) -> int:
+        """How many must stand behind it."""
+        admins = frozenset(self.roster(self.sets.past(i) - self.late).admins)
+        return max(1, min(self._setting().quorum, len(admins - {self.ops[i].change.member})))
+
+    def stands(self, i: str, among: frozenset[str]) -> bool:
+        """Whether enough do."""
+        if not self.is_change(self.ops[i]):
+            return True
+        return len({s.issuer for s in self.signatures(i, among)}) >= self.needed(i)
+
+    # -- what a set says -----------------------------------------------------------------------------------------
+
+    def roster(self, given: frozenset[str]) -> Roster:
+        """Rules 1, 2, 3, 5, 6 and 7 over these operations."""
+        given -= self.late
+        if given not in self._rosters:
+            self._rosters[given] = self._roster(given)
+        return self._rosters[given]
+
+    def _roster(self, given: frozenset[str]) -> Roster:
+        among = frozenset(i for i in given if self.held(i))
+        void = NOTHING
+        while True:  # from none, until nothing is added
+            now = self._said(among, void, given)
+            more = void | self._void(among, void, now)
+            if more == void:
+                return now
+            void = more
+
+    def _void(self, among: frozenset[str], void: frozenset[str], now: Roster) -> frozenset[str]:
+        """Rule 2: changes without enough signatures that are not void."""
+        changes = [i for i in among if self.ops[i].change.kind in ("add", "role", "lift") and self.stands(i, among)]
+        return frozenset(
+            i
+            for i in changes
+            if len({s.issuer for s in self.signatures(i, among) if not self._is_void(s, among, void, now)})
+            < self.needed(i)
+        ) | self._surplus(among)
+
+    def _is_void(self, signature: Op, among: frozenset[str], void: frozenset[str], now: Roster) -> bool:
+        me = signature.issuer
+        if self.rules.concurrent_is_void:
+            for i in among:
+                change = self.ops[i].change
+                if change.member != me or not self.sets.concurrent(i, signature.id):
+                    continue
+                if change.kind == "remove" and self.stands(i, among):
+                    return True
+                if change.kind == "role" and change.role == MEMBER and self.stands(i, among):
+                    return True
+                if change.kind == "accuse" and i in now.counting and me in now.quarantined:
+                    return True
+        return not self.permits(signature, (self.sets.past(signature.id) & among) - void)
+
+    def _surplus(self, among: frozenset[str]) -> frozenset[str]:
+        """Rule 7: of several additions to a contact, all but the first."""
+        if self.genesis is None or not self.genesis.change.contact:
+            return NOTHING
+        return frozenset(sorted((i for i in among if self.ops[i].change.kind == "add"), key=self.sets.place)[1:])
+
+    def _said(self, among: frozenset[str], void: frozenset[str], given: frozenset[str]) -> Roster:
+        good = sorted((i for i in among if i not in void and self.stands(i, among)), key=self.sets.place)
+        ops = [self.ops[i] for i in good]
+        removed = frozenset(o.change.member for o in ops if o.change.kind == "remove")  # rule 1
+        seating: dict[str, list[Op]] = {}
+        for o in ops:
+            if o.change.kind in ("genesis", "add"):
+                seating.setdefault(_named(o), []).append(o)
+        out = removed if self.rules.removal_is_for_ever else self._not_back(ops, removed)
+        inside = [m for m in seating if m not in out]
+        roles = {m: self._role(m, ops) for m in inside}
+        accused = [
+            a
+            for a in ops
+            if a.change.kind == "accuse"
+            and a.change.member not in out
+            and not any(
+                x.change.kind == "lift" and x.change.member == a.change.member and a.id in self.sets.past(x.id)
+                for x in ops
+            )
+        ]
+        counting = [
+            a for a in accused if not any(b.issuer == a.issuer and (b.seq, b.id) < (a.seq, a.id) for b in accused)
+        ]
+        quarantined = {m for m in inside if self._is_quarantined(m, counting, inside, ops)}
+        current = [m for m in inside if m not in quarantined]
+        admins = sorted((m for m in current if roles[m] == ADMIN), key=lambda m: self._rank(m, ops))
+        acting = ""
+        if not admins and current:
+            free = [
+                m
+                for m in current
+                if not any(
+                    a.issuer == m and a.change.member in quarantined and roles[a.change.member] == ADMIN
+                    for a in accused
+                )
+            ]
+            acting = (free or current)[0]
+            admins = [acting]
+        rejoined: dict[str, str] = {}
+        for o in ops:
+            if o.change.kind == "rejoin":
+                rejoined[o.issuer] = o.id
+        return Roster(
+            tuple(Seat(m, roles[m], m in quarantined, m == acting) for m in inside),
+            removed,
+            frozenset(a.id for a in accused),
+            frozenset(a.id for a in counting),
+            void,
+            frozenset(i for i in among if not self.stands(i, among)),
+            self.late,
+            frozenset(given - among),
+            tuple(admins),
+            tuple(sorted((m, i) for m, i in rejoined.items() if m in inside)),
+        )
+
+    def _is_quarantined(self, member: str, counting: list[Op], inside: list[str], ops: list[Op]) -> bool:
+        accusers = {a.issuer for a in counting if a.change.member == member}
+        size = len(accusers | set(inside)) if self.rules.departed_count else len(inside)
+        taken = self.rules.accusers_needed or self._setting().taken
+        return len(accusers) >= max(1, min(taken, size - 1))
+
+    def _not_back(self, ops: list[Op], removed: frozenset[str]) -> frozenset[str]:
+        """For a broken rule 1: who was let in after every removal of him is in again."""
+        back = {
+            o.change.member
+            for o in ops
+            if o.change.kind == "add"
+            and all(
+                r.id in self.sets.past(o.id)
+                for r in ops
+                if r.change.kind == "remove" and r.change.member == o.change.member
+            )
+        }
+        return removed - back
+
+    def _role(self, member: str, ops: list[Op]) -> int:
+        """Rule 3: the lowest that those give which no other such one has in its past."""
+        giving = [o for o in ops if o.change.kind in ("genesis", "add", "role") and _named(o) == member]
+        newest = [o for o in giving if not any(o.id in self.sets.past(p.id) for p in giving)]
+        return min(_role_given(o) for o in newest)
+
+    def _rank(self, member: str, ops: list[Op]) -> tuple[int, str]:
+        """The first operation that made an admin of him."""
+        return min(
+            self.sets.place(o.id)
+            for o in ops
+            if o.change.kind in ("genesis", "add", "role") and _named(o) == member and _role_given(o) == ADMIN
+        )
+
+
+def _is_whole(i: str, given: dict[str, Op]) -> bool:
+    o = given.get(i)
+    if o is None:
+        return False
+    return o.change.kind == "genesis" or (bool(o.heads) and all(_is_whole(head, given) for head in o.heads))
+
+
+def _named(o: Op) -> str:
+    return o.issuer if o.change.kind == "genesis" else o.change.member
+
+
+def _role_given(o: Op) -> int:
+    return ADMIN if o.change.kind == "genesis" else o.change.role

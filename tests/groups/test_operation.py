@@ -34,7 +34,7 @@ AUTHOR, KEY = member(1)
 OTHER, _ = member(2)
 HEAD, HEAD2 = b"h" * 16, b"i" * 16
 
-GENESIS = Genesis(GroupKind.GROUP, 3, "convoy", bytes(16), 0)
+GENESIS = Genesis(GroupKind.GROUP, 3, "convoy", bytes(16), 0, 2, 1)
 ADD = Add((HEAD,), OTHER, bytes(32), Role.MEMBER)
 REMOVE = Remove((HEAD,), OTHER, 5, Reason.REMOVED)
 LEAVE = Remove((HEAD, HEAD2), AUTHOR, 5, Reason.LEFT)
@@ -78,7 +78,7 @@ BROKEN: dict[str, Change] = {
     "no key package": replaced(ADD, key_package=b""),
     "unknown role": replaced(ADD, role=3),
     "role 0": replaced(ADD, role=0),
-    "unknown reason": replaced(REMOVE, reason=3),
+    "unknown reason": replaced(REMOVE, reason=4),
     "left, said of another": replaced(REMOVE, reason=Reason.LEFT),
     "removed, said of himself": replaced(LEAVE, reason=Reason.REMOVED),
     "negative number": replaced(REMOVE, last_seq=-1),

@@ -178,7 +178,7 @@ def private_commit_taken_from_a_public_one() -> None:
     assert a.secrets.sender_data is not None
     made = read_message(a.commit([], Rng(1), forge.NOW).message)
     content = AuthenticatedContent(WireFormat.PRIVATE_MESSAGE, made.content, made.auth)  # type: ignore[union-attr]
-    message, _ = to_private(a.crypto, content, a.messages, a.secrets.sender_data, Rng(1))
+    message, _ = to_private(a.crypto, content, a.messages, a.secrets.sender_data, Rng(1), 0)
     feed(b, wrap(WireFormat.PRIVATE_MESSAGE, message.encode()))
 
 

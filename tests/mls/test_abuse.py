@@ -235,7 +235,7 @@ def test_numbers_that_fit_nowhere_are_the_callers_fault() -> None:
         lambda: propose_as_external_sender(9, b"g", 1, RemoveProposal(1), 0, seed, public, rng),
         lambda: propose_as_external_sender(1, b"g", 1, RemoveProposal(1), 0, seed, bytes(32), rng),
         lambda: make_key_package(1, b"x", rng, -1, 1),
-        lambda: make_key_package(1, bytes(limits.CREDENTIAL_BYTES_MAX), rng, NOW, 1),
+        lambda: make_key_package(1, bytes(limits.CREDENTIAL_BYTES_MAX + 1), rng, NOW, 1),
         lambda: state.commit([ReInitProposal(b"next", 1 << 16)], rng, NOW),
         lambda: state.commit([GroupContextExtensionsProposal((Extension(1 << 16, b""),))], rng, NOW),
         lambda: state.commit([psk], rng, NOW, psks=lambda _: b"key"),

@@ -71,10 +71,10 @@ ID, OTHER, KEY = b"\1" * 16, b"\2" * 16, b"k" * 32
 
 @pytest.mark.must("M-GRP-1")
 def test_operations_as_arrays() -> None:
-    assert encode_change(Genesis(1, 3, "n", ID, 60)) == msgspec.msgpack.encode([0, 1, 3, "n", ID, 60])
+    assert encode_change(Genesis(1, 3, "n", ID, 60, 2, 1)) == msgspec.msgpack.encode([0, 1, 3, "n", ID, 60, 2, 1])
     assert encode_change(Add((ID,), KEY, KEY, 2)) == msgspec.msgpack.encode([1, [ID], KEY, KEY, 2])
     assert encode_change(Remove((ID,), KEY, 7, 2)) == msgspec.msgpack.encode([2, [ID], KEY, 7, 2])
-    assert read_operation(signed([0, 1, 3, "n", ID, 60], NO_GROUP))
+    assert read_operation(signed([0, 1, 3, "n", ID, 60, 2, 1], NO_GROUP))
     assert read_operation(signed([1, [ID, OTHER], KEY, KEY, 2]))
     assert read_operation(signed([2, [ID], KEY, 0, 2]))
     assert read_operation(signed([2, [ID], b"a" * 32, 0, 1]))
@@ -90,12 +90,12 @@ def test_operations_as_arrays() -> None:
         [1, [ID], KEY, KEY, 2, 0],
         [2, [ID], KEY, 0, 1],
         [2, [ID], b"a" * 32, 0, 2],
-        [2, [ID], KEY, 0, 3],
-        [0, 1, 3, "n", ID, 60],
+        [2, [ID], KEY, 0, 4],
+        [0, 1, 3, "n", ID, 60, 2, 1],
     ):
         with pytest.raises(PeerError):
             read_operation(signed(bad))
-    for group, body in ((NO_GROUP, [0, 3, 3, "n", ID, 60]), (NO_GROUP, [1, [ID], KEY, KEY, 2])):
+    for group, body in ((NO_GROUP, [0, 3, 3, "n", ID, 60, 2, 1]), (NO_GROUP, [1, [ID], KEY, KEY, 2])):
         with pytest.raises(PeerError):
             read_operation(signed(body, group))
 
@@ -112,7 +112,7 @@ def test_the_group_is_named_by_its_genesis() -> None:
 
 def op(name: str, issuer: str, change: Any) -> Operation:
     """An operation for the pure function, named as it likes; ids are the names."""
-    thing = signed([0, 1, 3, "n", ID, 60], NO_GROUP)
+    thing = signed([0, 1, 3, "n", ID, 60, 2, 1], NO_GROUP)
     return Operation(ObjectId(name.encode().ljust(16)), key(issuer), 1, 0, change, thing)
 
 
@@ -130,7 +130,7 @@ def remove(name: str, issuer: str, member: str, *heads: str) -> Operation:
     return op(name, issuer, Remove(cited, key(member), 0, 1 if issuer == member else 2))
 
 
-FOUNDED = op("0", "ana", Genesis(1, 3, "n", ID, 0))
+FOUNDED = op("0", "ana", Genesis(1, 3, "n", ID, 0, 2, 1))
 BEN, CARO = add("1", "ana", "ben", "0"), add("2", "ana", "caro", "1", role=Role.MEMBER)
 CARO_ = add("1", "ana", "caro", "0", role=Role.MEMBER)  # the only one beside the founder
 CASES: list[tuple[str, list[Operation], str, str]] = [
@@ -162,7 +162,7 @@ def test_who_is_a_member(what: str, operations: list[Operation], expected: str, 
 
 @pytest.mark.must("M-GRP-3")
 def test_a_contact_never_grows() -> None:
-    founded = op("0", "ana", Genesis(2, 3, "", ID, 0))
+    founded = op("0", "ana", Genesis(2, 3, "", ID, 0, 1, 1))
     more = add("2", "ana", "caro", "1")
     assert members(arrange([founded, BEN, more])).members == {key("ana"), key("ben")}
 

@@ -24,8 +24,11 @@ SLOT_S: Final = 5  # between the turns of two members: a commit crosses a LAN in
 COMMITS_A_DAY_MAX: Final = 64  # of one member; what is beyond waits: 10 ms and 35 kB each at 128 members
 UNSETTLED_COMMITS_MAX: Final = 32  # of one member above the settled root, removals apart; half a year of renewals
 LEAF_BYTES_MAX: Final = 1_024  # ours are 200; 128 of them stay far below a record, whatever a member puts in
+TAKEN_MAX: Final = GROUP_MEMBERS_MAX - 1  # accusers whom a quarantine can ask for: everybody but the accused
 QUORUM_MAX: Final = 2  # admins behind a change; more would stand still in the field
 OPERATION_HEADS_MAX: Final = 16  # more concurrent heads than this are never needed: an op merges them
+WITNESSES_AT_ONCE_MAX: Final = 64  # removals in one object; what is more waits for the next
+WITNESS_SPANS_MAX: Final = 128  # runs of a removed one's operations; 64 of ours, 14 kB at worst, fit a bundle
 
 # -- objects and bundles ------------------------------------------------------------------------------------
 BUNDLE_STEPS: Final = (

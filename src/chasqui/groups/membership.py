@@ -1,19 +1,29 @@
-"""`members(history)`: who is a member is a pure function of the set of signed operations.
+"""`members(history, witnesses)`: who is a member is a pure function of two sets that only grow.
 
-The rules are those of `docs/spec/groups.md`, numbered as there. What they leave to a later build (roles that
-change, 'taken', quorum mode, back-dating under receipts) is listed there too.
+The rules are those of `docs/spec/membership.md`, numbered as there; `chasqui.groups.ruling` works them out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
 from functools import cached_property
 
 from chasqui.base.ids import MemberKey, ObjectId
 from chasqui.base.limits import OPERATION_HEADS_MAX
 from chasqui.groups.history import History
-from chasqui.groups.operation import Add, Genesis, GroupKind, Operation, Remove, Role
+from chasqui.groups.late import ruling_of
+from chasqui.groups.operation import Add, Genesis, Operation, Remove, Role
+from chasqui.groups.ruling import bits_of
+from chasqui.groups.witnesses import Witness
+
+
+class SeatState(Enum):
+    """Whether a member holds its rights."""
+
+    CURRENT = "current"
+    QUARANTINED = "quarantined"
 
 
 @dataclass(frozen=True)
@@ -23,6 +33,7 @@ class Seat:
     member: MemberKey
     role: Role
     since: ObjectId
+    state: SeatState = SeatState.CURRENT
 
 
 @dataclass(frozen=True)
@@ -30,50 +41,86 @@ class Roster:
     """Members in the order of their admission, and what became of the operations."""
 
     seats: tuple[Seat, ...]
+    admins: tuple[MemberKey, ...]  # current ones by rank, or who acts as admin
     removals: Mapping[MemberKey, Operation]  # the removal that counts for each member who is out
+    accusations: Mapping[MemberKey, tuple[Operation, ...]]  # those that count, by whom they name
+    rejoins: Mapping[MemberKey, Operation]  # the one whose key package a member's next leaf is made of
     counting: frozenset[ObjectId]
-    void: frozenset[ObjectId]  # rule 3: shown to people, never silently dropped
+    void: frozenset[ObjectId]  # rule 2: shown to people, never silently dropped
+    pending: frozenset[ObjectId]  # too few admins stand behind them yet
+    late: frozenset[ObjectId]  # rule 4
 
     @cached_property
     def members(self) -> frozenset[MemberKey]:
-        """The keys of all members."""
+        """The keys of all members, quarantined ones too."""
         return frozenset(seat.member for seat in self.seats)
 
     @cached_property
-    def admins(self) -> tuple[MemberKey, ...]:
-        """Admins by rank: the order of their promotion, the creator first."""
-        return tuple(seat.member for seat in self.seats if seat.role is Role.ADMIN)
+    def quarantined(self) -> frozenset[MemberKey]:
+        """Members for whom no keys are made."""
+        return frozenset(seat.member for seat in self.seats if seat.state is SeatState.QUARANTINED)
+
+    @cached_property
+    def current(self) -> frozenset[MemberKey]:
+        """Members who hold their rights."""
+        return self.members - self.quarantined
+
+    @cached_property
+    def out(self) -> frozenset[MemberKey]:
+        """Keys that no tree may hold: of those who were removed or are quarantined."""
+        return self.quarantined | self.removals.keys()
+
+    @cached_property
+    def rightful(self) -> frozenset[ObjectId]:
+        """Operations whose issuers held the right, whatever became of them."""
+        return self.counting | self.void | self.pending
 
     def seat(self, member: MemberKey) -> Seat | None:
         """The seat of a member, or None for somebody who is not one."""
         return next((seat for seat in self.seats if seat.member == member), None)
 
 
-def members(history: History) -> Roster:
-    """The roster that a history gives.
+def members(history: History, witnesses: Iterable[Witness] = ()) -> Roster:
+    """The roster that operations and witnesses give."""
+    ruling, late = ruling_of(history, witnesses)
+    order, whole = history.order, ruling.whole
 
-    1. An operation counts if its issuer held the right in the roster that the operation's causal past gives.
-    2. A removal beats every addition of the same member key; a key never comes back.
-    3. An addition that is concurrent with a counting removal of its issuer is void, and so is every addition
-       whose issuer owes his seat to void ones only. Removals stand.
-    4. Where no admin is left, the member who was let in first is admin.
-    5. A contact takes in one other member, and neither grows nor shrinks.
-    """
-    order = history.order
-    rights = _rights(history)
-    whole = _view_of(history, rights)
-    counting = frozenset(o.id for i, o in enumerate(order) if rights >> i & 1) - whole.void
-    return Roster(tuple(whole.standing()), whole.removals, counting, whole.void)
+    def ids(bits: int) -> frozenset[ObjectId]:
+        return frozenset(order[index].id for index in bits_of(bits))
+
+    def seat(member: MemberKey, since: int) -> Seat:
+        acts = member in whole.admins or (member in whole.with_role)
+        state = SeatState.QUARANTINED if member in whole.quarantined else SeatState.CURRENT
+        return Seat(member, Role.ADMIN if acts else Role.MEMBER, order[since].id, state)
+
+    seats = sorted(whole.seats.items(), key=lambda item: item[1])
+    removals = sorted(whole.removals.items(), key=lambda item: item[1])
+    accusations = {
+        member: tuple(order[said.index] for said in sorted(whole.against[member], key=lambda said: said.index))
+        for member, _ in seats
+        if member in whole.against
+    }
+    return Roster(
+        seats=tuple(seat(member, since) for member, since in seats),
+        admins=tuple(sorted(whole.admins, key=lambda member: whole.given[member][0])),
+        removals={member: order[index] for member, index in removals},
+        accusations=accusations,
+        rejoins={member: order[i] for member, i in sorted(whole.rejoins.items()) if member in whole.seats},
+        counting=ids(ruling.rights & ~whole.void & ~whole.pending),
+        void=ids(whole.void),
+        pending=ids(whole.pending),
+        late=ids(late),
+    )
 
 
-def cites(history: History, issuer: MemberKey) -> tuple[ObjectId, ...]:
+def cites(history: History, issuer: MemberKey, witnesses: Iterable[Witness] = ()) -> tuple[ObjectId, ...]:
     """What the next operation of a member cites: the newest ones whose issuers held the right, sorted.
 
     Others never count, so leaving them out lets nobody without rights crowd out what matters. Where there are more
     than fit, those come first that have the issuer's own seat in their past, then those that know most.
     """
     order, past = history.order, history.past
-    rights = _rights(history)
+    rights = ruling_of(history, witnesses)[0].rights
     covered = seat = 0
     heads: list[int] = []
     for index in reversed(range(len(order))):
@@ -83,8 +130,7 @@ def cites(history: History, issuer: MemberKey) -> tuple[ObjectId, ...]:
         if not covered >> index & 1:
             heads.append(index)
         covered |= past[operation.id] | 1 << index
-        if not isinstance(operation.change, Remove) and _admission(operation)[0] == issuer:
-            seat |= 1 << index
+        seat |= int(_seats(operation, issuer)) << index
 
     def rank(index: int) -> tuple[bool, int, ObjectId]:
         known = (past[order[index].id] | 1 << index) & rights
@@ -93,112 +139,27 @@ def cites(history: History, issuer: MemberKey) -> tuple[ObjectId, ...]:
     return tuple(sorted(order[index].id for index in sorted(heads, key=rank)[:OPERATION_HEADS_MAX]))
 
 
-def carries_out(roster: Roster, operation: Operation, present: frozenset[MemberKey]) -> MemberKey | None:
-    """Who commits a removal at once among the `present`, who hold the keys of a head; None where nobody is left. The
-    others wait for their turns.
+def carries_out(roster: Roster, operation: Operation | None, present: frozenset[MemberKey]) -> MemberKey | None:
+    """Who commits a removal, or with None a quarantine, at once among the `present`, who hold the keys of a head; None
+    where nobody is left. The others wait for their turns.
 
-    Its issuer; for one who leaves, and where the issuer is out, the admin of highest rank.
+    A removal: its issuer. For one who leaves or is quarantined, and where the issuer is out: the admin of highest
+    rank, else who was let in first.
     """
-    pool = [seat for seat in roster.seats if seat.member in present]
-    leaves = isinstance(operation.change, Remove) and operation.change.member == operation.issuer
-    ranked = sorted(pool, key=lambda seat: seat.role is not Role.ADMIN)
-    issuer = [seat.member for seat in pool if seat.member == operation.issuer and not leaves]
-    return next(iter([*issuer, *(seat.member for seat in ranked)]), None)
+    pool = [seat.member for seat in roster.seats if seat.member in present and seat.member in roster.current]
+    ranked = [admin for admin in roster.admins if admin in pool] + pool
+    if operation is not None and not _leaves(operation) and operation.issuer in pool:
+        return operation.issuer
+    return next(iter(ranked), None)
 
 
-@dataclass(frozen=True)
-class _View:
-    """What a part of a history, closed under 'cites', says. `admissions`: the additions that gave a seat."""
-
-    seats: Mapping[MemberKey, Seat]  # in the order of admission, those removed later included
-    admissions: Mapping[MemberKey, tuple[int, ...]]
-    removals: Mapping[MemberKey, Operation]
-    void: frozenset[ObjectId]
-    contact: bool
-
-    def standing(self) -> list[Seat]:
-        """The members, with the admin whom rule 4 makes."""
-        standing = [seat for member, seat in self.seats.items() if member not in self.removals]
-        if standing and not any(seat.role is Role.ADMIN for seat in standing):
-            standing[0] = Seat(standing[0].member, Role.ADMIN, standing[0].since)
-        return standing
-
-    def allows(self, operation: Operation) -> bool:
-        """Whether the issuer of an operation on top of all this held the right to it."""
-        change = operation.change
-        if isinstance(change, Genesis):
-            return not self.seats
-        if self.contact and (isinstance(change, Remove) or len(self.seats) > 1):
-            return False
-        own = next((seat for seat in self.standing() if seat.member == operation.issuer), None)
-        if own is None:
-            return False
-        leaves = isinstance(change, Remove) and change.member == operation.issuer
-        return leaves or own.role is Role.ADMIN
-
-    def then(self, index: int, operation: Operation) -> _View:
-        """With a counting operation that has all this in its past: nothing here is concurrent with it."""
-        change = operation.change
-        if isinstance(change, Remove):
-            member = MemberKey(change.member)
-            return self if member in self.removals else replace(self, removals={**self.removals, member: operation})
-        member, seat, contact = _admission(operation)
-        seats = self.seats if member in self.seats else {**self.seats, member: seat}
-        admissions = {**self.admissions, member: (*self.admissions.get(member, ()), index)}
-        return replace(self, seats=seats, admissions=admissions, contact=self.contact or contact)
+def _leaves(operation: Operation) -> bool:
+    return isinstance(operation.change, Remove) and operation.change.member == operation.issuer
 
 
-def _rights(history: History) -> int:
-    """Bit i: the issuer of order[i] held the right in its causal past (rule 1), whatever happened elsewhere."""
-    order, past = history.order, history.past
-    rights = 0
-    after: dict[ObjectId, _View] = {}  # what the past of an operation and itself say
-    genesis = order[0].id if order else None
-    for index, operation in enumerate(order):
-        heads = tuple(operation.heads)
-        before = after[heads[0]] if len(heads) == 1 else _view_of(history, rights & past[operation.id])
-        held = before.allows(operation) and (bool(heads) or operation.id == genesis)
-        rights |= int(held) << index
-        after[operation.id] = before.then(index, operation) if held else before
-    return rights
-
-
-def _view_of(history: History, counting: int) -> _View:
-    """What counting operations say together: rules 2, 3 and 5 where some are concurrent."""
-    picked = [(index, operation) for index, operation in enumerate(history.order) if counting >> index & 1]
-    removing: dict[MemberKey, list[Operation]] = {}
-    for _, operation in picked:
-        if isinstance(operation.change, Remove):
-            removing.setdefault(MemberKey(operation.change.member), []).append(operation)
-    seats: dict[MemberKey, Seat] = {}
-    admissions: dict[MemberKey, tuple[int, ...]] = {}
-    void: set[ObjectId] = set()
-    is_contact = False
-    for index, operation in picked:
-        if isinstance(operation.change, Remove):
-            continue
-        member, seat, contact = _admission(operation)
-        is_contact = is_contact or contact
-        if isinstance(operation.change, Add):
-            issuer, past = operation.issuer, history.past[operation.id]
-            seated = any(past >> admission & 1 for admission in admissions.get(issuer, ()))
-            removed = any(history.concurrent(removal.id, operation.id) for removal in removing.get(issuer, ()))
-            full = is_contact and len(seats) > 1
-            if removed or not seated or full:
-                void.add(operation.id)
-                continue
-        seats.setdefault(member, seat)
-        admissions[member] = (*admissions.get(member, ()), index)
-    removals = {member: operations[0] for member, operations in removing.items()}
-    return _View(seats, admissions, removals, frozenset(void), is_contact)
-
-
-def _admission(operation: Operation) -> tuple[MemberKey, Seat, bool]:
-    """Whom an operation lets in, as what, and whether it founds a contact."""
+def _seats(operation: Operation, member: MemberKey) -> bool:
+    """Whether an operation lets that member in."""
     change = operation.change
     if isinstance(change, Add):
-        member, role, contact = MemberKey(change.member), Role(change.role), False
-    else:
-        member, role = operation.issuer, Role.ADMIN
-        contact = isinstance(change, Genesis) and change.kind == GroupKind.CONTACT
-    return member, Seat(member, role, operation.id), contact
+        return change.member == member
+    return isinstance(change, Genesis) and operation.issuer == member

@@ -10,7 +10,7 @@ from chasqui.base import labels
 from chasqui.base.errors import PeerError
 from chasqui.base.hashing import labelled_hash
 from chasqui.base.ids import ID_BYTES, MEMBER_KEY_BYTES, NO_GROUP, GroupId, MemberKey, ObjectId
-from chasqui.base.limits import OPERATION_HEADS_MAX, RETENTION_S_MAX, SEQUENCE_MAX
+from chasqui.base.limits import OPERATION_HEADS_MAX, QUORUM_MAX, RETENTION_S_MAX, SEQUENCE_MAX, TAKEN_MAX
 from chasqui.base.names import peer_name
 from chasqui.base.schema import Body, decode_union, encode
 from chasqui.sealed.kinds import Kind
@@ -29,6 +29,7 @@ class Reason(IntEnum):
 
     LEFT = 1
     REMOVED = 2
+    TAKEN = 3
 
 
 class GroupKind(IntEnum):
@@ -46,6 +47,8 @@ class Genesis(Body, frozen=True, tag=0):
     name: str
     nonce: bytes
     retention_s: int  # 0: until somebody deletes
+    taken: int  # so many accusers quarantine a member
+    quorum: int  # so many admins stand behind every change
 
 
 class Add(Body, frozen=True, tag=1):
@@ -66,7 +69,44 @@ class Remove(Body, frozen=True, tag=2):
     reason: int
 
 
-Change = Genesis | Add | Remove
+class SetRole(Body, frozen=True, tag=3):
+    """Gives a member another role."""
+
+    heads: tuple[bytes, ...]
+    member: bytes
+    role: int
+
+
+class Rejoin(Body, frozen=True, tag=4):
+    """Says which key package the issuer's next leaf is made of."""
+
+    heads: tuple[bytes, ...]
+    key_package: bytes
+
+
+class Accuse(Body, frozen=True, tag=5):
+    """Says that a member's device was taken. `last_seq` as in `Remove`."""
+
+    heads: tuple[bytes, ...]
+    member: bytes
+    last_seq: int
+
+
+class Lift(Body, frozen=True, tag=6):
+    """Ends the accusations against a member that its issuer had seen."""
+
+    heads: tuple[bytes, ...]
+    member: bytes
+
+
+class Confirm(Body, frozen=True, tag=7):
+    """Stands behind a change that another admin signed."""
+
+    heads: tuple[bytes, ...]
+    operation: bytes
+
+
+Change = Genesis | Add | Remove | SetRole | Rejoin | Accuse | Lift | Confirm
 
 
 @dataclass(frozen=True)
@@ -119,6 +159,9 @@ def _check(change: Change, signed: SignedObject) -> None:
         _require(change.kind in tuple(GroupKind), "A group is of an unknown kind.")
         _require(len(change.nonce) == ID_BYTES, "A genesis operation has no nonce.")
         _require(0 <= change.retention_s <= RETENTION_S_MAX, "A group keeps messages for no possible time.")
+        contact = change.kind == GroupKind.CONTACT
+        _require(1 <= change.taken <= (1 if contact else TAKEN_MAX), "A group quarantines by no possible number.")
+        _require(1 <= change.quorum <= (1 if contact else QUORUM_MAX), "A group asks for no possible number of admins.")
         peer_name(change.name.encode())
         return
     _require(signed.group != NO_GROUP, "An operation belongs to no group.")
@@ -126,14 +169,26 @@ def _check(change: Change, signed: SignedObject) -> None:
     _require(1 <= len(heads) <= OPERATION_HEADS_MAX, "An operation cites too few or too many others.")
     _require(all(len(head) == ID_BYTES for head in heads), "An operation cites something that is no id.")
     _require(all(a < b for a, b in pairwise(heads)), "Cited operations are out of order.")
-    _require(len(change.member) == MEMBER_KEY_BYTES, "An operation names something that is no member.")
-    if isinstance(change, Add):
-        _require(change.role in tuple(Role), "An operation gives an unknown role.")
+    if isinstance(change, Confirm):
+        _require(len(change.operation) == ID_BYTES, "A confirmation names something that is no operation.")
+        return
+    if isinstance(change, Add | Rejoin):
         _require(len(change.key_package) == 32, "An operation names no key package.")
-    else:
-        _require(change.reason in tuple(Reason) and 0 <= change.last_seq <= SEQUENCE_MAX, "A removal is malformed.")
-        left = change.reason == Reason.LEFT
-        _require(left == (change.member == signed.author), "A removal gives a reason that is not its own.")
+    if isinstance(change, Add | SetRole):
+        _require(change.role in tuple(Role), "An operation gives an unknown role.")
+    if isinstance(change, Remove | Accuse):
+        _require(0 <= change.last_seq <= SEQUENCE_MAX, "An operation names a number that no object has.")
+    if not isinstance(change, Rejoin):
+        _require(len(change.member) == MEMBER_KEY_BYTES, "An operation names something that is no member.")
+        _check_target(change, of_himself=change.member == signed.author)
+
+
+def _check_target(change: Add | Remove | SetRole | Accuse | Lift, *, of_himself: bool) -> None:
+    if isinstance(change, Remove):
+        _require(change.reason in tuple(Reason), "A removal gives an unknown reason.")
+        _require((change.reason == Reason.LEFT) == of_himself, "A removal gives a reason that is not its own.")
+    elif not isinstance(change, Add):
+        _require(not of_himself, "A member accuses himself, or decides about himself.")
 
 
 def _require(holds: bool, otherwise: str) -> None:

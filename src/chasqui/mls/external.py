@@ -11,7 +11,6 @@ from chasqui.mls.errors import PeerError, UsageError
 from chasqui.mls.extensions import ExtensionType
 from chasqui.mls.framing import (
     Auth,
-    AuthenticatedContent,
     FramedContent,
     PublicMessage,
     Sender,
@@ -165,8 +164,7 @@ def _external_pub(info: GroupInfo) -> bytes:
 def _signed(crypto: Crypto, content: FramedContent, seed: bytes, signature_key: bytes) -> bytes:
     # Outsiders do not know the group context; their signature covers group id and epoch through the content.
     signature = sign_content(crypto, WireFormat.PUBLIC_MESSAGE, content, b"", seed, signature_key)
-    made = AuthenticatedContent(WireFormat.PUBLIC_MESSAGE, content, Auth(signature, None))
-    return wrap(WireFormat.PUBLIC_MESSAGE, PublicMessage(made.content, made.auth, None).encode())
+    return wrap(WireFormat.PUBLIC_MESSAGE, PublicMessage(content, Auth(signature, None), None).encode())
 
 
 def propose_as_external_sender(

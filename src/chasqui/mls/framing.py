@@ -89,7 +89,7 @@ class FramedContent:
         return start
 
 
-def encode_body(content_type: int, body: Body) -> bytes:
+def encode_body(body: Body) -> bytes:
     """The part of FramedContent that depends on the content type."""
     return vl(body) if isinstance(body, bytes) else body.encode()
 
@@ -109,7 +109,7 @@ def frame(group_id: bytes, epoch: int, sender: Sender, authenticated_data: bytes
             sender.encode(),
             vl(authenticated_data),
             u8(content_type),
-            encode_body(content_type, body),
+            encode_body(body),
         )
     )
     return FramedContent(raw, group_id, epoch, sender, authenticated_data, content_type, body)

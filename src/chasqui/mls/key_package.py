@@ -231,9 +231,6 @@ def make_key_package(
     ignored = next((number for number in capabilities.extensions if grease and number in GREASE), None)
     if ignored is not None:
         package_extensions.append(Extension(ignored, fresh(entropy, 4)))
-    identity_bytes = len((credential or Credential.basic(identity)).encode())
-    if identity_bytes > limits.CREDENTIAL_BYTES_MAX:
-        raise UsageError("the credential is larger than peers accept", Check.TOO_LARGE)
     template = LeafTemplate(credential or Credential.basic(identity), capabilities, tuple(leaf_extensions))
     lifetime = Lifetime(now, now + lifetime_s)
     leaf = sign_leaf(crypto, template, leaf_key, seed, signature_key, lifetime=lifetime)

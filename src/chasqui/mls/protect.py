@@ -112,7 +112,7 @@ def to_private(
     tree: SecretTree,
     sender_data_secret: Secret,
     entropy: Entropy,
-    padding: int = 0,
+    padding: int,
 ) -> tuple[PrivateMessage, SecretTree]:
     """The encrypted message and the secret tree without its key. `padding` zero bytes hide the length."""
     framed = content.content
@@ -121,7 +121,7 @@ def to_private(
         raise UsageError("this ratchet is used up; commit first")
     guard = fresh(entropy, 4)
     empty = PrivateMessage(framed.group_id, framed.epoch, framed.content_type, framed.authenticated_data, b"", b"")
-    plaintext = encode_body(framed.content_type, framed.body) + content.auth.encode() + bytes(padding)
+    plaintext = encode_body(framed.body) + content.auth.encode() + bytes(padding)
     ciphertext = crypto.aead.seal(key.key, _guarded(key.nonce, guard), empty.aad(), plaintext)
     sender_data = u32(framed.sender.index) + u32(generation) + guard
     data_key, data_nonce = _sender_data_key(crypto, sender_data_secret.reveal(), ciphertext)

@@ -85,7 +85,7 @@ class Carried:
 
 
 def found_group(
-    tx: Transaction, name: str, kind: GroupKind, own_name: str, retention_s: int
+    tx: Transaction, name: str, kind: GroupKind, own_name: str, retention_s: int, taken: int = 1, quorum: int = 1
 ) -> tuple[GroupId, GroupRecord, mls.GroupState]:
     """A new group with us alone in it, and its MLS state."""
     keys = mls.make_key_package(SUITE, own_name.encode(), tx.entropy, tx.now_s, _FOUNDER_LIFETIME_S)
@@ -99,7 +99,7 @@ def found_group(
         seq=1,
         minute=tx.now_s // 60,
         kind=Kind.OP,
-        body=encode_change(Genesis(kind, SUITE, name, tx.entropy(ID_BYTES), retention_s)),
+        body=encode_change(Genesis(kind, SUITE, name, tx.entropy(ID_BYTES), retention_s, taken, quorum)),
         receipts=b"",
         origin=Origin(EpochId(bytes(ID_BYTES)), 0, 0),
     )

@@ -1,0 +1,348 @@
+"""The rules of `docs/spec/membership.md` worked out: rights, what stands, what is void, who is quarantined.
+
+Late operations (rule 4) are taken out before; which those are is decided in `chasqui.groups.late`.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final
+
+from chasqui.base.ids import MemberKey, ObjectId
+from chasqui.groups.history import History
+from chasqui.groups.operation import (
+    Accuse,
+    Add,
+    Confirm,
+    Genesis,
+    GroupKind,
+    Lift,
+    Operation,
+    Rejoin,
+    Remove,
+    Role,
+    SetRole,
+)
+from chasqui.groups.view import Accusation, View
+
+_VIEWS_KEPT: Final = 512  # the newest states of so many branches
+_Revocable = Add | SetRole | Lift
+
+
+def bits_of(bits: int) -> Iterator[int]:
+    """The numbers of the bits that are set, ascending."""
+    return (index for index, digit in enumerate(reversed(f"{bits:b}")) if digit == "1")
+
+
+class Ruling:
+    """What the rules say of a history without its late operations."""
+
+    def __init__(self, history: History, late: int = 0) -> None:
+        self.order = history.order
+        self.past = [history.past[operation.id] for operation in history.order]
+        self._position = history.position
+        first = self.order[0].change if self.order else None
+        self._founded = first if isinstance(first, Genesis) else Genesis(GroupKind.GROUP, 0, "", b"", 0, 1, 1)
+        self._contact = self._founded.kind == GroupKind.CONTACT
+        self._views: OrderedDict[int, View] = OrderedDict()
+        self._confirms: dict[int, list[int]] = {}
+        self._needed: dict[int, int] = {}
+        self._additions = 0
+        self.rights = 0  # bit i: order[i] is not late, and its issuer held the right in its past
+        for index, operation in enumerate(self.order):
+            if late >> index & 1:
+                continue
+            before = self.view(self.rights & self.past[index])
+            if self._allows(before, index):
+                self.rights |= 1 << index
+                self._note(before, index, operation)
+
+    @property
+    def whole(self) -> View:
+        """What all operations together say."""
+        return self.view(self.rights)
+
+    def view(self, bits: int) -> View:
+        """What these operations, all of them with the right, say together."""
+        tops: list[int] = []
+        rest = bits
+        while (found := self._known(rest)) is None:
+            top = rest.bit_length() - 1
+            if rest & ~(self.past[top] | 1 << top):
+                found = self._keep(self._work_out(rest))
+                break
+            tops.append(top)
+            rest ^= 1 << top
+        for top in reversed(tops):
+            longer = self._then(found, top)
+            found = self._keep(longer if longer is not None else self._work_out(found.bits | 1 << top))
+        return found
+
+    def stands(self, index: int, bits: int) -> bool:
+        """Whether enough admins stand behind a change, void signatures included."""
+        needed = self._needed.get(index, 1)
+        return needed < 2 or len({self.order[s].issuer for s in self._signatures(index, bits)}) >= needed
+
+    def role(self, view: View, member: MemberKey) -> Role:
+        """The role that the newest operations give to a member."""
+        return min(self._role_given(index) for index in view.given[member])
+
+    def _known(self, bits: int) -> View | None:
+        if not bits:
+            return View(self._founded.taken)
+        found = self._views.get(bits)
+        if found is not None:
+            self._views.move_to_end(bits)
+        return found
+
+    def _keep(self, view: View) -> View:
+        self._views[view.bits] = view
+        if len(self._views) > _VIEWS_KEPT:
+            self._views.popitem(last=False)
+        return view
+
+    def _note(self, before: View, index: int, operation: Operation) -> None:
+        change = operation.change
+        if isinstance(change, Confirm):
+            self._confirms.setdefault(self._position[ObjectId(change.operation)], []).append(index)
+        elif isinstance(change, Add | SetRole | Lift) or (
+            isinstance(change, Remove) and change.member != operation.issuer
+        ):
+            others = len(before.admins - {MemberKey(change.member)})
+            self._needed[index] = max(1, min(self._founded.quorum, others))
+            self._additions |= int(isinstance(change, Add)) << index
+
+    # -- the right --------------------------------------------------------------------------------------------
+
+    def _allows(self, view: View, index: int) -> bool:
+        """Whether the issuer of an operation, on top of these, holds the right to it."""
+        issuer, change = self.order[index].issuer, self.order[index].change
+        if isinstance(change, Genesis):
+            return index == 0
+        if self._contact:
+            return isinstance(change, Add) and issuer == self.order[0].issuer and not view.bits & self._additions
+        if issuer not in view.seats or issuer in view.quarantined:
+            return False
+        if isinstance(change, Rejoin) or (isinstance(change, Remove) and change.member == issuer):
+            return True
+        if isinstance(change, Accuse):
+            return change.member in view.seats and all(said.accuser != issuer for said in view.open)
+        return issuer in view.admins and self._may_decide(view, index, change)
+
+    def _may_decide(self, view: View, index: int, change: Add | Remove | SetRole | Lift | Confirm) -> bool:
+        """What an admin may do, and of whom."""
+        if isinstance(change, SetRole):
+            return change.member in view.seats
+        if isinstance(change, Lift):
+            return any(said.target == change.member for said in view.open)
+        if isinstance(change, Confirm):
+            place = self._position.get(ObjectId(change.operation))
+            if place is None or place not in self._needed or not self.past[index] >> place & 1:
+                return False
+            named, issuer = self.order[place], self.order[index].issuer
+            member = named.change.member if isinstance(named.change, Add | Remove | SetRole | Lift) else b""
+            return issuer not in (named.issuer, member)
+        return True
+
+    # -- one more on top of what is known ---------------------------------------------------------------------
+
+    def _then(self, view: View, index: int) -> View | None:
+        """With one more operation that has all of these in its past; None where what was void or not may change."""
+        operation, bit = self.order[index], 1 << index
+        change, issuer = operation.change, operation.issuer
+        longer = replace(view, bits=view.bits | bit)
+        if isinstance(change, Genesis):
+            return replace(longer, seats={issuer: index}, given={issuer: (index,)}, with_role=frozenset((issuer,)))
+        if isinstance(change, Rejoin):
+            return replace(longer, rejoins={**view.rejoins, issuer: index})
+        if isinstance(change, Accuse):
+            longer = replace(longer, open=self._open(longer.open, index))
+        elif isinstance(change, Remove) and change.member == issuer:
+            longer = self._apply(longer, index)
+        else:
+            settled = isinstance(change, Remove) or view.bits == self.rights & self.past[index]
+            if not settled and not self._allows(view, index):
+                return None
+            decided = self._decide(view, longer, index, change)
+            if decided is None:
+                return None
+            longer = decided
+        same = longer.linear or longer.voiding - {index} == view.voiding
+        return longer if same else None
+
+    def _decide(
+        self, view: View, longer: View, index: int, change: Add | Remove | SetRole | Lift | Confirm
+    ) -> View | None:
+        if not isinstance(change, Confirm):
+            if self._needed[index] > 1:
+                return replace(longer, pending=longer.pending | 1 << index)
+            return self._apply(longer, index)
+        place = self._position[ObjectId(change.operation)]
+        if view.void >> place & 1:
+            return None
+        if not view.pending >> place & 1 or not self.stands(place, longer.bits):
+            return longer
+        after = view.bits & ~(self.past[place] | 1 << place)
+        if not all(self.past[other] >> place & 1 for other in bits_of(after)):
+            return None  # with something it is concurrent
+        return self._apply(replace(longer, pending=longer.pending ^ 1 << place), place)
+
+    def _apply(self, view: View, index: int) -> View:
+        """With the effect of a change that stands."""
+        change = self.order[index].change
+        if isinstance(change, Add | SetRole):
+            member = MemberKey(change.member)
+            given = {**view.given, member: self._newest((*view.given.get(member, ()), index))}
+            seats = view.seats
+            if isinstance(change, Add) and member not in view.removals:
+                seats = {**seats, member: min(index, seats.get(member, index))}
+            return self._with_roles(replace(view, given=given, seats=seats), member)
+        if isinstance(change, Remove):
+            member = MemberKey(change.member)
+            removals = {**view.removals, member: min(index, view.removals.get(member, index))}
+            seats = {key: since for key, since in view.seats.items() if key != member}
+            still = tuple(said for said in view.open if said.target != member)
+            return replace(view, removals=removals, seats=seats, open=still, with_role=view.with_role - {member})
+        if isinstance(change, Lift):
+            past = self.past[index]
+            still = tuple(s for s in view.open if s.target != change.member or not past >> s.index & 1)
+            return replace(view, open=still)
+        raise AssertionError("an operation that is no change")
+
+    def _with_roles(self, view: View, member: MemberKey) -> View:
+        admin = member in view.seats and self.role(view, member) is Role.ADMIN
+        if admin == (member in view.with_role):
+            return view
+        return replace(view, with_role=view.with_role | {member} if admin else view.with_role - {member})
+
+    def _newest(self, giving: tuple[int, ...]) -> tuple[int, ...]:
+        """Those that no other one of these has in its past, in the linear order."""
+        newest: list[int] = []
+        covered = 0
+        for index in sorted(giving, reverse=True):
+            if not covered >> index & 1:
+                newest.append(index)
+            covered |= self.past[index]
+        return tuple(reversed(newest))
+
+    def _open(self, accusations: tuple[Accusation, ...], index: int) -> tuple[Accusation, ...]:
+        operation = self.order[index]
+        if not isinstance(operation.change, Accuse):
+            raise AssertionError("an operation that is no accusation")
+        target = MemberKey(operation.change.member)
+        return (*accusations, Accusation(operation.seq, operation.id, operation.issuer, target, index))
+
+    def _role_given(self, index: int) -> Role:
+        change = self.order[index].change
+        return Role(change.role) if isinstance(change, Add | SetRole) else Role.ADMIN
+
+    # -- all at once ------------------------------------------------------------------------------------------
+
+    def _work_out(self, bits: int) -> View:
+        """The rules where some are concurrent: rounds of rule 2, until nothing changes. Where that runs in a circle,
+        everything is void that was so in it."""
+        standing = [i for i in bits_of(bits) if not isinstance(self.order[i].change, Confirm) and self.stands(i, bits)]
+        pending = 0
+        for index in self._needed.keys() - set(standing):
+            pending |= bits & 1 << index
+        rounds: list[int] = []
+        void = 0
+        while void not in rounds:
+            rounds.append(void)
+            view = self._effects(bits, standing, pending, void)
+            void = self._voided(view, standing, void)
+            if void == rounds[-1]:
+                return view
+        for other in rounds[rounds.index(void) :]:
+            void |= other
+        return self._effects(bits, standing, pending, void)
+
+    def _effects(self, bits: int, standing: list[int], pending: int, void: int) -> View:
+        """Rules 1, 3, 5 and 6, given what is void."""
+        seats: dict[MemberKey, int] = {}
+        giving: dict[MemberKey, list[int]] = {}
+        removals: dict[MemberKey, int] = {}
+        rejoins: dict[MemberKey, int] = {}
+        lifted: dict[MemberKey, int] = {}
+        accusing: list[int] = []
+        for index in standing:
+            operation = self.order[index]
+            change = operation.change
+            if void >> index & 1:
+                continue
+            if isinstance(change, Genesis):
+                seats[operation.issuer] = index
+                giving[operation.issuer] = [index]
+            elif isinstance(change, Add | SetRole):
+                member = MemberKey(change.member)
+                giving.setdefault(member, []).append(index)
+                if isinstance(change, Add):
+                    seats.setdefault(member, index)
+            elif isinstance(change, Remove):
+                removals.setdefault(MemberKey(change.member), index)
+            elif isinstance(change, Rejoin):
+                rejoins[operation.issuer] = index
+            elif isinstance(change, Accuse):
+                accusing.append(index)
+            elif isinstance(change, Lift):
+                member = MemberKey(change.member)
+                lifted[member] = lifted.get(member, 0) | self.past[index]
+        open_: tuple[Accusation, ...] = ()
+        for index in accusing:
+            (said,) = self._open((), index)
+            if said.target not in removals and not lifted.get(said.target, 0) >> index & 1:
+                open_ = (*open_, said)
+        view = View(
+            self._founded.taken,
+            bits,
+            linear=False,
+            seats={member: since for member, since in seats.items() if member not in removals},
+            given={member: self._newest(tuple(found)) for member, found in giving.items()},
+            removals=removals,
+            open=open_,
+            rejoins=rejoins,
+            pending=pending,
+            void=void,
+        )
+        return replace(view, with_role=frozenset(m for m in view.seats if self.role(view, m) is Role.ADMIN))
+
+    def _voided(self, view: View, standing: list[int], void: int) -> int:
+        """Rule 2, given what was void so far: one round, in the linear order."""
+        ends: dict[MemberKey, list[int]] = {}  # what no signature of a member may be concurrent with
+        for index in standing:
+            change = self.order[index].change
+            if isinstance(change, Remove) or (isinstance(change, SetRole) and change.role == Role.MEMBER):
+                ends.setdefault(MemberKey(change.member), []).append(index)
+        for member in view.quarantined:
+            ends.setdefault(member, []).extend(said.index for said in view.against[member])
+        taken_in = False
+        for index in standing:
+            if not isinstance(self.order[index].change, _Revocable):
+                continue
+            signers = {
+                self.order[signature].issuer
+                for signature in self._signatures(index, view.bits)
+                if not self._ended(signature, ends) and self._still_holds(signature, view.bits, void)
+            }
+            holds = len(signers) >= self._needed[index]
+            if self._contact:
+                holds, taken_in = holds and not taken_in, taken_in or holds
+            void = void & ~(1 << index) | int(not holds) << index
+        return void
+
+    def _signatures(self, index: int, bits: int) -> Iterator[int]:
+        yield index
+        yield from (confirm for confirm in self._confirms.get(index, ()) if bits >> confirm & 1)
+
+    def _ended(self, signature: int, ends: dict[MemberKey, list[int]]) -> bool:
+        """Whether a signature is concurrent with what ends its signer's rights."""
+        past = self.past[signature]
+        found = ends.get(self.order[signature].issuer, ())
+        return any(not past >> e & 1 and not self.past[e] >> signature & 1 for e in found)
+
+    def _still_holds(self, signature: int, bits: int, void: int) -> bool:
+        """Whether its signer holds the right when all that is void is taken out of its past."""
+        base = bits & self.past[signature] & ~void
+        return base == self.rights & self.past[signature] or self._allows(self.view(base), signature)
