@@ -85,6 +85,15 @@ def named(signed: SignedObject, epoch: EpochRecord | None) -> Iterator[tuple[Mem
             yield author, entry
 
 
+def note_numbers(tx: Transaction, group: GroupId, author: MemberKey, numbers: Ranges, *, up_to: int) -> None:
+    """Numbers of an author, below `up_to`, of which he says himself that nothing more will come, or that came under
+    another number. Raises `PeerError` for others, and where they are scattered too widely."""
+    if numbers.last >= up_to:
+        raise PeerError("A member says of numbers that he has not given yet that they are empty.")
+    record = load_author(tx, group, author)
+    _save(tx, group, author, structs.replace(record, spans=merged(Ranges(record.spans), numbers).spans))
+
+
 def note_claim(tx: Transaction, group: GroupId, author: MemberKey, last: int) -> None:
     """Somebody has signed for objects of an author up to this number."""
     record = load_author(tx, group, author)

@@ -56,6 +56,7 @@ from chasqui.node.groups import (
 from chasqui.node.keys import u64
 from chasqui.node.outbox import say
 from chasqui.node.records import CommitRecord, GroupRecord, Space
+from chasqui.node.resealing import publish
 from chasqui.node.transaction import Transaction
 from chasqui.sealed.kinds import Kind
 from chasqui.sealed.object import Origin, SignedObject, make_object
@@ -236,6 +237,8 @@ def carry_out(
 ) -> Carried:
     """Commits operations on our head, or none to renew our own keys: the commit is sealed under the old epoch, then
     the new one is the head. Raises `PeerError` for a key package that MLS refuses."""
+    if operations:
+        record = publish(tx, group, operations)  # what others cannot read they could not follow
     parent, epoch = head_of(tx, group, record)
     state = mls.GroupState.from_bytes(epoch.mls_state)
     with peers_fault():

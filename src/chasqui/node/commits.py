@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from chasqui import mls
 from chasqui.base.errors import PeerError
 from chasqui.base.ids import CommitId, EpochId, GroupId, MemberKey, ObjectId
@@ -32,7 +34,11 @@ from chasqui.sealed.object import SignedObject
 
 
 class Deferred(Exception):  # noqa: N818  (not an error: the bundle waits, its key is kept)
-    """A commit cites an operation that is not here yet, or its maker has made too many for now."""
+    """A commit cites operations that are not here yet (`missing`), or its maker has made too many for now."""
+
+    def __init__(self, missing: Sequence[ObjectId] = ()) -> None:
+        super().__init__()
+        self.missing = tuple(missing)
 
 
 def take_commit(tx: Transaction, signed: SignedObject, bundle: bytes) -> None:
@@ -54,8 +60,9 @@ def take_commit(tx: Transaction, signed: SignedObject, bundle: bytes) -> None:
         _check_form(body.message, group, epoch.number, signed.origin.leaf)
         return
     history = history_of(tx, group)
-    if not all(ObjectId(operation) in history.position for operation in body.operations):
-        raise Deferred
+    missing = [ObjectId(operation) for operation in body.operations if ObjectId(operation) not in history.position]
+    if missing:
+        raise Deferred(missing)
     if body.first_day != signed.minute // MINUTES_PER_DAY:
         raise PeerError("A commit opens its epoch on another day than its own.")
     before = mls.GroupState.from_bytes(epoch.mls_state)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+from msgspec import structs
+
 from chasqui.base.errors import PeerError, UserError
 from chasqui.base.ids import BundleId, GroupId
 from chasqui.base.limits import OPERATIONS_DEFERRED_MAX
@@ -11,7 +13,7 @@ from chasqui.groups.history import arrange
 from chasqui.groups.membership import members
 from chasqui.groups.operation import Genesis, Operation, Reason, Remove, read_operation
 from chasqui.node import receipting
-from chasqui.node.authors import note_object
+from chasqui.node.authors import load_author, note_object
 from chasqui.node.changes import carry_out_due, shut
 from chasqui.node.commits import take_commit
 from chasqui.node.effects import Notice
@@ -21,6 +23,8 @@ from chasqui.node.joining import take_welcome
 from chasqui.node.large import completed, forget_large, take_manifest, take_part
 from chasqui.node.messages import keep_message, next_arrival, read_text
 from chasqui.node.pairing import send_spares, take_key_packages
+from chasqui.node.records import Space
+from chasqui.node.resealing import take_ask, take_reseal
 from chasqui.node.transaction import Transaction
 from chasqui.node.votes import take_vote
 from chasqui.sealed.kinds import Kind
@@ -60,6 +64,12 @@ def handle(tx: Transaction, signed: SignedObject, bundle: BundleId) -> None:
         case Kind.PART:
             count(tx, signed)
             _large(tx, signed, take_part(tx, signed))
+        case Kind.ASK:
+            count(tx, signed)
+            take_ask(tx, signed)
+        case Kind.RESEAL:
+            count(tx, signed)
+            _again(tx, signed, signed.body)
 
 
 def count(tx: Transaction, signed: SignedObject, arrival: int = 0) -> None:
@@ -89,6 +99,9 @@ def _operation(tx: Transaction, signed: SignedObject) -> None:
         tx.notify(Notice("removed", signed.group))
         shut(tx, signed.group, record, Reason.REMOVED)
         return
+    for head in operation.heads - history_of(tx, signed.group).position.keys():
+        if tx.get(Space.OPERATION, signed.group + head) is None:
+            note_missing(tx, signed.group, head)
     tx.retry.add(signed.group)
     if isinstance(operation.change, Remove):
         tx.notify(Notice("removal-known", signed.group))
@@ -119,6 +132,17 @@ def _manifest(tx: Transaction, signed: SignedObject) -> None:
         _large(tx, signed, body.digest)
 
 
+def _again(tx: Transaction, by: SignedObject, data: bytes) -> None:
+    """Acts on an object that somebody sealed again, as if it had just come, but that its author was not heard."""
+    inner = take_reseal(tx, by.group, by, data)
+    if inner is None:
+        return
+    heard_s = load_author(tx, by.group, inner.author).last_heard_s
+    handle(tx, inner, BundleId(b""))
+    record = load_author(tx, by.group, inner.author)
+    tx.save(Space.AUTHOR, by.group + inner.author, structs.replace(record, last_heard_s=heard_s))
+
+
 def _invitation(tx: Transaction, contact: GroupId, data: bytes) -> None:
     """Keeps an invitation, and gives the contact new key packages for those that it has used up."""
     take_welcome(tx, contact, data)
@@ -134,8 +158,10 @@ def _large(tx: Transaction, signed: SignedObject, digest: bytes) -> None:
         return
     kind, data = whole
     forget_large(tx, signed.group, signed.author, digest)
-    if kind is Kind.WELCOME:
-        part = tx.part()
-        with suppress(PeerError):  # it is forgotten, or it would be put together anew with every part that comes again
+    part = tx.part()
+    with suppress(PeerError):  # it is forgotten, or it would be put together anew with every part that comes again
+        if kind is Kind.WELCOME:
             _invitation(part, signed.group, data)
-            tx.absorb(part)
+        else:
+            _again(part, signed, data)
+        tx.absorb(part)

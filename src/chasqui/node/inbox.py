@@ -9,6 +9,7 @@ from chasqui.base.errors import PeerError
 from chasqui.base.ids import ID_BYTES, EpochId, GroupId
 from chasqui.base.limits import COMMITS_DEFERRED_MAX
 from chasqui.base.secret import Secret
+from chasqui.node.asking import note_missing
 from chasqui.node.commits import Deferred, removes_somebody
 from chasqui.node.effects import Notice
 from chasqui.node.epochs import load_chain, load_epoch, member_at, note_day, save_chain
@@ -149,9 +150,11 @@ def _open(tx: Transaction, live: LiveEpochs, epoch: EpochId, bundle: Bundle) -> 
         return
     try:
         handle(tx, signed, bundle.id)
-    except Deferred:
+    except Deferred as deferred:
         # the key stays: the bundle is opened again when what it waits for has come
         _defer(tx, signed, bundle)
+        for operation in deferred.missing:
+            note_missing(tx, group, operation)
         return
     tx.erase(Space.HELD, group + bundle.id)
     if load_epoch(tx, group, epoch) is not None:

@@ -17,8 +17,10 @@ from chasqui.base.limits import (
     PARTS_UNANNOUNCED_MAX,
     WELCOME_BYTES_MAX,
 )
+from chasqui.base.ranges import Ranges
 from chasqui.base.schema import encode
 from chasqui.groups.bodies import ManifestBody, PartBody, parts_of, read_manifest, read_part
+from chasqui.node.authors import note_numbers
 from chasqui.node.keys import u32, u64
 from chasqui.node.outbox import say
 from chasqui.node.records import GroupRecord, ManifestRecord, MessageRecord, Space
@@ -120,6 +122,9 @@ def take_part(tx: Transaction, signed: SignedObject) -> bytes:
         raise PeerError("A part does not fit its manifest.")
     if tx.get(Space.PART, part) is None:
         tx.put(Space.PART, part, body.data)
+    if manifest is not None and manifest.kind == Kind.MANIFEST and manifest.seq + 1 + body.index < signed.seq:
+        number = manifest.seq + 1 + body.index  # said again: it will not come under its first number any more
+        note_numbers(tx, signed.group, signed.author, Ranges(((number, number),)), up_to=signed.seq)
     return body.digest
 
 

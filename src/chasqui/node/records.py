@@ -44,6 +44,10 @@ class Space(IntEnum):
     VOTE = 35  # group, parent epoch 16, member 32: ids of the children for which it voted, 16 each
     PROOF = 36  # group, member 32, parent epoch 16: ids of two commits that it made on one parent, 16 each
     TURN = 37  # group: when it is our turn to commit what others have not
+    MISSING = 38  # group, operation: something cites it and it is not here: since when 8, asked for when 8
+    LACKED = 39  # group, author 32: numbers that did not come
+    ANSWER = 40  # group, author 32, seq 3: a number that somebody lacks: when it is our turn to seal it again
+    RESEALED = 41  # group, object id: the newest epoch in which it was sealed again
     REORDER = 30  # group: an object came late, the order has to be worked out again
     ORPHAN = 32  # group, author 32, digest 32, index 4: a part whose manifest has not come: since when
 
@@ -129,6 +133,15 @@ class AuthorRecord(Body, frozen=True):
     sealed_before: int = 0  # numbers up to this one were sealed before our first epoch
     ours_from: int = 1  # the first number of our own that this member can read
     index: int = 0  # stands for this author in stamps; from 1, the same as long as the group is here
+
+
+class LackRecord(Body, frozen=True):
+    """Numbers of an author that are missing. `since_s`: when it was first found that they are; `asked_s`: when they
+    were last asked for, 0 for never."""
+
+    spans: tuple[tuple[int, int], ...]
+    since_s: int
+    asked_s: int
 
 
 class HaveRecord(Body, frozen=True):

@@ -11,6 +11,7 @@ from chasqui.base.errors import ChasquiError
 from chasqui.base.ids import GroupId
 from chasqui.base.limits import BUNDLE_AGE_DAYS_MAX, KEY_PACKAGE_LIFETIME_S, SECONDS_PER_DAY
 from chasqui.base.schema import decode_own
+from chasqui.node.asking import ask
 from chasqui.node.changes import carry_out_due, renew_if_worn
 from chasqui.node.effects import Notice
 from chasqui.node.epochs import erase_expired, head_of, trusted_day
@@ -22,6 +23,7 @@ from chasqui.node.outbox import say
 from chasqui.node.receipting import due_entries
 from chasqui.node.records import GroupRecord, InvitationRecord, MessageRecord, OwnKeyPackageRecord, Space
 from chasqui.node.renewal import renew_if_due
+from chasqui.node.resealing import answer, publish
 from chasqui.node.skipped import erase_outdated
 from chasqui.node.transaction import Transaction
 from chasqui.node.votes import due_vote
@@ -105,6 +107,11 @@ def _turns(tx: Transaction, *, everything: bool) -> list[GroupId]:
 def _take_turn(tx: Transaction, group: GroupId) -> None:
     carry_out_due(tx, group, at_once=True)
     renew_if_due(tx, group)
+    record = load_group(tx, group)
+    if record.head and not record.stale_s and is_clean(tx, group, head_of(tx, group, record)[1]):
+        publish(tx, group)
+        answer(tx, group)
+        ask(tx, group)
 
 
 def _voting(tx: Transaction, *, everything: bool) -> list[GroupId]:

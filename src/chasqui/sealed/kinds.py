@@ -17,6 +17,9 @@ class Kind(IntEnum):
     WELCOME = 6
     MANIFEST = 7
     PART = 8
+    WITNESS = 9
+    ASK = 10
+    RESEAL = 11
 
 
 class BundleClass(IntEnum):
@@ -46,4 +49,6 @@ CLASS_OF_KIND: Final[dict[Kind, BundleClass]] = {
     Kind.KEY_PACKAGES: BundleClass.TEXT,  # a class of its own would say that two people have just met
     Kind.MANIFEST: BundleClass.TEXT,  # lives longer and travels before its parts, which would be strays without it
     Kind.PART: BundleClass.FILE,
+    Kind.ASK: BundleClass.TEXT,
+    Kind.RESEAL: BundleClass.TEXT,
 }
