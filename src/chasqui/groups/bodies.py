@@ -72,6 +72,15 @@ class PartBody(Body, frozen=True):
     data: bytes
 
 
+class DemandBody(Body, frozen=True):
+    """A member who can follow no branch any more asks a contact for a new leaf: his REJOIN, whole and signed outside of
+    every epoch, and the key package that it names."""
+
+    group: bytes
+    operation: bytes
+    key_package: bytes
+
+
 class AskBody(Body, frozen=True):
     """What a member lacks and cannot open: operations by id, and per author (member key) runs of numbers."""
 
@@ -117,6 +126,13 @@ def read_key_packages(data: bytes) -> KeyPackagesBody:
     """Raises `PeerError` for anything else."""
     body = decode(data, KeyPackagesBody)
     _require(1 <= len(body.key_packages) <= SPARE_KEY_PACKAGES)
+    return body
+
+
+def read_demand(data: bytes) -> DemandBody:
+    """Raises `PeerError` for anything else."""
+    body = decode(data, DemandBody)
+    _require(len(body.group) == ID_BYTES and bool(body.operation) and bool(body.key_package))
     return body
 
 

@@ -39,7 +39,7 @@ def ask(tx: Transaction, group: GroupId) -> None:
 
 
 def _missing_operations(tx: Transaction, group: GroupId) -> tuple[bytes, ...]:
-    due = []
+    due: list[bytes] = []
     for key, value in list(tx.scan_prefix(Space.MISSING, group)):
         operation, since_s, asked_s = key[len(group) :], value[:8], int.from_bytes(value[8:], "big")
         if tx.get(Space.OPERATION, key) is not None:

@@ -6,29 +6,25 @@ from collections.abc import Sequence
 
 from chasqui import mls
 from chasqui.base.errors import PeerError
-from chasqui.base.ids import CommitId, EpochId, GroupId, MemberKey, ObjectId
+from chasqui.base.ids import CommitId, EpochId, MemberKey, ObjectId
 from chasqui.base.limits import (
     COMMITS_A_DAY_MAX,
-    GROUP_MEMBERS_MAX,
-    LEAF_BYTES_MAX,
     MINUTES_PER_DAY,
     SECONDS_PER_DAY,
     SIBLINGS_PER_COMMITTER_MAX,
     UNSETTLED_COMMITS_MAX,
 )
-from chasqui.base.names import peer_name
-from chasqui.groups.bodies import CommitBody, read_commit
-from chasqui.groups.history import History, arrange
-from chasqui.groups.membership import members
+from chasqui.groups.bodies import read_commit
 from chasqui.groups.mls_errors import peers_fault
-from chasqui.groups.operation import Add, Genesis, GroupKind, Reason
+from chasqui.groups.operation import Reason
 from chasqui.node.authors import expect_from_start
-from chasqui.node.branches import branches_of, follow, off_path_rosters, root_of
+from chasqui.node.branches import branches_of, follow, root_of
 from chasqui.node.changes import commit_id_of, shut
+from chasqui.node.commit_checks import check_cited, check_form, check_leaves, check_only_additions_and_removals
 from chasqui.node.effects import Notice
-from chasqui.node.epochs import head_of, load_epoch, open_epoch, readers_of
-from chasqui.node.groups import history_of, load_group, note_members, note_renewal, roster_of, tree_keys
-from chasqui.node.records import CommitRecord, EpochRecord, GroupRecord, Space
+from chasqui.node.epochs import head_of, load_epoch, open_epoch
+from chasqui.node.groups import history_of, load_group, note_members, note_renewal, roster_of
+from chasqui.node.records import CommitRecord, Space
 from chasqui.node.transaction import Transaction
 from chasqui.sealed.object import SignedObject
 
@@ -57,7 +53,7 @@ def take_commit(tx: Transaction, signed: SignedObject, bundle: bytes) -> None:
     if tx.get(Space.COMMIT, group + commit_id) is not None:
         return
     if not epoch.mls_state:
-        _check_form(body.message, group, epoch.number, signed.origin.leaf)
+        check_form(body.message, group, epoch.number, signed.origin.leaf)
         return
     history = history_of(tx, group)
     missing = [ObjectId(operation) for operation in body.operations if ObjectId(operation) not in history.position]
@@ -70,9 +66,8 @@ def take_commit(tx: Transaction, signed: SignedObject, bundle: bytes) -> None:
         processed = before.process(body.message)
     if processed.sender_leaf != signed.origin.leaf:
         raise PeerError("A commit was signed by one member and made by another.")
-    _check_only_additions_and_removals(processed)
-    _check_cited(history, body, epoch, record, processed)
-    _check_never_seated(tx, group, parent, processed)
+    check_only_additions_and_removals(processed)
+    rejoined = check_cited(tx, group, history, body, parent, processed)
     if processed.state is not None:
         check_leaves(processed.state, before)
     if processed.state is None:
@@ -85,13 +80,14 @@ def take_commit(tx: Transaction, signed: SignedObject, bundle: bytes) -> None:
     child = open_epoch(
         tx, group, after, r=body.r, first_day=body.first_day, parent=parent, commit=commit_id
     )
-    removes = tuple(sorted(member.signature_key for member in processed.removed))
+    removes = tuple(sorted({member.signature_key for member in processed.removed} - rejoined))
     keep_commit(tx, signed, commit_id, child, removes, bundle, body.operations)
     note_members(tx, group, after)
     if any(member.leaf == processed.sender_leaf for member in processed.updated):
         note_renewal(tx, group, signed.author)
     for member in processed.added:
-        expect_from_start(tx, group, MemberKey(member.signature_key))
+        if member.signature_key not in rejoined:
+            expect_from_start(tx, group, MemberKey(member.signature_key))
     if follow(tx, group).head == child:
         tx.notify(Notice("members" if processed.added or processed.removed else "renewed", group))
 
@@ -150,83 +146,3 @@ def removes_somebody(tx: Transaction, signed: SignedObject) -> bool:
     with peers_fault():
         seen = mls.GroupState.from_bytes(epoch.mls_state).inspect(read_commit(signed.body).message)
     return any(isinstance(proposal, mls.Remove) for proposal in seen.proposals)
-
-
-def check_leaves(state: mls.GroupState, before: mls.GroupState | None) -> None:
-    """Every member who stays keeps his key and his name, whatever else he puts into his leaf; and nobody makes the
-    tree too large. Raises `PeerError`."""
-    if len(state.members) > GROUP_MEMBERS_MAX:
-        raise PeerError("A group grows beyond its limit.")
-    known = {member.leaf: (member.signature_key, member.identity) for member in before.members} if before else {}
-    for member in state.members:
-        leaf = state.leaf(member.leaf)
-        if leaf is None or len(leaf.raw) > LEAF_BYTES_MAX:
-            raise PeerError("A member puts too much into the tree.")
-        peer_name(member.identity)
-        if member.leaf in known and known[member.leaf] != (member.signature_key, member.identity):
-            added_here = before is not None and all(member.signature_key != old.signature_key for old in before.members)
-            raise PeerError("A member changes who he is." if added_here else "A member changes his name.")
-
-
-def _check_only_additions_and_removals(processed: mls.Processed) -> None:
-    """MLS can do more than a group of ours ever does: re-initialise, extend, join from outside. All of that would
-    go past the operations."""
-    plain = all(isinstance(proposal, mls.Add | mls.Remove) for proposal in processed.proposals)
-    if processed.kind is not mls.Kind.COMMIT or processed.external or processed.reinit or processed.psks or not plain:
-        raise PeerError("A commit does something that no operation can ask for.")
-
-
-def _check_never_seated(tx: Transaction, group: GroupId, parent: EpochId, processed: mls.Processed) -> None:
-    """Nobody who ever sat in the tree of this branch is added again: an old addition cannot undo a removal. Who is
-    known from another branch only may be added here, too."""
-    elsewhere = {key for record in off_path_rosters(tx, group, parent) for _, key in record.roster}
-    here = {key for epoch in branches_of(tx, group).path(parent) for key in readers_of(tx, group, epoch)}
-    for member in processed.added:
-        key = MemberKey(member.signature_key)
-        if tx.get(Space.MEMBER, group + key) is not None and (key in here or key not in elsewhere):
-            raise PeerError("A commit adds somebody who was in the group before.")
-
-
-def _check_form(message: bytes, group: GroupId, number: int, leaf: int) -> None:
-    with peers_fault():
-        read = mls.read_message(message)
-    sender = read.content.sender if isinstance(read, mls.PublicMessage) else None
-    if (
-        not isinstance(read, mls.PublicMessage)
-        or sender is None
-        or (sender.type, sender.index) != (mls.SenderType.MEMBER, leaf)
-        or read.content.content_type != mls.ContentType.COMMIT
-        or (read.content.group_id, read.content.epoch) != (group, number)
-    ):
-        raise PeerError("Something that is no commit on its parent was sent as one.")
-
-
-def _check_cited(
-    history: History, body: CommitBody, epoch: EpochRecord, record: GroupRecord, processed: mls.Processed
-) -> None:
-    """The tree changes by exactly the cited operations, and holds nobody whom their past removes."""
-    added = {member.signature_key for member in processed.added}
-    removed = frozenset(MemberKey(member.signature_key) for member in processed.removed)
-    cited = {ObjectId(operation) for operation in body.operations}
-    past = 0
-    for operation in cited:
-        past |= history.past[operation] | 1 << history.position[operation]
-    roster = members(arrange(o for index, o in enumerate(history.order) if past >> index & 1))
-    additions: dict[bytes, bytes] = {}
-    removals: set[MemberKey] = set()
-    for operation in cited:
-        change = history.order[history.position[operation]].change
-        if operation not in roster.counting or isinstance(change, Genesis):
-            raise PeerError("A commit cites an operation that does not count.")
-        if isinstance(change, Add):
-            additions[change.member] = change.key_package
-        else:
-            removals.add(MemberKey(change.member))
-    packages = [proposal.key_package for proposal in processed.proposals if isinstance(proposal, mls.Add)]
-    used = {package.leaf.signature_key: package.ref for package in packages}
-    if added != additions.keys() or used != additions or removed != removals:
-        raise PeerError("A commit changes the group by something else than the operations that it cites.")
-    if ((tree_keys(epoch) | {MemberKey(key) for key in added}) - removed) & roster.removals.keys():
-        raise PeerError("A commit keeps somebody whom its operations remove.")
-    if added and record.kind == GroupKind.CONTACT:
-        raise PeerError("A contact grows.")

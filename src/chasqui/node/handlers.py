@@ -13,6 +13,7 @@ from chasqui.groups.history import arrange
 from chasqui.groups.membership import members
 from chasqui.groups.operation import Genesis, Operation, Reason, Remove, read_operation
 from chasqui.node import receipting
+from chasqui.node.asking import note_missing
 from chasqui.node.authors import load_author, note_object
 from chasqui.node.changes import carry_out_due, shut
 from chasqui.node.commits import take_commit

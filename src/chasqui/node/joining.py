@@ -17,7 +17,7 @@ from chasqui.groups.mls_errors import peers_fault
 from chasqui.groups.operation import Add, Genesis, GroupKind, group_id_of, read_operation
 from chasqui.groups.pairing import SUITE
 from chasqui.node.authors import expect_after, expect_from_start
-from chasqui.node.commits import check_leaves
+from chasqui.node.commit_checks import check_leaves
 from chasqui.node.effects import Notice
 from chasqui.node.epochs import open_epoch
 from chasqui.node.groups import note_member, note_members, save_group, save_operations

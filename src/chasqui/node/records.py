@@ -48,6 +48,7 @@ class Space(IntEnum):
     LACKED = 39  # group, author 32: numbers that did not come
     ANSWER = 40  # group, author 32, seq 3: a number that somebody lacks: when it is our turn to seal it again
     RESEALED = 41  # group, object id: the newest epoch in which it was sealed again
+    SEAT = 42  # group, member 32: the key package of which its next leaf can be made
     REORDER = 30  # group: an object came late, the order has to be worked out again
     ORPHAN = 32  # group, author 32, digest 32, index 4: a part whose manifest has not come: since when
 
@@ -74,6 +75,8 @@ class GroupRecord(Body, frozen=True):
     stale_s: int = 0  # when it showed that this vault is an older copy of itself; 0: it is not
     former: tuple[bytes, ...] = ()  # our own keys of earlier times in the group
     root: bytes = b""  # the newest epoch that is settled: nothing before it can change any more
+    seated: bool = False  # the commit that let us in is settled, or there was none
+    demanded_s: int = 0  # when we asked for a new leaf; 0: we did not, or have it
 
 
 class EpochRecord(Body, frozen=True):
@@ -222,6 +225,17 @@ class SpareRecord(Body, frozen=True):
 
     key_package: bytes
     received_s: int
+
+
+class SeatRecord(Body, frozen=True):
+    """A key package that a member gave for its own next leaf, and where it can be answered: an epoch that it reads, or
+    a contact."""
+
+    key_package: bytes
+    operation: bytes  # the REJOIN that names it
+    epoch: bytes  # empty: through the contact
+    contact: bytes
+    since_s: int
 
 
 class PendingAddRecord(Body, frozen=True):

@@ -20,6 +20,7 @@ class Kind(IntEnum):
     WITNESS = 9
     ASK = 10
     RESEAL = 11
+    DEMAND = 12
 
 
 class BundleClass(IntEnum):
@@ -51,4 +52,5 @@ CLASS_OF_KIND: Final[dict[Kind, BundleClass]] = {
     Kind.PART: BundleClass.FILE,
     Kind.ASK: BundleClass.TEXT,
     Kind.RESEAL: BundleClass.TEXT,
+    Kind.DEMAND: BundleClass.TEXT,
 }
