@@ -104,3 +104,58 @@ def test_what_is_sealed_below_a_settled_sibling_comes_back() -> None:
     for person in (ana, ben, caro, dan, eve):
         assert sorted(person.texts(group)) == ["alone", "together"]
         assert not person.read(group).gaps
+
+
+def test_who_was_let_in_on_the_side_that_lost_is_let_in_again() -> None:
+    (ana, ben, caro, dan, eve), group = with_admins("ana", "ben", "caro", "dan", "eve")
+    later(24, ana, ben, caro, dan, eve)
+    flo = Person("flo", now_s=ana.now_s)
+    ana.do(inputs.AddMember(group, pair(ana, flo), Role.MEMBER))
+    all_sync(ana, flo)
+    flo.do(inputs.JoinGroup(group))
+    flo.do(inputs.SendText(group, "on a small side"))
+    all_sync(ana, flo)
+    later(24 * 8, ana, ben, caro, dan, eve, flo)
+    for _ in range(2):
+        all_sync(ben, caro, dan, eve)
+        later(80, ana, ben, caro, dan, eve, flo)
+    all_sync(ben, caro, dan, eve)
+    assert load_group(ben.tx(), group).root == load_group(ben.tx(), group).head != head_of(ana, group)
+    ben.do(inputs.SendText(group, "on the large side"))
+    everybody = (ana, ben, caro, dan, eve, flo)
+    for _ in range(3):
+        all_sync(*everybody)
+        later(30, *everybody)
+    ben.do(inputs.SendText(group, "together"))
+    all_sync(*everybody)
+    one_group(group, *everybody)
+    for person in (ana, ben, caro, dan, eve):
+        assert sorted(person.texts(group)) == ["on a small side", "on the large side", "together"], person.name
+    assert sorted(flo.texts(group)) == ["on a small side", "together"]
+
+
+def test_who_can_follow_no_more_asks_a_contact_and_is_the_same_member() -> None:
+    (ana, ben, caro), group = with_admins("ana", "ben", "caro")
+    before = caro.key(group)
+    caro.do(inputs.SendText(group, "one"))
+    all_sync(ana, ben, caro)
+    for person in (ana, ben, caro):
+        person.now_s += 200 * 86_400
+    for _ in range(3):
+        all_sync(ana, ben)
+        later(80, ana, ben)
+    ben.do(inputs.SendText(group, "while caro is away"))
+    all_sync(ana, ben)
+    caro.now_s = ana.now_s
+    assert caro.do(inputs.Rejoin(group)) == 1
+    for _ in range(3):
+        all_sync(ana, ben, caro)
+        later(30, ana, ben, caro)
+    caro.do(inputs.SendText(group, "two"))
+    all_sync(ana, ben, caro)
+    later(80, ana, ben, caro)
+    all_sync(ana, ben, caro)
+    one_group(group, ana, ben, caro)
+    assert caro.key(group) == before
+    for person in (ana, ben, caro):
+        assert sorted(person.texts(group)) == ["one", "two", "while caro is away"]

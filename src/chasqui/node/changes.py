@@ -21,6 +21,7 @@ from chasqui.groups.membership import Roster, carries_out, cites, members
 from chasqui.groups.mls_errors import peers_fault
 from chasqui.groups.operation import (
     Add,
+    Change,
     Genesis,
     GroupKind,
     Reason,
@@ -111,7 +112,7 @@ def found_group(
     tx.put(Space.OPERATION, group + genesis.id, genesis.to_whole())
     note_members(tx, group, state)
     expect_from_start(tx, group, member)
-    return group, save_group(tx, group, record, head=head, root=head), state
+    return group, save_group(tx, group, record, head=head, root=head, seated=True), state
 
 
 def add_member(
@@ -136,15 +137,19 @@ def add_member(
     change = Add(cites(history, MemberKey(record.member)), member, package.ref, role)
     signed, record = issue(tx, group, record, history, change)
     carried = carry_out(tx, group, record, (signed.id,), (mls.AddProposal(key_package),))
+    expect_from_start(tx, group, member)
+    return Added(member, welcome_to(tx, group, carried), carried.state)
+
+
+def welcome_to(tx: Transaction, group: GroupId, carried: Carried) -> WelcomeBody:
+    """The welcome for whom a commit of ours has added."""
     if carried.welcome is None:
         raise AssertionError("an addition without a welcome")
-    expect_from_start(tx, group, member)
     operations = tuple(operation.signed.to_whole() for operation in history_of(tx, group).order)
     sealed_before = tuple(_last_held(tx, group, other.signature_key, carried.group) for other in carried.state.members)
-    welcome = WelcomeBody(
-        group, record.member, operations, carried.r, carried.first_day, sealed_before, carried.welcome
+    return WelcomeBody(
+        group, carried.group.member, operations, carried.r, carried.first_day, sealed_before, carried.welcome
     )
-    return Added(member, welcome, carried.state)
 
 
 def _last_held(tx: Transaction, group: GroupId, member: bytes, record: GroupRecord) -> int:
@@ -185,7 +190,7 @@ def leave(tx: Transaction, group: GroupId) -> None:
 
 
 def issue(
-    tx: Transaction, group: GroupId, record: GroupRecord, history: History, change: Add | Remove
+    tx: Transaction, group: GroupId, record: GroupRecord, history: History, change: Change
 ) -> tuple[SignedObject, GroupRecord]:
     """Signs and seals an operation, and adds it to the set. Additions leave room for as many removals.
 

@@ -27,6 +27,7 @@ from chasqui.sealed.epoch_keys import DayChain, DayKeys, derive_epoch
 
 NO_EPOCH = EpochId(b"")
 NO_COMMIT = CommitId(b"")
+NOWHERE = EpochId(bytes(ID_BYTES))  # the origin of what is signed outside of every epoch
 _NEWEST_DAY = b"newest day"
 
 

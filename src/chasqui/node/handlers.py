@@ -9,6 +9,7 @@ from msgspec import structs
 from chasqui.base.errors import PeerError, UserError
 from chasqui.base.ids import BundleId, GroupId
 from chasqui.base.limits import OPERATIONS_DEFERRED_MAX
+from chasqui.groups.bodies import read_welcome
 from chasqui.groups.history import arrange
 from chasqui.groups.membership import members
 from chasqui.groups.operation import Genesis, Operation, Reason, Remove, read_operation
@@ -26,6 +27,7 @@ from chasqui.node.messages import keep_message, next_arrival, read_text
 from chasqui.node.pairing import send_spares, take_key_packages
 from chasqui.node.records import Space
 from chasqui.node.resealing import take_ask, take_reseal
+from chasqui.node.seats import is_demanded, take_demand, take_demanded, take_seat, take_seat_package
 from chasqui.node.transaction import Transaction
 from chasqui.node.votes import take_vote
 from chasqui.sealed.kinds import Kind
@@ -55,11 +57,10 @@ def handle(tx: Transaction, signed: SignedObject, bundle: BundleId) -> None:
             count(tx, signed)
         case Kind.WELCOME:
             count(tx, signed)
-            _invitation(tx, signed.group, signed.body)
+            _welcome(tx, signed, signed.body)
         case Kind.KEY_PACKAGES:
             count(tx, signed)
-            take_key_packages(tx, signed.group, signed.body)
-            carry_out_pending(tx, signed.group)
+            _key_packages(tx, signed)
         case Kind.MANIFEST:
             _manifest(tx, signed)
         case Kind.PART:
@@ -68,6 +69,9 @@ def handle(tx: Transaction, signed: SignedObject, bundle: BundleId) -> None:
         case Kind.ASK:
             count(tx, signed)
             take_ask(tx, signed)
+        case Kind.DEMAND:
+            count(tx, signed)
+            handle(tx, take_demand(tx, signed.group, signed.body), BundleId(b""))
         case Kind.RESEAL:
             count(tx, signed)
             _again(tx, signed, signed.body)
@@ -144,6 +148,25 @@ def _again(tx: Transaction, by: SignedObject, data: bytes) -> None:
     tx.save(Space.AUTHOR, by.group + inner.author, structs.replace(record, last_heard_s=heard_s))
 
 
+def _key_packages(tx: Transaction, signed: SignedObject) -> None:
+    """In a contact, spare ones; in a group, the author's own for his next leaf."""
+    if tx.get(Space.CONTACT, signed.group) is None:
+        take_seat_package(tx, signed)
+    else:
+        take_key_packages(tx, signed.group, signed.body)
+        carry_out_pending(tx, signed.group)
+
+
+def _welcome(tx: Transaction, signed: SignedObject, data: bytes) -> None:
+    """In a contact, an invitation, or what we asked the contact for; in a group, a new leaf for one of its members."""
+    if tx.get(Space.CONTACT, signed.group) is None:
+        take_seat(tx, signed, data)
+    elif is_demanded(tx, GroupId((body := read_welcome(data)).group)):
+        take_demanded(tx, body)
+    else:
+        _invitation(tx, signed.group, data)
+
+
 def _invitation(tx: Transaction, contact: GroupId, data: bytes) -> None:
     """Keeps an invitation, and gives the contact new key packages for those that it has used up."""
     take_welcome(tx, contact, data)
@@ -162,7 +185,7 @@ def _large(tx: Transaction, signed: SignedObject, digest: bytes) -> None:
     part = tx.part()
     with suppress(PeerError):  # it is forgotten, or it would be put together anew with every part that comes again
         if kind is Kind.WELCOME:
-            _invitation(part, signed.group, data)
+            _welcome(part, signed, data)
         else:
             _again(part, signed, data)
         tx.absorb(part)

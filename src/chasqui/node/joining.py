@@ -34,7 +34,7 @@ def take_welcome(tx: Transaction, contact: GroupId, data: bytes) -> None:
         raise PeerError("An invitation stands in a group that is no contact.")
     body = read_welcome(data)
     group = GroupId(body.group)
-    history, roster, genesis = _read_operations(body)
+    history, roster, genesis = read_operations(body)
     if genesis.kind != GroupKind.GROUP:
         raise PeerError("An invitation leads into a contact.")
     known = tx.load(Space.GROUP, group, GroupRecord)
@@ -79,7 +79,7 @@ def enter(tx: Transaction, body: WelcomeBody, ref: bytes) -> tuple[GroupRecord, 
     today = day_of(tx.now_s)
     if not today - BUNDLE_AGE_DAYS_MAX <= body.first_day <= today + BUNDLE_FUTURE_DAYS_MAX:
         raise PeerError("The invitation is too old, or dated in the future.")
-    history, roster, genesis = _read_operations(body)
+    history, roster, genesis = read_operations(body)
     if genesis.suite != SUITE:
         raise PeerError("The group uses a cipher suite that is not known here.")
     known = tx.load(Space.GROUP, group, GroupRecord)
@@ -126,8 +126,8 @@ def encode_welcome(body: WelcomeBody) -> bytes:
     return encode(body)
 
 
-def _read_operations(body: WelcomeBody) -> tuple[History, Roster, Genesis]:
-    """The verified operations of a welcome, whole and of this group."""
+def read_operations(body: WelcomeBody) -> tuple[History, Roster, Genesis]:
+    """The verified operations of a welcome, whole and of this group, and what they say. Raises `PeerError`."""
     group = GroupId(body.group)
     operations = []
     genesis: Genesis | None = None

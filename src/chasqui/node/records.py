@@ -235,7 +235,7 @@ class SeatRecord(Body, frozen=True):
     operation: bytes  # the REJOIN that names it
     epoch: bytes  # empty: through the contact
     contact: bytes
-    since_s: int
+    due_s: int = 0  # since when it is needed; 0: it is not
 
 
 class PendingAddRecord(Body, frozen=True):

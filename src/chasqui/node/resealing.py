@@ -14,9 +14,10 @@ from chasqui.base.ranges import Ranges
 from chasqui.base.schema import encode
 from chasqui.groups.bodies import PartBody, ResealBody, parts_of, read_ask, read_reseal
 from chasqui.groups.fork_choice import turns
+from chasqui.groups.operation import Genesis
 from chasqui.node.authors import note_numbers
 from chasqui.node.branches import branches_of
-from chasqui.node.epochs import head_of, load_epoch, readers_of
+from chasqui.node.epochs import NOWHERE, head_of, load_epoch, readers_of
 from chasqui.node.groups import history_of, load_group, tree_keys
 from chasqui.node.keys import u24, u32, u64
 from chasqui.node.large import say_large
@@ -126,7 +127,9 @@ def publish(tx: Transaction, group: GroupId, operations: tuple[ObjectId, ...] = 
         if not named and (operations or not (known.issuer == ours or (first and known.issuer not in present))):
             continue
         origin = known.signed.origin.epoch
-        if origin in path or load_epoch(tx, group, origin) is None:
+        if isinstance(known.change, Genesis) or origin in path:
+            continue
+        if origin != NOWHERE and load_epoch(tx, group, origin) is None:
             continue
         if tx.get(Space.RESEALED, group + known.id) in path or present <= frozenset(readers_of(tx, group, origin)):
             continue
