@@ -28,7 +28,7 @@ from chasqui.node.neighbours import Neighbours
 from chasqui.node.order import settle
 from chasqui.node.outbox import say
 from chasqui.node.records import LinkRecord, MessageRecord, SelfRecord, Space
-from chasqui.node.seats import demand, offer_seat
+from chasqui.node.seats import demand
 from chasqui.node.store_port import StoreReader
 from chasqui.node.transaction import Transaction
 from chasqui.node.upkeep import keep_up, next_due_s
@@ -107,7 +107,6 @@ class Node:
     def _join_group(self, tx: Transaction, event: inputs.JoinGroup) -> object:
         record, contact = join_group(tx, event.group)
         say(tx, event.group, record, Kind.RECEIPT, b"")
-        offer_seat(tx, event.group)
         pairing.send_spares(tx, contact)
         return event.group
 

@@ -22,7 +22,7 @@ from chasqui.sealed.bundle import OVERHEAD_BYTES, room_beside, seal
 from chasqui.sealed.chain import advance
 from chasqui.sealed.kinds import CLASS_OF_KIND, BundleClass, Kind
 from chasqui.sealed.object import SHORT_OVERHEAD_BYTES, Origin, SignedObject, make_object
-from chasqui.sealed.receipts import VOTE_BYTES, ReceiptEntry, Vote, encode_receipts
+from chasqui.sealed.receipts import VOTE_BYTES, ReceiptEntry, encode_receipts
 
 BODY_BYTES_MAX = BUNDLE_BYTES_MAX - OVERHEAD_BYTES - SHORT_OVERHEAD_BYTES - 2  # two bytes of length
 
@@ -120,9 +120,9 @@ def _receipts(
     """As much of what is due as fits: a receipt may take the largest bundle, all else only its own padding."""
     used = SHORT_OVERHEAD_BYTES + len(write_length(len(body))) + len(body)
     room = BUNDLE_BYTES_MAX - OVERHEAD_BYTES - used if kind is Kind.RECEIPT else room_beside(used)
-    vote = due_vote(tx, group, record) if room > VOTE_BYTES else None
     due = receipting.due_entries(tx, group, record, epoch) if receipting.is_owed(tx, group) else []
-    due = _fitting(due, vote, room)
+    due = _fitting(due, room)  # before the vote: the order in which people read follows from them
+    vote = due_vote(tx, group, record) if room > len(encode_receipts(due)) + VOTE_BYTES else None
     if vote is not None:
         mark_voted(tx, group, record, vote)
     if due:
@@ -130,10 +130,10 @@ def _receipts(
     return encode_receipts(due, vote)
 
 
-def _fitting(due: list[ReceiptEntry], vote: Vote | None, room: int) -> list[ReceiptEntry]:
+def _fitting(due: list[ReceiptEntry], room: int) -> list[ReceiptEntry]:
     chosen: list[ReceiptEntry] = []
     for entry in sorted(due, key=lambda entry: len(entry.bitmap)):
-        size = len(encode_receipts((*chosen, entry), vote))
+        size = len(encode_receipts((*chosen, entry)))
         if len(write_length(size)) + size > room:
             break
         chosen.append(entry)

@@ -16,9 +16,8 @@ from chasqui.groups.bodies import PartBody, ResealBody, parts_of, read_ask, read
 from chasqui.groups.fork_choice import turns
 from chasqui.groups.operation import Genesis
 from chasqui.node.authors import note_numbers
-from chasqui.node.branches import branches_of
 from chasqui.node.epochs import NOWHERE, head_of, load_epoch, readers_of
-from chasqui.node.groups import history_of, load_group, tree_keys
+from chasqui.node.groups import history_of, load_group, roster_of, tree_keys
 from chasqui.node.keys import u24, u32, u64
 from chasqui.node.large import say_large
 from chasqui.node.outbox import BODY_BYTES_MAX, say
@@ -110,30 +109,34 @@ def take_reseal(tx: Transaction, group: GroupId, by: SignedObject, data: bytes) 
 
 
 def publish(tx: Transaction, group: GroupId, operations: tuple[ObjectId, ...] = ()) -> GroupRecord:
-    """Seals those operations again that were said on another branch only, and their past, so that all can read them
-    who hold our head: these ones, or if none are named, our own and, if it is our turn, everybody's."""
+    """Seals those operations again that not all can read who hold our head, because they were said on another branch or
+    before somebody joined: these ones and their past, or if none are named, our own and, if it is our turn, those of
+    members who are not there."""
     record = load_group(tx, group)
-    branches, history = branches_of(tx, group), history_of(tx, group)
-    path = frozenset(branches.path(EpochId(record.head)))
+    history = history_of(tx, group)
     head, epoch = head_of(tx, group, record)
-    present = tree_keys(epoch)
-    ours = MemberKey(record.member)
-    first = turns(head, present)[0] == ours
+    roster, ours = roster_of(tx, group), MemberKey(record.member)
+    present = tree_keys(epoch) & roster.current
+    first = turns(head, present | {ours})[0] == ours
     wanted = 0
     for operation in operations:
         wanted |= history.past[operation] | 1 << history.position[operation]
+    let_in = {seat.member: history.past[seat.since] | 1 << history.position[seat.since] for seat in roster.seats}
+    without: dict[EpochId, frozenset[MemberKey]] = {}  # who there is that could not read in an epoch
     for index, known in enumerate(history.order):
         named = bool(wanted >> index & 1)
-        if not named and (operations or not (known.issuer == ours or (first and known.issuer not in present))):
+        mine = known.issuer == ours or (first and known.issuer not in present)
+        if isinstance(known.change, Genesis) or not (named or (mine and not operations)):
             continue
         origin = known.signed.origin.epoch
-        if isinstance(known.change, Genesis) or origin in path:
-            continue
         if origin != NOWHERE and load_epoch(tx, group, origin) is None:
             continue
-        if tx.get(Space.RESEALED, group + known.id) in path or present <= frozenset(readers_of(tx, group, origin)):
-            continue
-        record = reseal(tx, group, record, known.signed)
+        if origin not in without:
+            without[origin] = present - frozenset(readers_of(tx, group, origin))
+        lacking = {member for member in without[origin] if not let_in.get(member, 0) >> index & 1}
+        again = tx.get(Space.RESEALED, group + known.id)
+        if lacking - frozenset(readers_of(tx, group, EpochId(again)) if again else ()):
+            record = reseal(tx, group, record, known.signed)
     return record
 
 

@@ -49,14 +49,20 @@ from chasqui.sealed.kinds import Kind
 from chasqui.sealed.object import Origin, SignedObject, make_object, read_whole
 
 SEAT_SLOT_S: Final = 6 * 3600  # whoever is welcomed twice has lost a key package: better to wait for the one before
+OFFER_AFTER_S: Final = 6 * 3600  # where all hear each other, votes settle a commit within the hour
 _JUMP: Final = 8_192  # numbers that an older copy of a vault leaves out: they may have been given by the newer one
 _SEED_BYTES: Final = 32
 
 
 def offer_seat(tx: Transaction, group: GroupId) -> None:
-    """Gives the others a key package of ours for the case that the commit which let us in turns out to have lost."""
+    """Gives the others a key package of ours for the case that the commit which let us in turns out to have lost;
+    not before it has had time to be settled. The caller knows that the head is clean."""
     record = load_group(tx, group)
-    if record.kind == GroupKind.CONTACT:
+    _, epoch = head_of(tx, group, record)
+    root = load_epoch(tx, group, EpochId(record.root)) or epoch
+    if record.seated or record.kind == GroupKind.CONTACT or root.created_s <= tx.now_s < root.created_s + OFFER_AFTER_S:
+        return
+    if any(own.contact == group for _, own in tx.load_prefix(Space.KEY_PACKAGE, b"", OwnKeyPackageRecord)):
         return
     key_package, ref = _new_seat(tx, group, record)
     history = history_of(tx, group)
@@ -219,7 +225,6 @@ def re_enter(tx: Transaction, body: WelcomeBody, ref: bytes, keys: mls.KeyPackag
     save_group(tx, group, load_group(tx, group), head=head, root=head, stale_s=0, demanded_s=0, seated=False)
     tx.erase(Space.KEY_PACKAGE, ref)
     tx.notify(Notice("rejoined", group))
-    offer_seat(tx, group)
 
 
 def forget_seat(tx: Transaction, group: GroupId) -> None:

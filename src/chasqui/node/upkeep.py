@@ -24,7 +24,7 @@ from chasqui.node.receipting import due_entries
 from chasqui.node.records import GroupRecord, InvitationRecord, MessageRecord, OwnKeyPackageRecord, Space
 from chasqui.node.renewal import renew_if_due
 from chasqui.node.resealing import answer, publish
-from chasqui.node.seats import forget_seat, reseat
+from chasqui.node.seats import forget_seat, offer_seat, reseat
 from chasqui.node.skipped import erase_outdated
 from chasqui.node.transaction import Transaction
 from chasqui.node.votes import due_vote
@@ -111,6 +111,7 @@ def _take_turn(tx: Transaction, group: GroupId) -> None:
     record = load_group(tx, group)
     if record.head and not record.stale_s and is_clean(tx, group, head_of(tx, group, record)[1]):
         reseat(tx, group)
+        offer_seat(tx, group)
         forget_seat(tx, group)
         publish(tx, group)
         answer(tx, group)
