@@ -13,12 +13,15 @@ from dataclasses import dataclass
 from msgspec import structs
 
 from chasqui.base.ids import ID_BYTES, CommitId, EpochId, GroupId, MemberKey
+from chasqui.base.limits import SECONDS_PER_DAY
 from chasqui.groups.fork_choice import Child, Fork
 from chasqui.node.effects import Notice
 from chasqui.node.epochs import epochs_of, load_epoch, retire_epoch
 from chasqui.node.groups import load_group, removed_members, save_group, tree_keys
 from chasqui.node.records import CommitRecord, EpochRecord, GroupRecord, Space
 from chasqui.node.transaction import Transaction
+
+FOLLOWED_S = 30 * SECONDS_PER_DAY  # how long a settled fork point still opens siblings that come late
 
 
 @dataclass(frozen=True)
@@ -117,7 +120,7 @@ def follow(tx: Transaction, group: GroupId) -> GroupRecord:
             root = winner.epoch
         epoch = winner.epoch
     moved = epoch != record.head
-    record = save_group(tx, group, record, head=epoch, root=root)
+    record = save_group(tx, group, record, head=epoch, root=root, seated=record.seated or root != record.root)
     if moved:
         _mark_head(tx, group, epoch)
         tx.retry.add(group)
@@ -129,19 +132,26 @@ def _from_root(branches: Branches, root: EpochId, head: EpochId) -> tuple[EpochI
     return tuple(reversed(path[: path.index(root) + 1])) if root in path else (head,)
 
 
-def _settle(tx: Transaction, group: GroupId, branches: Branches, fork: Fork, winner: Child) -> None:
-    """Nothing before the winner can change any more: the parent's secrets go, and all siblings with theirs. The
-    keys of messages stay until no bundle can be on its way."""
-    for child in fork.children:
-        if child is winner:
-            continue
-        tx.notify(Notice("healed", group))
-        for epoch in branches.below(child.epoch):
+def erase_settled(tx: Transaction, group: GroupId) -> None:
+    """Erases the MLS states of what was settled long enough ago: what is said on a branch that lost is followed for a
+    while, so that little has to be sealed again. The keys of messages stay until no bundle can be on its way."""
+    for epoch, known in list(epochs_of(tx, group)):
+        if known.settled_s > tx.now_s:
+            tx.save(Space.EPOCH, group + epoch, structs.replace(known, settled_s=tx.now_s))  # our clock was ahead
+        elif known.settled_s and known.mls_state and known.settled_s + FOLLOWED_S <= tx.now_s:
             retire_epoch(tx, group, epoch)
             tx.erase_prefix(Space.VOTE, group + epoch)
-            tx.erase(Space.COMMIT, group + branches.made_by[epoch][0])
-    retire_epoch(tx, group, fork.parent)
-    tx.erase_prefix(Space.VOTE, group + fork.parent)
+
+
+def _settle(tx: Transaction, group: GroupId, branches: Branches, fork: Fork, winner: Child) -> None:
+    """Nothing before the winner can change any more."""
+    lost = [epoch for child in fork.children if child is not winner for epoch in branches.below(child.epoch)]
+    if lost:
+        tx.notify(Notice("healed", group))
+    for epoch in (fork.parent, *lost):
+        known = load_epoch(tx, group, epoch)
+        if known is not None and not known.settled_s:
+            tx.save(Space.EPOCH, group + epoch, structs.replace(known, settled_s=tx.now_s))
 
 
 def _mark_head(tx: Transaction, group: GroupId, head: EpochId) -> None:

@@ -107,7 +107,9 @@ def open_epoch(
     tx.put(Space.ROSTER, group + epoch, b"".join(key for _, key in roster))
     for (leaf, _), chain in zip(roster, secrets.chains, strict=True):
         save_chain(tx, epoch, leaf, chain)
-    if parent:
+    before = load_epoch(tx, group, parent) if parent else None
+    if before is not None:
+        tx.save(Space.EPOCH, group + epoch, structs.replace(record, settled_s=before.settled_s))
         retain_epoch(tx, group, parent)
     tx.epochs_opened.append((group, epoch))
     return epoch

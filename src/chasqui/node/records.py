@@ -94,6 +94,7 @@ class EpochRecord(Body, frozen=True):
     created_s: int
     superseded_s: int  # 0: it is the head
     mls_state: bytes
+    settled_s: int = 0  # since when nothing on it can win any more; 0: it may, or has
     own_first: int = 0  # the number of our own object that would have counter 0 here; 0: we have said nothing in it
 
 
@@ -232,7 +233,7 @@ class SeatRecord(Body, frozen=True):
     a contact."""
 
     key_package: bytes
-    operation: bytes  # the REJOIN that names it
+    ref: bytes  # the KeyPackageRef by which a REJOIN names it
     epoch: bytes  # empty: through the contact
     contact: bytes
     due_s: int = 0  # since when it is needed; 0: it is not

@@ -12,7 +12,7 @@ from msgspec import structs
 
 from chasqui import mls
 from chasqui.base.errors import PeerError, RefusedForSafetyError, UserError
-from chasqui.base.ids import EpochId, GroupId, MemberKey, ObjectId
+from chasqui.base.ids import EpochId, GroupId, MemberKey
 from chasqui.base.limits import KEY_PACKAGE_LIFETIME_S, LEAF_BYTES_MAX, SEQUENCE_MAX
 from chasqui.base.schema import encode
 from chasqui.base.secret import Secret
@@ -20,7 +20,7 @@ from chasqui.groups.bodies import DemandBody, KeyPackagesBody, WelcomeBody, read
 from chasqui.groups.fork_choice import turns
 from chasqui.groups.membership import Roster, cites
 from chasqui.groups.mls_errors import peers_fault
-from chasqui.groups.operation import GroupKind, Rejoin, encode_change, read_operation
+from chasqui.groups.operation import GroupKind, Operation, Rejoin, encode_change, read_operation
 from chasqui.groups.pairing import SUITE
 from chasqui.groups.seats import SealedWelcome, open_welcome, read_sealed_welcome, seal_welcome
 from chasqui.node.authors import expect_after, load_author, note_object
@@ -73,14 +73,8 @@ def offer_seat(tx: Transaction, group: GroupId) -> None:
 def take_seat_package(tx: Transaction, signed: SignedObject) -> None:
     """Keeps the key package that a member gave for himself. Raises `PeerError` for one that is not his own."""
     key_package = read_key_packages(signed.body).key_packages[0]
-    ref = _ref_of(signed.author, key_package)
-    for operation in reversed(history_of(tx, signed.group).order):
-        change = operation.change
-        if isinstance(change, Rejoin) and operation.issuer == signed.author and change.key_package == ref:
-            seat = SeatRecord(key_package, operation.id, signed.origin.epoch, b"")
-            tx.save(Space.SEAT, signed.group + signed.author, seat)
-            return
-    raise PeerError("A member gives a key package that none of his operations names.")
+    seat = SeatRecord(key_package, _ref_of(signed.author, key_package), signed.origin.epoch, b"")
+    tx.save(Space.SEAT, signed.group + signed.author, seat)
 
 
 def demand(tx: Transaction, group: GroupId) -> int:
@@ -138,7 +132,7 @@ def take_demand(tx: Transaction, contact: GroupId, data: bytes) -> SignedObject:
         raise PeerError("A contact asks for a new leaf of somebody else.")
     if operation.change.key_package != _ref_of(signed.author, body.key_package):
         raise PeerError("A member gives another key package than his operation names.")
-    tx.save(Space.SEAT, group + signed.author, SeatRecord(body.key_package, signed.id, b"", contact))
+    tx.save(Space.SEAT, group + signed.author, SeatRecord(body.key_package, operation.change.key_package, b"", contact))
     return signed
 
 
@@ -150,7 +144,8 @@ def reseat(tx: Transaction, group: GroupId) -> None:
     own, present = MemberKey(record.member), tree_keys(epoch)
     for key, seat in list(tx.load_prefix(Space.SEAT, group, SeatRecord)):
         member = MemberKey(key)
-        if not _is_due(tx, group, record, roster, member, seat):
+        operation = _rejoin_of(roster, member, seat)
+        if operation is None or member == own or not _is_due(tx, group, record, operation, seat):
             continue
         if not seat.due_s:
             seat = structs.replace(seat, due_s=tx.now_s)
@@ -159,7 +154,7 @@ def reseat(tx: Transaction, group: GroupId) -> None:
         turn = turns(head, (present & able) | {own}).index(own)
         if not seat.contact and tx.now_s < seat.due_s + SEAT_SLOT_S * turn:
             continue
-        record = _give(tx, group, record, member, seat)
+        record = _give(tx, group, record, operation, seat)
         head, epoch = head_of(tx, group, record)
         present = tree_keys(epoch)
 
@@ -237,15 +232,15 @@ def forget_seat(tx: Transaction, group: GroupId) -> None:
             tx.erase(Space.KEY_PACKAGE, ref)
 
 
-def _give(tx: Transaction, group: GroupId, record: GroupRecord, member: MemberKey, seat: SeatRecord) -> GroupRecord:
+def _give(tx: Transaction, group: GroupId, record: GroupRecord, operation: Operation, seat: SeatRecord) -> GroupRecord:
     _, epoch = head_of(tx, group, record)
-    leaf = leaf_of(epoch, member)
+    leaf = leaf_of(epoch, operation.issuer)
     proposals: tuple[mls.AddProposal | mls.RemoveProposal, ...] = (mls.AddProposal(seat.key_package),)
     if leaf is not None:
         proposals = (mls.RemoveProposal(leaf), *proposals)
-    carried = carry_out(tx, group, record, (ObjectId(seat.operation),), proposals)
+    carried = carry_out(tx, group, record, (operation.id,), proposals)
     body = welcome_to(tx, group, carried)
-    tx.erase(Space.SEAT, group + member)
+    tx.erase(Space.SEAT, group + operation.issuer)
     tx.notify(Notice("members", group))
     if seat.contact:
         contact = GroupId(seat.contact)
@@ -263,19 +258,25 @@ def _send(tx: Transaction, group: GroupId, record: GroupRecord, body: bytes, wit
         say_large(tx, group, record, Kind.WELCOME, body, within=within)
 
 
-def _is_due(
-    tx: Transaction, group: GroupId, record: GroupRecord, roster: Roster, member: MemberKey, seat: SeatRecord
-) -> bool:
+def _rejoin_of(roster: Roster, member: MemberKey, seat: SeatRecord) -> Operation | None:
+    """The REJOIN by which a member who is in names this key package, if that is its newest."""
+    operation = roster.rejoins.get(member) if member in roster.current else None
+    if operation is None or not isinstance(operation.change, Rejoin) or operation.change.key_package != seat.ref:
+        return None
+    return operation
+
+
+def _is_due(tx: Transaction, group: GroupId, record: GroupRecord, operation: Operation, seat: SeatRecord) -> bool:
     """A member without a leaf on our branch, or one who asked for another leaf and did not get it on this branch."""
-    known = tx.get(Space.OPERATION, group + seat.operation) is not None
-    if member == record.member or member not in roster.current or not known:
-        return False
     _, epoch = head_of(tx, group, record)
     if not seat.contact:
-        return member not in tree_keys(epoch)
+        present = operation.issuer in tree_keys(epoch)
+        if present and record.root == record.head:
+            tx.erase(Space.SEAT, group + operation.issuer)  # its seat is settled
+        return not present
     branches = branches_of(tx, group)
     done = (branches.made_by[e][1].operations for e in branches.path(EpochId(record.head)) if e in branches.made_by)
-    return not any(seat.operation in operations for operations in done)
+    return not any(operation.id in operations for operations in done)
 
 
 def _readers(tx: Transaction, group: GroupId, seat: SeatRecord) -> frozenset[MemberKey]:

@@ -12,6 +12,7 @@ from chasqui.base.ids import GroupId
 from chasqui.base.limits import BUNDLE_AGE_DAYS_MAX, KEY_PACKAGE_LIFETIME_S, SECONDS_PER_DAY
 from chasqui.base.schema import decode_own
 from chasqui.node.asking import ask
+from chasqui.node.branches import erase_settled
 from chasqui.node.changes import carry_out_due, renew_if_worn
 from chasqui.node.effects import Notice
 from chasqui.node.epochs import erase_expired, head_of, trusted_day
@@ -179,6 +180,7 @@ def _sweep(tx: Transaction) -> None:
         _apart(tx, None, _sweep_key_packages)
     for group in _groups(tx):
         _apart(tx, group, erase_expired, group)
+        _apart(tx, group, erase_settled, group)
         _apart(tx, group, _sweep_content, group)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from chasqui.base.ids import ID_BYTES, CommitId, EpochId, GroupId, MemberKey
 from chasqui.node.branches import branches_of, follow, unsettled_path
-from chasqui.node.epochs import NOWHERE, load_epoch
-from chasqui.node.groups import load_group, save_group, tree_keys
+from chasqui.node.epochs import load_epoch
+from chasqui.node.groups import tree_keys
 from chasqui.node.receipting import have
 from chasqui.node.records import CommitRecord, GroupRecord, Space
 from chasqui.node.transaction import Transaction
@@ -68,27 +68,9 @@ def _count(tx: Transaction, group: GroupId, sealed_in: EpochId, member: MemberKe
     news = False
     for commit, made in path[vote.skip : vote.skip + vote.named]:
         parent = load_epoch(tx, group, EpochId(made.parent))
-        if parent is not None and parent.mls_state and member in tree_keys(parent):
+        if parent is not None and not parent.settled_s and member in tree_keys(parent):
             news = _note(tx, group + made.parent + member, commit) or news
-    if vote.skip <= len(path) < vote.skip + vote.named:
-        _note_seat(tx, group, branches.path(sealed_in)[-1], member)
     return news
-
-
-def _note_seat(tx: Transaction, group: GroupId, first: EpochId, member: MemberKey) -> None:
-    """A vote reaches beyond our first epoch: it is for the commit that let us in. Who sat in its parent's tree is not
-    known here, but that it was one of those who sit in our first epoch and are not ours."""
-    record = load_group(tx, group)
-    epoch = load_epoch(tx, group, first)
-    if record.seated or epoch is None or epoch.parent:
-        return
-    electorate = tree_keys(epoch) - {record.member}
-    if member in electorate:
-        tx.put(Space.VOTE, group + NOWHERE + member, first)
-    voted = [key for key, value in tx.scan_prefix(Space.VOTE, group + NOWHERE) if value == first]
-    if 3 * len(voted) > 2 * len(electorate):
-        tx.erase_prefix(Space.VOTE, group + NOWHERE)
-        save_group(tx, group, record, seated=True)
 
 
 def _note(tx: Transaction, key: bytes, commit: CommitId) -> bool:
