@@ -19,7 +19,7 @@ from chasqui.groups.bodies import CommitBody, read_commit
 from chasqui.groups.history import History, arrange
 from chasqui.groups.membership import members
 from chasqui.groups.mls_errors import peers_fault
-from chasqui.groups.operation import Add, Genesis, GroupKind, Reason
+from chasqui.groups.operation import Add, Genesis, GroupKind, Reason, Remove
 from chasqui.node.authors import expect_from_start
 from chasqui.node.branches import branches_of, follow, off_path_rosters, root_of
 from chasqui.node.changes import commit_id_of, shut
@@ -75,9 +75,7 @@ def take_commit(tx: Transaction, signed: SignedObject, bundle: bytes) -> None:
         return  # else the operation that it cites counts no more, and we stay on the other branch
     _check_pace(tx, signed)
     after = processed.state.without_message_secrets()
-    child = open_epoch(
-        tx, group, after, r=body.r, first_day=body.first_day, parent=parent, commit=commit_id
-    )
+    child = open_epoch(tx, group, after, r=body.r, first_day=body.first_day, parent=parent, commit=commit_id)
     removes = tuple(sorted(member.signature_key for member in processed.removed))
     keep_commit(tx, signed, commit_id, child, removes, bundle, body.operations)
     note_members(tx, group, after)
@@ -136,12 +134,15 @@ def _check_pace(tx: Transaction, signed: SignedObject) -> None:
 
 def removes_somebody(tx: Transaction, signed: SignedObject) -> bool:
     """Whether a commit that waits for its operation removes a member, and an admin made it. Raises `PeerError`
-    where it does not hold on our head."""
+    where it does not hold on our head. A removal of which all operations are here needs no waiting for a commit."""
+    known, body = history_of(tx, signed.group).position, read_commit(signed.body)
+    if all(ObjectId(operation) in known for operation in body.operations):
+        return False
     head, epoch = head_of(tx, signed.group, load_group(tx, signed.group))
     if head != signed.origin.epoch or signed.author not in roster_of(tx, signed.group).admins:
         return False
     with peers_fault():
-        seen = mls.GroupState.from_bytes(epoch.mls_state).inspect(read_commit(signed.body).message)
+        seen = mls.GroupState.from_bytes(epoch.mls_state).inspect(body.message)
     return any(isinstance(proposal, mls.Remove) for proposal in seen.proposals)
 
 
@@ -213,8 +214,10 @@ def _check_cited(
             raise PeerError("A commit cites an operation that does not count.")
         if isinstance(change, Add):
             additions[change.member] = change.key_package
-        else:
+        elif isinstance(change, Remove):
             removals.add(MemberKey(change.member))
+        else:
+            raise PeerError("A commit cites an operation that changes no tree.")
     packages = [proposal.key_package for proposal in processed.proposals if isinstance(proposal, mls.Add)]
     used = {package.leaf.signature_key: package.ref for package in packages}
     if added != additions.keys() or used != additions or removed != removals:
