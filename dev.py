@@ -25,6 +25,7 @@ USAGE = """python3 dev.py COMMAND ...
   bench [NAME] [--json] [--write-docs]
   fuzz [NAME [FILE]] [--seconds N]     one target or all; FILE: replay an input
   musts                 write docs/spec/musts.md anew
+  mutate [PATTERN]      mutmut on the checks of MLS (docs/mls-mutation.md): a quarter of an hour
   lock [--upgrade]      write the locks anew from pyproject.toml
   setup [runtime|dev]   only set up
 
@@ -39,6 +40,7 @@ COMMANDS = {
     "bench": ("dev", ["-m", "bench"], True),
     "fuzz": ("dev", ["-m", "tools.fuzz"], True),
     "musts": ("dev", ["-m", "tools.musts"], True),
+    "mutate": ("dev", ["-m", "tools.mutate"], True),
 }
 
 

@@ -21,6 +21,7 @@ import dev
 
 VENV = Path(dev.VENV)
 GUARD = VENV / "chasqui-setup.lock"
+MUTATE_LOCK = "requirements-mutate.lock"  # what only `dev.py mutate` installs, apart from the environment
 PIP_FLAGS = ["--disable-pip-version-check", "--no-input"]
 # settings of pip and Python that would send packages elsewhere or show pip another environment's
 HARMFUL = ("PIP_TARGET", "PIP_PREFIX", "PIP_USER", "PIP_REQUIRE_VIRTUALENV", "PYTHONPATH", "PYTHONHOME")
@@ -149,7 +150,7 @@ def _has(module: str) -> bool:
     return spec is not None and spec.origin is not None
 
 
-def _pip() -> list[str]:
+def pip_command() -> list[str]:
     """How to call pip for the environment: its own, or this Python's."""
     if subprocess.run([dev.PYTHON, "-c", "import pip"], capture_output=True, check=False).returncode == 0:
         return [dev.PYTHON, "-m", "pip", *PIP_FLAGS]
@@ -163,7 +164,7 @@ def _install(level: str) -> None:
     total = len(re.findall(r"^[a-z0-9].*==", lock.read_text(), re.MULTILINE))
     say(f"installing about {total} packages from {lock.name}, each held to its hash")
     flags = ["--require-hashes", "--no-deps", "--only-binary", ":all:", "--progress-bar", "off"]
-    command = [*_pip(), "install", *flags, "-r", str(lock)]
+    command = [*pip_command(), "install", *flags, "-r", str(lock)]
     lines: list[str] = []
     seen = 0
     showing = sys.stderr.isatty()
@@ -208,7 +209,7 @@ def _put_checkout_on_path() -> None:
 
 
 def lock(arguments: list[str]) -> int:
-    """Writes both locks anew: the larger first, the runtime's held to the same versions."""
+    """Writes the locks anew: the largest first, the others held to the same versions."""
     uv = os.environ.get("CHASQUI_UV") or shutil.which("uv")
     if uv is None:
         folder = Path(dev.ROOT, ".cache", "uv")
@@ -220,10 +221,15 @@ def lock(arguments: list[str]) -> int:
                 [folder / "bin" / "python", "-m", "pip", *PIP_FLAGS, "-q", "install", "uv"], check=True
             )
     base = [uv, "pip", "compile", "-q", "--universal", "--generate-hashes", "--no-emit-index-url"]
-    base += ["--custom-compile-command", "python3 dev.py lock", *arguments, "pyproject.toml"]
-    for level, flags in (("dev", ["--group", "dev"]), ("runtime", ["-c", dev.LOCKS["dev"]])):
-        done = subprocess.run([*base, *flags, "-o", dev.LOCKS[level]], cwd=dev.ROOT, check=False)
+    base += ["--custom-compile-command", "python3 dev.py lock", *arguments]
+    same = ["-c", dev.LOCKS["dev"]]
+    for name, flags in (
+        (dev.LOCKS["dev"], ["pyproject.toml", "--group", "dev"]),
+        (dev.LOCKS["runtime"], ["pyproject.toml", *same]),
+        (MUTATE_LOCK, ["--group", "mutate", *same]),
+    ):
+        done = subprocess.run([*base, *flags, "-o", name], cwd=dev.ROOT, check=False)
         if done.returncode:
             return done.returncode
-        say(f"wrote {dev.LOCKS[level]}")
+        say(f"wrote {name}")
     return 0

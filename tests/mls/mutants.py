@@ -161,8 +161,10 @@ def judge() -> int:
     import pytest
 
     quick = ["test_checks.py", "test_abuse.py", "test_edges.py", "test_selection.py", "test_hpke.py", "test_group.py"]
-    more = ["test_states.py", "test_vectors_parts.py", "test_vectors_trees.py", "test_vectors_groups.py"]
-    files = [str(Path(__file__).parent / name) for name in (*quick, *more)]
+    written = ["test_mutants_checks.py", "test_mutants_reports.py", "test_mutants_bounds.py"]
+    more = ["test_usage.py", "test_canonical.py", "test_states.py"]
+    more += ["test_vectors_parts.py", "test_vectors_trees.py", "test_vectors_groups.py"]
+    files = [str(Path(__file__).parent / name) for name in (*quick, *written, *more)]
     options = ["-x", "-q", "-p", "no:cacheprovider", "-m", "not long", "-k", "not every_row and not table"]
     return int(pytest.main([*options, *files]) != 0)
 

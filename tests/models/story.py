@@ -59,6 +59,15 @@ class Story:
         for member in members:
             self.witnesses.append(Witness(member, removal, named, 50, f"w{len(self.witnesses):02}"))
 
+    def __repr__(self) -> str:
+        first = self.ops["00"].change
+        lines = [f"taken={first.taken} quorum={first.quorum} contact={first.contact}"]
+        for o in self.ops.values():
+            c = o.change
+            lines.append(f"{o.id} {o.issuer}{o.seq} {c.kind} {c.member}{c.operation} {c.role} after {sorted(o.heads)}")
+        lines += [f"{w.member} on {w.removal} had {sorted(map(str, w.numbers))}" for w in self.witnesses]
+        return "\n".join(lines)
+
     def closed(self, ids: Iterable[str]) -> frozenset[str]:
         """These and their pasts."""
         sets = Reference(self.ops.values())

@@ -14,7 +14,7 @@ from tests.project.source import PACKAGE, ROOT, modules, name, texts, tree
 pytestmark = pytest.mark.rule
 
 LINES_MAX = 450
-LOCKS = ("requirements.lock", "requirements-dev.lock")
+LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-mutate.lock")
 LABELS = PACKAGE / "base" / "labels.py"
 DOMAIN = re.compile(rb"(chq\d|chasqui) ")
 # In pieces, so that this file does not name what it looks for.
@@ -132,17 +132,19 @@ def test_locks_name_no_host() -> None:
 
 
 def test_locks_agree() -> None:
-    """What the runtime lock pins, the lock for developers pins alike; and every package has a hash."""
+    """What the runtime lock pins, the lock for developers pins alike, and no lock another version; all have hashes."""
     pin = re.compile(r"^([a-z0-9][\w.-]*==\S+)[^\n]*((?:\n    --hash=\S+(?: \\)?)*)", re.MULTILINE)
-    runtime, dev = (dict(pin.findall((ROOT / lock).read_text())) for lock in LOCKS)
+    runtime, dev, mutate = (dict(pin.findall((ROOT / lock).read_text())) for lock in LOCKS)
     assert runtime
     assert not runtime.keys() - dev.keys()
-    assert not [pinned for pinned, hashes in {**runtime, **dev}.items() if "sha256" not in hashes]
+    assert not {pinned.split("==")[0] for pinned in mutate.keys() - dev.keys()} & {p.split("==")[0] for p in dev}
+    assert not [pinned for pinned, hashes in {**runtime, **dev, **mutate}.items() if "sha256" not in hashes]
 
 
 def test_locks_hold_what_the_project_asks_for() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    asked = (project["project"]["dependencies"], project["dependency-groups"]["dev"])
+    groups = project["dependency-groups"]
+    asked = (project["project"]["dependencies"], groups["dev"], groups["mutate"])
     for lock, requirements in zip(LOCKS, asked, strict=True):
         pinned = set(re.findall(r"^([a-z0-9][\w.-]*)==", (ROOT / lock).read_text(), re.MULTILINE))
         names = {re.split(r"[^\w.-]", requirement)[0].lower() for requirement in requirements}

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 import click
 
 from chasqui import __version__
-from chasqui.app.cli import base, checkout, contacts, groups, links, messages, vault
+from chasqui.app.cli import base, checkout, contacts, groups, lab, links, messages, vault
 from chasqui.app.cli.base import Family, Invocation, print_json
 from chasqui.app.errors import document_of
 from chasqui.app.results import ErrorDocument
 from chasqui.base.errors import MachineError, UsageError
 
-_LATER = ("exposure", "panic", "backup", "tui", "lab")
+_LATER = ("exposure", "panic", "backup", "tui")
 _INTERRUPTED = 130
 
 
@@ -30,7 +30,7 @@ def cli() -> None:
     """
 
 
-for command in (*vault.COMMANDS, contacts.contact, groups.group, *messages.COMMANDS, *links.COMMANDS):
+for command in (*vault.COMMANDS, contacts.contact, groups.group, *messages.COMMANDS, *links.COMMANDS, lab.lab):
     cli.add_command(command)
 for command in checkout.COMMANDS:
     cli.add_command(command)

@@ -27,19 +27,22 @@ def fail_at(*calls: int) -> Fault:
 class _Space:
     """The keys of one space in order, and their values."""
 
-    __slots__ = ("keys", "values")
+    __slots__ = ("keys", "values", "version")
 
     def __init__(self, values: dict[bytes, bytes] | None = None) -> None:
         self.values = values if values is not None else {}
         self.keys = sorted(self.values)
+        self.version = 0  # grows whenever keys move
 
     def set(self, key: bytes, value: bytes | None) -> None:
         if value is None:
             if self.values.pop(key, None) is not None:
                 del self.keys[bisect_left(self.keys, key)]
+                self.version += 1
         else:
             if key not in self.values:
                 insort(self.keys, key)
+                self.version += 1
             self.values[key] = value
 
     def bounds(self, start: bytes, end: bytes | None) -> tuple[int, int]:
@@ -79,22 +82,24 @@ class MemoryStore:
         reverse: bool = False,
     ) -> Iterator[tuple[bytes, bytes]]:
         """Pairs with start <= key < end; writes applied between two steps are seen if they lie ahead."""
+        self._check_open()
+        held = self._spaces.get(space)
+        if held is None:
+            return
         left = -1 if limit is None else max(limit, 0)
-        while left:
-            self._check_open()
-            held = self._spaces.get(space)
-            if held is None:
-                return
-            low, high = held.bounds(start, end)
-            if low == high:
-                return
-            key = held.keys[high - 1 if reverse else low]
-            yield key, held.values[key]
-            if reverse:
-                end = key
-            else:
-                start = key + b"\0"
+        low, high = held.bounds(start, end)
+        keys, values, version = held.keys, held.values, held.version
+        while left and low < high:
+            key = keys[high - 1 if reverse else low]
+            yield key, values[key]
             left -= 1
+            self._check_open()
+            if held.version == version:
+                low, high = (low, high - 1) if reverse else (low + 1, high)
+                continue
+            version = held.version
+            start, end = (start, key) if reverse else (key + b"\0", end)
+            low, high = held.bounds(start, end)
 
     def count(self, space: int, start: bytes = b"", end: bytes | None = None) -> int:
         """How many keys lie in start <= key < end."""

@@ -77,9 +77,7 @@ def take_commit(tx: Transaction, signed: SignedObject, bundle: bytes) -> None:
         return  # else the operation that it cites counts no more, and we stay on the other branch
     _check_pace(tx, signed)
     after = processed.state.without_message_secrets()
-    child = open_epoch(
-        tx, group, after, r=body.r, first_day=body.first_day, parent=parent, commit=commit_id
-    )
+    child = open_epoch(tx, group, after, r=body.r, first_day=body.first_day, parent=parent, commit=commit_id)
     removes = tuple(sorted({member.signature_key for member in processed.removed} - rejoined))
     keep_commit(tx, signed, commit_id, child, removes, bundle, body.operations)
     note_members(tx, group, after)
@@ -139,10 +137,13 @@ def _check_pace(tx: Transaction, signed: SignedObject) -> None:
 
 def removes_somebody(tx: Transaction, signed: SignedObject) -> bool:
     """Whether a commit that waits for its operation removes a member, and an admin made it. Raises `PeerError`
-    where it does not hold on our head."""
+    where it does not hold on our head. A removal of which all operations are here needs no waiting for a commit."""
+    known, body = history_of(tx, signed.group).position, read_commit(signed.body)
+    if all(ObjectId(operation) in known for operation in body.operations):
+        return False
     head, epoch = head_of(tx, signed.group, load_group(tx, signed.group))
     if head != signed.origin.epoch or signed.author not in roster_of(tx, signed.group).admins:
         return False
     with peers_fault():
-        seen = mls.GroupState.from_bytes(epoch.mls_state).inspect(read_commit(signed.body).message)
+        seen = mls.GroupState.from_bytes(epoch.mls_state).inspect(body.message)
     return any(isinstance(proposal, mls.Remove) for proposal in seen.proposals)

@@ -171,13 +171,11 @@ def _find_ourselves_older(tx: Transaction, group: GroupId) -> None:
 
 
 def _defer(tx: Transaction, signed: SignedObject, bundle: Bundle) -> None:
-    """Keeps a commit for later, a few per member."""
+    """Keeps a commit for later, a few per member. What it means for us is judged anew each time: our head moves."""
     waiting = dict(tx.scan_prefix(Space.HELD, signed.group))
     key = signed.group + bundle.id
-    if key in waiting:
-        return
-    if sum(value.startswith(signed.author) for value in waiting.values()) >= COMMITS_DEFERRED_MAX:
-        raise PeerError("Too many commits of one member wait for operations that nobody has.")
+    if key not in waiting and sum(v.startswith(signed.author) for v in waiting.values()) >= COMMITS_DEFERRED_MAX:
+        raise PeerError("Too many commits of one member wait.")
     tx.put(Space.HELD, key, signed.author + (b"\x01" if removes_somebody(tx, signed) else b"\x00"))
 
 

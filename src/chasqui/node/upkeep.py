@@ -179,6 +179,8 @@ def _sweep(tx: Transaction) -> None:
         _apart(tx, None, erase_outdated, trusted_day(tx))
         _apart(tx, None, _sweep_key_packages)
     for group in _groups(tx):
+        if any(tx.scan_prefix(Space.HELD, group)):
+            tx.retry.add(group)  # what waited for its pace may go on
         _apart(tx, group, erase_expired, group)
         _apart(tx, group, erase_settled, group)
         _apart(tx, group, _sweep_content, group)

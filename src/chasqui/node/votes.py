@@ -57,7 +57,9 @@ def _is_ripe(tx: Transaction, group: GroupId, own: MemberKey, commit: CommitReco
     if not commit.seen_s <= tx.now_s < commit.seen_s + VOTE_AFTER_S:
         return tx.now_s >= commit.seen_s
     child = load_epoch(tx, group, EpochId(commit.child))
-    others = tree_keys(child) - {own, commit.committer} if child is not None else frozenset()
+    parent = load_epoch(tx, group, EpochId(commit.parent))
+    both = tree_keys(child) & tree_keys(parent) if child is not None and parent is not None else frozenset()
+    others = both - {own, commit.committer}  # newcomers cannot read the commit that let them in
     return all(commit.seq in have(tx, group, member, MemberKey(commit.committer)) for member in others)
 
 

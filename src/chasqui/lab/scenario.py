@@ -1,0 +1,185 @@
+"""What a scenario file says: people, links, cuts, couriers, what happens when, and faults. Format: `docs/lab.md`."""
+
+from __future__ import annotations
+
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import msgspec
+
+from chasqui.base.errors import UserError
+
+PEOPLE_MAX: Final = 128
+DAYS_MAX: Final = 3_660
+
+
+class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A table of the file."""
+
+
+class Link(Part, frozen=True):
+    """Devices that reach each other over a LAN, from one day to another."""
+
+    between: tuple[str, ...]
+    from_day: float = 0.0
+    to_day: float = 1e9
+    delay_s: tuple[int, int] = (0, 1)
+    breaks_per_day: float = 0.0
+
+
+class CutTable(Part, frozen=True):
+    """Nothing passes between the sides."""
+
+    sides: tuple[tuple[str, ...], ...]
+    from_day: float
+    to_day: float
+    one_way: bool = False
+
+
+class CourierTable(Part, frozen=True):
+    """Somebody who goes round with a stick."""
+
+    route: tuple[str, ...]
+    name: str = "the courier"
+    every_hours: float = 24.0  # from one device to the next
+    from_day: float = 0.0
+    to_day: float = 1e9
+    lost: float = 0.0
+    cut_short: float = 0.0
+    twice: float = 0.0
+    shuffled: bool = False
+
+
+Deed = Literal[
+    "say", "add", "remove", "leave", "renew", "backup", "restore", "crash", "clock", "lose",
+    "flood", "fork", "grind", "withhold", "replay",
+]  # fmt: skip
+
+
+class Event(Part, frozen=True):
+    """Somebody does something; `times` times, `every_hours` apart."""
+
+    day: float
+    who: str
+    do: Deed
+    hour: float = 0.0
+    whom: str = ""
+    text: str = ""
+    admin: bool = False
+    hours: float = 0.0  # of a clock: how far ahead
+    how: Literal["before", "torn", "after"] = "after"  # of a crash
+    times: int = 1
+    every_hours: float = 24.0
+
+
+class Faults(Part, frozen=True):
+    """What goes wrong by itself."""
+
+    crash_rate: float = 0.0  # share of persisted steps
+    skew_hours: float = 0.0  # clocks are wrong by up to so much
+    clock_jumps_per_day: float = 0.0  # for each device
+
+
+class Chances(Part, frozen=True):
+    """A world that is thrown with dice: how much of what, on all devices together."""
+
+    couriers: int = 0
+    courier_hours: tuple[float, float] = (2.0, 12.0)
+    links: int = 0
+    cuts: int = 0
+    cut_days: tuple[float, float] = (1.0, 8.0)
+    adds: int = 0
+    removes: int = 0
+    leaves: int = 0
+    renews: int = 0
+    restores: int = 0
+    wear: float = 0.0  # the most of each fault of a stick
+    changers: int = 0  # how many of the people add and remove; 0: all admins
+
+
+class Scenario(Part, frozen=True):
+    """The whole file. `people` are members from the first day, the first of them founds the group; `outsiders` know
+    the founder and every admin. `expects` names what the node is known not to do
+    yet (`liveness.KNOWN`)."""
+
+    name: str
+    story: str
+    days: float
+    people: tuple[str, ...]
+    admins: tuple[str, ...] = ()
+    outsiders: tuple[str, ...] = ()
+    hostile: tuple[str, ...] = ()
+    seeds: tuple[int, ...] = (1,)
+    texts_per_day: float = 0.0  # of each person
+    settle_days: float = 6.0
+    expects: tuple[Literal["fork", "two-seats", "spent-welcome", "silent-leaver", "old-copy"], ...] = ()
+    links: tuple[Link, ...] = ()
+    cuts: tuple[CutTable, ...] = ()
+    couriers: tuple[CourierTable, ...] = ()
+    events: tuple[Event, ...] = ()
+    faults: Faults = Faults()
+    chances: Chances | None = None
+
+    @property
+    def everybody(self) -> tuple[str, ...]:
+        """All who have a device."""
+        return (*self.people, *self.outsiders)
+
+
+def read_scenario(text: str) -> Scenario:
+    """The scenario in a file. Raises `UserError` where it breaks the format."""
+    try:
+        scenario = msgspec.convert(tomllib.loads(text), Scenario)
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise UserError(f"This is no scenario: {error}.", todo="The format is in `docs/lab.md`.") from error
+    _check(scenario)
+    return scenario
+
+
+def packaged() -> dict[str, Scenario]:
+    """The scenarios that come with chasqui, by name."""
+    folder = resources.files("chasqui.lab").joinpath("scenarios")
+    found = [read_scenario(file.read_text(encoding="utf-8")) for file in folder.iterdir() if _is_scenario(file)]
+    return {scenario.name: scenario for scenario in sorted(found, key=lambda scenario: scenario.name)}
+
+
+def find_scenario(name: str) -> Scenario:
+    """A packaged scenario, or one in a file. Raises `UserError`."""
+    known = packaged()
+    if name in known:
+        return known[name]
+    path = Path(name)
+    if path.suffix != ".toml":
+        raise UserError(f"There is no scenario '{name}'.", todo="`chasqui lab list` shows them; or name a .toml file.")
+    try:
+        return read_scenario(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{name} cannot be read.") from error
+
+
+def _is_scenario(file: Any) -> bool:
+    return str(file.name).endswith(".toml")
+
+
+def _check(scenario: Scenario) -> None:
+    names = scenario.everybody
+    _require(0 < len(names) <= PEOPLE_MAX, f"between 1 and {PEOPLE_MAX} people")
+    _require(len(set(names)) == len(names), "each name once")
+    _require(0 < scenario.days <= DAYS_MAX, f"between 0 and {DAYS_MAX} days")
+    used = [*scenario.admins, *scenario.hostile]
+    used += [name for link in scenario.links for name in link.between]
+    used += [name for cut in scenario.cuts for side in cut.sides for name in side]
+    used += [name for courier in scenario.couriers for name in courier.route]
+    used += [name for event in scenario.events for name in (event.who, event.whom) if name]
+    for name in used:
+        _require(name in names, f"only people of it ('{name}' is nobody)")
+    for event in scenario.events:
+        _require(event.do not in ("add", "remove") or bool(event.whom), f"'{event.do}' with `whom`")
+        _require(event.times >= 1 and event.every_hours > 0, "`times` from 1")
+
+
+def _require(holds: bool, what: str) -> None:
+    if not holds:
+        raise UserError(f"A scenario has {what}.", todo="The format is in `docs/lab.md`.")
