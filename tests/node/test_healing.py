@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
-
 from chasqui.base.ids import GroupId
 from chasqui.node import inputs
 from chasqui.node.groups import load_group
-from tests.node.world import Person, make_group
+from tests.node.world import Person, make_group, pair
 
 
 def people(*names: str) -> list[Person]:
@@ -85,7 +83,6 @@ def test_a_removal_on_one_side_is_carried_out_on_the_other_and_everything_is_rea
     assert eve.show(group).state == "removed"
 
 
-@pytest.mark.xfail(strict=True, reason="ASK and RESEAL are not there yet")
 def test_what_is_sealed_below_a_settled_sibling_comes_back() -> None:
     (ana, ben, caro, dan, eve), group = with_admins("ana", "ben", "caro", "dan", "eve")
     later(24 * 8, ana, ben, caro, dan, eve)
