@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chasqui.base.ids import GroupId
+from chasqui.groups.operation import Role
 from chasqui.node import inputs
 from chasqui.node.groups import load_group
 from tests.node.world import Person, make_group, pair

@@ -14,6 +14,8 @@ from chasqui.base import labels
 from chasqui.base.hashing import labelled_hash
 from chasqui.base.ids import CommitId, EpochId, MemberKey
 
+_NO_LIARS = 3  # members, of whom less than a third is nobody
+
 
 @dataclass(frozen=True)
 class Child:
@@ -40,9 +42,24 @@ class Fork:
         return len((self.votes.get(child.commit, frozenset()) & self.electorate) - out)
 
     def settled(self) -> Child | None:
-        """The child for which more than two thirds of the tree voted; the least id where liars made two."""
+        """The child for which more than two thirds of the tree voted; the least id where liars made two.
+
+        Of up to three members, none of whom can be a liar among less than a third, the word of all is final however it
+        is split: the most votes, then an order that nobody can choose (ADR 18).
+        """
         done = [child for child in self.children if 3 * self.support(child) > 2 * len(self.electorate)]
-        return min(done, key=lambda child: child.commit) if done else None
+        if done:
+            return min(done, key=lambda child: child.commit)
+        if len(self.electorate) <= _NO_LIARS and self.silent() == frozenset():
+            return min(self.children, key=lambda child: (-self.support(child), self._lot(child), child.commit))
+        return None
+
+    def silent(self) -> AbstractSet[MemberKey]:
+        """Members of the tree who have not voted."""
+        return self.electorate.difference(*self.votes.values())
+
+    def _lot(self, child: Child) -> bytes:
+        return labelled_hash(labels.HASH_FORK, self.parent + child.committer)
 
     def winner(self, out: AbstractSet[MemberKey]) -> Child:
         """The child to follow. `out`: members whom a counting operation has put out."""
@@ -53,7 +70,7 @@ class Fork:
                 -self.support(child, out),
                 makers.count(child.committer) > 1,
                 -child.removes,
-                labelled_hash(labels.HASH_FORK, self.parent + child.committer),
+                self._lot(child),
                 child.commit,
             ),
         )

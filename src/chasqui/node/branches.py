@@ -84,16 +84,16 @@ def fork_at(
 
 
 def open_forks(tx: Transaction, group: GroupId) -> tuple[Fork, ...]:
-    """The parents above the head that are not settled and have more than one child, the oldest first."""
+    """The parents above the head that have more than one child and are not decided, the oldest first: where everybody
+    who is not out has voted, nothing will change any more, settled or not."""
     record = load_group(tx, group)
     if record.out or not record.head:
         return ()
     branches, out = branches_of(tx, group), removed_members(tx, group)
     root = root_of(tx, group, record, branches)
     path = _from_root(branches, root, EpochId(record.head))
-    return tuple(
-        fork_at(tx, group, branches, epoch, out) for epoch in path if len(branches.children.get(epoch, ())) > 1
-    )
+    forks = (fork_at(tx, group, branches, epoch, out) for epoch in path if len(branches.children.get(epoch, ())) > 1)
+    return tuple(fork for fork in forks if fork.silent() - out)
 
 
 def unsettled_path(tx: Transaction, group: GroupId) -> tuple[tuple[CommitId, CommitRecord], ...]:
