@@ -15,13 +15,15 @@ from msgspec import structs
 from chasqui.base.ids import ID_BYTES, CommitId, EpochId, GroupId, MemberKey
 from chasqui.base.limits import SECONDS_PER_DAY
 from chasqui.groups.fork_choice import Child, Fork
+from chasqui.groups.operation import Reason, Remove
 from chasqui.node.effects import Notice
 from chasqui.node.epochs import epochs_of, load_epoch, retire_epoch
-from chasqui.node.groups import load_group, removed_members, save_group, tree_keys
+from chasqui.node.groups import load_group, removed_members, roster_of, save_group, tree_keys
 from chasqui.node.records import CommitRecord, EpochRecord, GroupRecord, Space
 from chasqui.node.transaction import Transaction
 
 FOLLOWED_S = 30 * SECONDS_PER_DAY  # how long a settled fork point still opens siblings that come late
+FOLLOWED_TAKEN_S = 3 * SECONDS_PER_DAY  # where a captured member was put out
 
 
 @dataclass(frozen=True)
@@ -134,13 +136,32 @@ def _from_root(branches: Branches, root: EpochId, head: EpochId) -> tuple[EpochI
 
 def erase_settled(tx: Transaction, group: GroupId) -> None:
     """Erases the MLS states of what was settled long enough ago: what is said on a branch that lost is followed for a
-    while, so that little has to be sealed again. The keys of messages stay until no bundle can be on its way."""
+    while, so that little has to be sealed again; but not where a captured device may have opened what follows. The keys
+    of messages stay until no bundle can be on its way."""
+    taken = _taken(tx, group)
+    captured = {
+        EpochId(commit.parent)
+        for _, commit in tx.load_prefix(Space.COMMIT, group, CommitRecord)
+        if not taken.isdisjoint(commit.removes)
+    }
     for epoch, known in list(epochs_of(tx, group)):
+        kept_s = FOLLOWED_TAKEN_S if epoch in captured else FOLLOWED_S
         if known.settled_s > tx.now_s:
             tx.save(Space.EPOCH, group + epoch, structs.replace(known, settled_s=tx.now_s))  # our clock was ahead
-        elif known.settled_s and known.mls_state and known.settled_s + FOLLOWED_S <= tx.now_s:
+        elif known.settled_s and known.mls_state and known.settled_s + kept_s <= tx.now_s:
             retire_epoch(tx, group, epoch)
             tx.erase_prefix(Space.VOTE, group + epoch)
+
+
+def _taken(tx: Transaction, group: GroupId) -> frozenset[MemberKey]:
+    """Members whose devices are said to be in the hands of others."""
+    roster = roster_of(tx, group)
+    final = (
+        member
+        for member, operation in roster.removals.items()
+        if isinstance(operation.change, Remove) and operation.change.reason == Reason.TAKEN
+    )
+    return roster.quarantined | frozenset(final)
 
 
 def _settle(tx: Transaction, group: GroupId, branches: Branches, fork: Fork, winner: Child) -> None:

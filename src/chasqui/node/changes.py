@@ -47,7 +47,6 @@ from chasqui.node.groups import (
     is_clean,
     load_group,
     note_members,
-    note_renewal,
     removed_members,
     roster_of,
     save_group,
@@ -253,8 +252,16 @@ def carry_out(
     body = CommitBody(tuple(sorted(operations)), r, first_day, commit.message)
     said, record = say(tx, group, record, Kind.COMMIT, encode(body))
     commit_id = commit_id_of(commit.message)
+    path = commit.removed or not proposals  # RFC 9420 12.4
     child = open_epoch(
-        tx, group, after, r=r, first_day=first_day, parent=parent, commit=commit_id
+        tx,
+        group,
+        after,
+        r=r,
+        first_day=first_day,
+        parent=parent,
+        commit=commit_id,
+        updated=(epoch.own_leaf,) if path else (),
     )
     removes = tuple(sorted(member.signature_key for member in commit.removed))
     made = CommitRecord(parent, child, record.member, said.seq, b"", body.operations, removes, tx.now_s)
@@ -262,8 +269,6 @@ def carry_out(
     if len(epoch.roster) == 1:
         tx.put(Space.VOTE, group + parent + record.member, commit_id)  # nobody else is there to be asked
     note_members(tx, group, after)
-    if commit.removed or not proposals:  # such a commit has a path (RFC 9420 12.4)
-        note_renewal(tx, group, MemberKey(record.member))
     return Carried(follow(tx, group), r, first_day, commit.welcome, after)
 
 

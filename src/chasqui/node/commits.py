@@ -23,7 +23,7 @@ from chasqui.node.changes import commit_id_of, shut
 from chasqui.node.commit_checks import check_cited, check_form, check_leaves, check_only_additions_and_removals
 from chasqui.node.effects import Notice
 from chasqui.node.epochs import head_of, load_epoch, open_epoch
-from chasqui.node.groups import history_of, load_group, note_members, note_renewal, roster_of
+from chasqui.node.groups import history_of, load_group, note_members, roster_of
 from chasqui.node.records import CommitRecord, Space
 from chasqui.node.transaction import Transaction
 from chasqui.sealed.object import SignedObject
@@ -77,12 +77,13 @@ def take_commit(tx: Transaction, signed: SignedObject, bundle: bytes) -> None:
         return  # else the operation that it cites counts no more, and we stay on the other branch
     _check_pace(tx, signed)
     after = processed.state.without_message_secrets()
-    child = open_epoch(tx, group, after, r=body.r, first_day=body.first_day, parent=parent, commit=commit_id)
+    updated = tuple(member.leaf for member in processed.updated)
+    child = open_epoch(
+        tx, group, after, r=body.r, first_day=body.first_day, parent=parent, commit=commit_id, updated=updated
+    )
     removes = tuple(sorted({member.signature_key for member in processed.removed} - rejoined))
     keep_commit(tx, signed, commit_id, child, removes, bundle, body.operations)
     note_members(tx, group, after)
-    if any(member.leaf == processed.sender_leaf for member in processed.updated):
-        note_renewal(tx, group, signed.author)
     for member in processed.added:
         if member.signature_key not in rejoined:
             expect_from_start(tx, group, MemberKey(member.signature_key))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from msgspec import structs
 
@@ -81,8 +81,11 @@ def open_epoch(
     first_day: int,
     parent: EpochId = NO_EPOCH,
     commit: CommitId = NO_COMMIT,
+    updated: Collection[int] = (),
 ) -> EpochId:
     """Derives and keeps the keys of a new epoch; of its parent's MLS state that is left which a sibling commit needs.
+
+    `updated`: leaves that got fresh keys by the commit.
 
     Neither `r` nor the exporter secret is kept, so the root cannot be derived again. The caller sets the head.
     """
@@ -90,6 +93,10 @@ def open_epoch(
     roster = tuple((member.leaf, member.signature_key) for member in state.members)
     secret = state.export(labels.EXPORTER_BUNDLE, group, 32)
     secrets = derive_epoch(secret, r, first_day, tuple(leaf for leaf, _ in roster))
+    before = load_epoch(tx, group, parent) if parent else None
+    known = dict(before.renewed) if before is not None else {}
+    stays = frozenset(before.roster if before is not None else ()) & frozenset(roster)
+    fresh = {leaf for leaf, key in roster if (leaf, key) not in stays} | set(updated)
     record = EpochRecord(
         number=state.epoch,
         parent=parent,
@@ -102,14 +109,14 @@ def open_epoch(
         created_s=tx.now_s,
         superseded_s=tx.now_s if parent else 0,  # until it is found to be the head
         mls_state=state.without_exporter_secret().to_bytes(),
+        renewed=tuple((leaf, tx.now_s if leaf in fresh else known.get(leaf, tx.now_s)) for leaf, _ in roster),
+        settled_s=before.settled_s if before is not None else 0,
     )
     tx.save(Space.EPOCH, group + epoch, record)
     tx.put(Space.ROSTER, group + epoch, b"".join(key for _, key in roster))
     for (leaf, _), chain in zip(roster, secrets.chains, strict=True):
         save_chain(tx, epoch, leaf, chain)
-    before = load_epoch(tx, group, parent) if parent else None
     if before is not None:
-        tx.save(Space.EPOCH, group + epoch, structs.replace(record, settled_s=before.settled_s))
         retain_epoch(tx, group, parent)
     tx.epochs_opened.append((group, epoch))
     return epoch

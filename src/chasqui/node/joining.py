@@ -14,9 +14,10 @@ from chasqui.groups.bodies import WelcomeBody, read_welcome
 from chasqui.groups.history import History, arrange
 from chasqui.groups.membership import Roster, members
 from chasqui.groups.mls_errors import peers_fault
-from chasqui.groups.operation import Add, Genesis, GroupKind, group_id_of, read_operation
+from chasqui.groups.operation import Add, Genesis, GroupKind, Reason, group_id_of, read_operation
 from chasqui.groups.pairing import SUITE
 from chasqui.node.authors import expect_after, expect_from_start
+from chasqui.node.changes import shut
 from chasqui.node.commit_checks import check_leaves
 from chasqui.node.effects import Notice
 from chasqui.node.epochs import open_epoch
@@ -39,7 +40,11 @@ def take_welcome(tx: Transaction, contact: GroupId, data: bytes) -> None:
         raise PeerError("An invitation leads into a contact.")
     known = tx.load(Space.GROUP, group, GroupRecord)
     if known is not None and not known.out:
-        return  # we are in it: a repetition
+        if known.member not in roster.removals:
+            return  # we are in it: a repetition
+        # we were removed and let in again, and hear of both at once
+        save_operations(tx, group, (operation.signed for operation in history.order))
+        shut(tx, group, known, Reason.REMOVED)
     if body.inviter not in roster.admins:
         raise PeerError("An invitation comes from somebody who may not invite.")
     ref = _our_key_package(tx, history, contact, body.inviter)

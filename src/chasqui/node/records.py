@@ -94,6 +94,7 @@ class EpochRecord(Body, frozen=True):
     created_s: int
     superseded_s: int  # 0: it is the head
     mls_state: bytes
+    renewed: tuple[tuple[int, int], ...] = ()  # (leaf, when it last got fresh keys, on the way to this epoch)
     settled_s: int = 0  # since when nothing on it can win any more; 0: it may, or has
     own_first: int = 0  # the number of our own object that would have counter 0 here; 0: we have said nothing in it
 
@@ -259,4 +260,3 @@ class MemberRecord(Body, frozen=True):
 
     name: str
     since_s: int
-    renewed_s: int

@@ -9,17 +9,17 @@ from chasqui.node.branches import open_forks, unsettled_path
 from chasqui.node.changes import carry_out
 from chasqui.node.epochs import head_of, trusted_day
 from chasqui.node.groups import is_clean, load_group
-from chasqui.node.records import MemberRecord, Space
+from chasqui.node.records import EpochRecord
 from chasqui.node.transaction import Transaction
 
 RENEW_AFTER_S = 7 * SECONDS_PER_DAY
 SPREAD_S = SECONDS_PER_DAY  # members renew at different hours, or each would make a fork with each
 
 
-def renewal_due_s(tx: Transaction, group: GroupId, member: MemberKey) -> int:
-    """When our own keys are to be renewed."""
-    known = tx.load(Space.MEMBER, group + member, MemberRecord)
-    renewed_s = min(known.renewed_s, tx.now_s) if known else tx.now_s
+def renewal_due_s(epoch: EpochRecord, now_s: int) -> int:
+    """When our own keys in this epoch are to be renewed: on the branch that we are on, whatever we did on another."""
+    renewed_s = min(dict(epoch.renewed).get(epoch.own_leaf, now_s), now_s)
+    member = next(key for leaf, key in epoch.roster if leaf == epoch.own_leaf)
     return renewed_s + RENEW_AFTER_S + int.from_bytes(member[:4], "big") % SPREAD_S
 
 
@@ -30,8 +30,8 @@ def renew_if_due(tx: Transaction, group: GroupId) -> None:
     member = MemberKey(record.member)
     if record.out or not record.head or record.stale_s:
         return
-    late_s = tx.now_s - renewal_due_s(tx, group, member)
     _, epoch = head_of(tx, group, record)
+    late_s = tx.now_s - renewal_due_s(epoch, tx.now_s)
     if day_of(tx.now_s) != trusted_day(tx):
         return  # an epoch that begins in a future which only our clock believes in would silence us
     if late_s < 0 or len(epoch.roster) < 2 or not is_clean(tx, group, epoch):

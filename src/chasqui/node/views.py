@@ -15,7 +15,7 @@ from chasqui.groups.operation import Add, Genesis, GroupKind, Reason, Remove, Ro
 from chasqui.node.authors import gaps_of, load_author
 from chasqui.node.branches import open_forks
 from chasqui.node.changes import removal_waits
-from chasqui.node.epochs import head_of, readers_of
+from chasqui.node.epochs import head_of, leaf_of, readers_of
 from chasqui.node.groups import history_of, is_clean, load_group, tree_keys
 from chasqui.node.keys import u64
 from chasqui.node.large import parts_here
@@ -395,7 +395,6 @@ def _member_view(
 ) -> MemberView:
     author = load_author(tx, group, member)
     heard = author.last_heard_s
-    known = tx.load(Space.MEMBER, group + member, MemberRecord)
     own = member == record.member
     joined = own or heard or member in _founders(tx, group)
     state = "removed" if removed else "current" if joined else "invited"
@@ -406,9 +405,18 @@ def _member_view(
         role.name.lower(),
         state,
         tx.now_s if own else heard,
-        known.renewed_s if known else 0,
+        _renewed_s(tx, group, record, member),
         upto if upto >= author.ours_from else 0,
     )
+
+
+def _renewed_s(tx: Transaction, group: GroupId, record: GroupRecord, member: MemberKey) -> int:
+    """When a member last put fresh keys into the tree of our head; 0 for one who is not in it."""
+    if not record.head:
+        return 0
+    _, epoch = head_of(tx, group, record)
+    leaf = leaf_of(epoch, member)
+    return 0 if leaf is None else dict(epoch.renewed).get(leaf, 0)
 
 
 def _founders(tx: Transaction, group: GroupId) -> frozenset[MemberKey]:
