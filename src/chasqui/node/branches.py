@@ -115,16 +115,19 @@ def follow(tx: Transaction, group: GroupId) -> GroupRecord:
     branches, out = branches_of(tx, group), removed_members(tx, group)
     root = epoch = root_of(tx, group, record, branches)
     while epoch in branches.children:
+        if epoch != root and len(branches.children[epoch]) == 1:
+            epoch = EpochId(branches.children[epoch][0][1].child)  # nothing to choose, and nothing to settle yet
+            continue
         fork = fork_at(tx, group, branches, epoch, out)
         winner = fork.winner(out)
         if epoch == root and fork.settled() is not None:
             _settle(tx, group, branches, fork, winner)
             root = winner.epoch
         epoch = winner.epoch
-    moved = epoch != record.head
+    before, moved = EpochId(record.head), epoch != record.head
     record = save_group(tx, group, record, head=epoch, root=root, seated=record.seated or root != record.root)
     if moved:
-        _mark_head(tx, group, epoch)
+        _mark_head(tx, group, before, epoch)
         tx.retry.add(group)
     return record
 
@@ -175,11 +178,11 @@ def _settle(tx: Transaction, group: GroupId, branches: Branches, fork: Fork, win
             tx.save(Space.EPOCH, group + epoch, structs.replace(known, settled_s=tx.now_s))
 
 
-def _mark_head(tx: Transaction, group: GroupId, head: EpochId) -> None:
-    """Every other epoch ages from now on; the head does not."""
-    for epoch, known in list(epochs_of(tx, group)):
-        since_s = 0 if epoch == head else known.superseded_s or tx.now_s
-        if since_s != known.superseded_s:
+def _mark_head(tx: Transaction, group: GroupId, before: EpochId, head: EpochId) -> None:
+    """What was the head ages from now on; the head does not."""
+    for epoch, since_s in ((before, tx.now_s), (head, 0)):
+        known = load_epoch(tx, group, epoch)
+        if known is not None:
             tx.save(Space.EPOCH, group + epoch, structs.replace(known, superseded_s=since_s))
 
 

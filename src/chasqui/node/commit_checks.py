@@ -117,6 +117,8 @@ def _check_not_carried_out(
 def _check_never_seated(tx: Transaction, group: GroupId, parent: EpochId, added: set[MemberKey]) -> None:
     """Nobody who ever sat in the tree of this branch is added again: an old addition cannot undo a removal. Who is
     known from another branch only may be added here, too."""
+    if not added:
+        return
     elsewhere = {key for record in off_path_rosters(tx, group, parent) for _, key in record.roster}
     here = {key for epoch in branches_of(tx, group).path(parent) for key in readers_of(tx, group, epoch)}
     for key in added:
