@@ -146,7 +146,18 @@ class Reference:
         return judge.roster(frozenset(self.ops))
 
     def late(self) -> frozenset[str]:
-        """Rule 4. What is surely late grows from nothing, what may be late shrinks from everything, until both stay."""
+        """Rule 4: the least fixed point of applying the rule twice, where there is one."""
+        late = NOTHING
+        while True:
+            more = self.late_if(self.late_if(late))
+            if more == late:
+                return late
+            if not late <= more:
+                return self.surely_late()
+            late = more
+
+    def surely_late(self) -> frozenset[str]:
+        """What is late in every reading: it grows from nothing, what may be late shrinks from all, until both stay."""
         surely, maybe = NOTHING, frozenset(self.ops)
         while True:
             judges = Judge(self, surely), Judge(self, maybe)

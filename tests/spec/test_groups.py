@@ -83,6 +83,8 @@ def test_operations_as_arrays() -> None:
     assert read_operation(signed([1, [ID, OTHER], KEY, KEY, 2]))
     assert read_operation(signed([2, [ID], KEY, 0, 2]))
     assert read_operation(signed([2, [ID], b"a" * 32, 0, 1]))
+    for good in ([3, [ID], KEY, 1], [4, [ID], KEY], [5, [ID], KEY, 9], [6, [ID], KEY], [7, [ID], OTHER]):
+        assert encode_change(read_operation(signed(good)).change) == msgspec.msgpack.encode(good)
     for bad in (
         [1, [], KEY, KEY, 2],
         [1, [OTHER, ID], KEY, KEY, 2],
@@ -96,6 +98,13 @@ def test_operations_as_arrays() -> None:
         [2, [ID], KEY, 0, 1],
         [2, [ID], b"a" * 32, 0, 2],
         [2, [ID], KEY, 0, 4],
+        [2, [ID], b"a" * 32, 0, 3],
+        [3, [ID], b"a" * 32, 1],
+        [3, [ID], KEY, 0],
+        [4, [ID], KEY[:31]],
+        [5, [ID], b"a" * 32, 9],
+        [6, [ID], b"a" * 32],
+        [7, [ID], KEY],
         [0, 1, 3, "n", ID, 60, 2, 1],
     ):
         with pytest.raises(PeerError):

@@ -10,13 +10,13 @@ from chasqui.base.ids import GroupId, MemberKey, ObjectId
 from chasqui.base.ranges import Ranges
 from chasqui.base.schema import decode_own
 from chasqui.groups.bodies import parts_of, read_manifest
-from chasqui.groups.membership import members
+from chasqui.groups.membership import SeatState, members
 from chasqui.groups.operation import Add, Genesis, GroupKind, Reason, Remove, Role
 from chasqui.node.authors import gaps_of, load_author
 from chasqui.node.branches import open_forks
 from chasqui.node.changes import removal_waits
 from chasqui.node.epochs import head_of, readers_of
-from chasqui.node.groups import history_of, is_clean, load_group, tree_keys
+from chasqui.node.groups import history_of, is_clean, load_group, tree_keys, witnesses_of
 from chasqui.node.keys import u64
 from chasqui.node.large import parts_here
 from chasqui.node.pairing import load_self
@@ -195,15 +195,16 @@ def group_view(tx: Transaction, group: GroupId) -> GroupView:
         return GroupView(group, name, GroupKind.GROUP, "invited", b"", MemberKey(b""), (), (), (), (), 0)
     record = load_group(tx, group)
     history = history_of(tx, group)
-    roster = members(history)
+    roster = members(history, witnesses_of(tx, group))
     epoch = head_of(tx, group, record)[1] if record.head else None
     present = tree_keys(epoch) if epoch else frozenset()
     by_id = {operation.id: operation for operation in history.order}
     views = [
-        _member_view(tx, group, record, seat.member, seat.role, present, removed=False) for seat in roster.seats
+        _member_view(tx, group, record, seat.member, seat.role, present, state=_SEAT_STATES[seat.state])
+        for seat in roster.seats
     ]
     views += [
-        _member_view(tx, group, record, member, Role.MEMBER, present, removed=True)
+        _member_view(tx, group, record, member, Role.MEMBER, present, state="removed")
         for member in sorted(roster.removals)
     ]
     pending = [
@@ -212,9 +213,13 @@ def group_view(tx: Transaction, group: GroupId) -> GroupView:
         if member in present
     ]
     pending += [
+        PendingView("quarantine", member_name(tx, group, member), roster.accusations[member][0].minute * 60)
+        for member in sorted(roster.quarantined & present)
+    ]
+    pending += [
         PendingView("add", member_name(tx, group, seat.member), by_id[seat.since].minute * 60)
         for seat in roster.seats
-        if epoch is not None and seat.member not in present
+        if epoch is not None and seat.member not in present | roster.quarantined
     ]
     pending += [
         PendingView("add", _contact_name(tx, contact), waiting.since_s)
@@ -260,9 +265,7 @@ def read_group(tx: Transaction, group: GroupId, since: int = 0) -> Conversation:
         for message in (decode_own(data, MessageRecord),)
     ]
     found.sort(key=lambda entry: entry[:2])
-    authors = [
-        (MemberKey(key), author) for key, author in tx.load_prefix(Space.AUTHOR, group, AuthorRecord)
-    ]
+    authors = [(MemberKey(key), author) for key, author in tx.load_prefix(Space.AUTHOR, group, AuthorRecord)]
     said = told(tx, group)
     gaps = tuple(
         GapView(author, member_name(tx, group, author), first, last)
@@ -383,6 +386,9 @@ def _last_seq(signed: SignedObject) -> int:
     return signed.seq + parts_of(read_manifest(signed.body).size)
 
 
+_SEAT_STATES = {SeatState.CURRENT: "", SeatState.QUARANTINED: "quarantined"}
+
+
 def _member_view(
     tx: Transaction,
     group: GroupId,
@@ -391,14 +397,14 @@ def _member_view(
     role: Role,
     present: frozenset[MemberKey],
     *,
-    removed: bool,
+    state: str,
 ) -> MemberView:
     author = load_author(tx, group, member)
     heard = author.last_heard_s
     known = tx.load(Space.MEMBER, group + member, MemberRecord)
     own = member == record.member
     joined = own or heard or member in _founders(tx, group)
-    state = "removed" if removed else "current" if joined else "invited"
+    state = state or ("current" if joined else "invited")
     upto = have(tx, group, member, MemberKey(record.member)).end_of_run(author.ours_from)
     return MemberView(
         member_name(tx, group, member),
