@@ -183,7 +183,11 @@ class Model:
             if o.id in late and all(self._seen(sets, o, r) for r in against):
                 yield f"{o.id} is late though more than two thirds, all honest, had it"
             if o.id not in roster.late | roster.rightless | roster.void and any(
-                r.id not in late and r.issuer != o.issuer and self._unseen(sets, o, r) for r in against
+                r.id not in late
+                and r.issuer != o.issuer
+                and self._unseen(sets, o, r)
+                and not any(self._unseen(sets, r, q) for q in removals if q.change.member == r.issuer)
+                for r in against
             ):
                 yield f"{o.id} counts though more than two thirds, all honest, had not had it"
         for r in removals:

@@ -15,9 +15,9 @@ LIAR = frozenset({3})
     [
         Healing(2),  # in full
         Healing(2, removals=2, all_in=True),  # in full
-        Healing(3, states=8000),
-        Healing(3, removals=2, all_in=True, states=8000),
-        Healing(4, LIAR, states=8000),
+        Healing(3, states=4000),
+        Healing(3, removals=2, all_in=True, states=4000),
+        Healing(4, LIAR, states=4000),
     ],
     ids=str,
 )
@@ -41,7 +41,7 @@ def test_the_same_at_length(model: Healing) -> None:
     assert model.search()[1] == ""
 
 
-@pytest.mark.parametrize("model", [Healing(2, removals=0), Healing(4, removals=0, states=8000)], ids=str)
+@pytest.mark.parametrize("model", [Healing(2, removals=0), Healing(4, removals=0, states=4000)], ids=str)
 def test_votes_that_split_settle_nothing_for_ever(model: Healing) -> None:
     """A weakness: all are there, all are honest, each side of a cut has voted for its own."""
     assert "nothing is settled" in model.search(must_settle=True)[1]
@@ -49,7 +49,7 @@ def test_votes_that_split_settle_nothing_for_ever(model: Healing) -> None:
 
 @pytest.mark.parametrize(
     "model",
-    [Healing(2, removals=0, all_in=True), Healing(2, all_in=True), Healing(3, removals=0, all_in=True, states=8000)],
+    [Healing(2, removals=0, all_in=True), Healing(2, all_in=True), Healing(3, removals=0, all_in=True, states=4000)],
     ids=str,
 )
 def test_up_to_three_all_votes_settle_what_has_most(model: Healing) -> None:

@@ -21,7 +21,6 @@ TAKEN = ("accuse", "remove", "lift")
         Model(3, "", 2),
         Model(3, "c", 2),
         Model(4, "d", 2),
-        Model(4, "a", 2),
         Model(3, "c", 2, kinds=("remove", "readd", "role")),
         Model(4, "c", 2, kinds=TAKEN, admins="a", rules=DEPARTED),
     ],
@@ -35,9 +34,9 @@ def test_the_rules_hold(model: Model) -> None:
 @pytest.mark.parametrize(
     "model",
     [
-        Model(3, "", 3),
-        Model(3, "c", 3),
-        Model(4, "d", 3, kinds=("remove",)),
+        Model(4, "a", 2),
+        Model(3, "", 3, rules=FLOOR),
+        Model(4, "d", 3, kinds=("remove",), rules=FLOOR),
         Model(4, "a", 2, deep=True, rules=FLOOR),
         Model(4, "b", 2, deep=True, rules=FLOOR),
         Model(3, "c", 3, kinds=TAKEN, admins="a", rules=DEPARTED),
@@ -58,6 +57,12 @@ def test_a_removed_founder_who_goes_back_to_the_beginning_signs_on() -> None:
     """A weakness of the rules as they are: he is all there is to witness in the past that he cites, so what removed
     him is as late as what he signs, and neither is taken out."""
     assert "counts though" in found(Model(4, "a", 2, kinds=("remove",), deep=True))
+
+
+def test_honest_people_make_a_circle_when_one_of_them_is_all_of_an_electorate() -> None:
+    """A weakness of the rules as they are: c leaves, and a and b, of whom one knows that, remove each other."""
+    assert "counts though" in found(Model(3, "", 3, kinds=("remove",)))
+    assert Model(3, "", 3, kinds=("remove",), rules=FLOOR).search()[1] is None
 
 
 def test_one_who_is_out_can_quarantine() -> None:

@@ -11,7 +11,7 @@ from chasqui.base.ranges import Ranges
 from chasqui.base.schema import decode_own
 from chasqui.groups.bodies import parts_of, read_manifest
 from chasqui.groups.membership import SeatState, members
-from chasqui.groups.operation import Add, Genesis, GroupKind, Reason, Remove, Role
+from chasqui.groups.operation import Add, Genesis, GroupKind, Lift, Reason, Remove, Role, SetRole
 from chasqui.node.authors import gaps_of, load_author
 from chasqui.node.branches import open_forks
 from chasqui.node.changes import removal_waits
@@ -58,6 +58,7 @@ class PendingView:
     op: str
     member: str
     since_s: int
+    id: bytes = b""  # of what an admin can confirm
 
 
 @dataclass(frozen=True)
@@ -234,9 +235,9 @@ def group_view(tx: Transaction, group: GroupId) -> GroupView:
         for fork in open_forks(tx, group)
     )
     void = tuple(
-        PendingView("add", member_name(tx, group, MemberKey(change.member)), by_id[operation].minute * 60)
-        for operation in sorted(roster.void)
-        if isinstance(change := by_id[operation].change, Add)
+        PendingView("confirm?", member_name(tx, group, MemberKey(change.member)), by_id[i].minute * 60, i)
+        for i in sorted(roster.void | roster.pending)
+        if isinstance(change := by_id[i].change, Add | Remove | SetRole | Lift)
     )
     return GroupView(
         group,
@@ -429,7 +430,7 @@ def _contact_name(tx: Transaction, contact: bytes) -> str:
 
 def _state(tx: Transaction, group: GroupId, record: GroupRecord) -> str:
     if record.out:
-        return "left" if record.out == Reason.LEFT else "removed"
+        return {Reason.LEFT: "left", Reason.TAKEN: "quarantined"}.get(Reason(record.out), "removed")
     if record.stale_s:
         return "stale"
     if removal_waits(tx, group):
