@@ -16,8 +16,8 @@ from chasqui.lab.world import DAY_S
 
 Row = dict[str, Any]
 
-DAYS = {12: 30.0, 50: 10.0}
-ROUNDS = 2
+DAYS = {12: 30.0, 50: 6.0}
+ROUNDS = {12: 2, 50: 1}
 _FAULTS = Faults(crash_rate=0.005, skew_hours=4, clock_jumps_per_day=0.1)
 
 
@@ -26,7 +26,7 @@ def world(size: int, seed: int) -> Scenario:
     adds and removes."""
     people = tuple(f"p{number}" for number in range(size))
     inside = size - size // 6
-    chances = Chances(couriers=1 + size // 6, links=size // 3, cuts=2, adds=size // 4, removes=size // 8, wear=0.1)
+    chances = Chances(couriers=1 + size // 12, links=size // 4, cuts=2, adds=size // 4, removes=size // 8, wear=0.1)
     scenario = Scenario(
         name=f"bench {size}",
         story="",
@@ -35,14 +35,14 @@ def world(size: int, seed: int) -> Scenario:
         outsiders=people[inside:],
         texts_per_day=1.0,
         faults=_FAULTS,
-        chances=structs.replace(chances, courier_hours=(24 / size, 120 / size)),
+        chances=structs.replace(chances, courier_hours=(36 / size, 240 / size)),
     )
     return thrown(scenario, Random(seed))
 
 
 def _measure(size: int) -> list[Row]:
     rate, steps_rate, said, broken = 0.0, 0.0, 0, 0
-    for seed in range(ROUNDS):
+    for seed in range(ROUNDS[size]):
         scenario = world(size, seed)
         stage = Stage(scenario, seed)
         stage.set()

@@ -1,8 +1,9 @@
-"""`dev.py mutate [--write-docs] [PATTERN ...]`: mutmut on the checks of chasqui.mls; which survivors nobody explained.
+"""`dev.py mutate [--resume] [--write-docs] [PATTERN ...]`: mutmut on the checks of chasqui.mls.
 
-It works in a copy below .cache/mutate, with mutmut installed beside it from its own lock. A whole run takes about a
-quarter of an hour on two cores. PATTERN: names of mutants, as in "chasqui.mls.leaf*". Exit code 1: some survivor is
-neither explained in tests/mls/mutmut_explained.py nor about words for people.
+It lists the survivors that nobody explained. It works in a copy below .cache/mutate, with mutmut installed beside it
+from its own lock. A whole run takes about a quarter of an hour on two cores; --resume goes on where one was stopped.
+PATTERN: names of mutants, as in "chasqui.mls.leaf*". Exit code 1: mutants are left to run, or some survivor is neither
+explained in tests/mls/mutmut_explained.py nor about words for people.
 """
 
 from __future__ import annotations
@@ -36,11 +37,11 @@ COPIED = ("src", "tests", "tools", "docs", "pyproject.toml")
 JUDGED = ("src/chasqui/mls", "tests/mls", "pyproject.toml")
 WORKERS = 2
 
-KILLED, SURVIVED, NO_TESTS, TIMED_OUT = "killed", "survived", "no test", "timed out"
-_CODES = {0: SURVIVED, 1: KILLED, 3: KILLED, 5: NO_TESTS, 33: NO_TESTS}
+KILLED, SURVIVED, NO_TESTS, TIMED_OUT, NOT_RUN = "killed", "survived", "no test", "timed out", "not run"
+_CODES = {None: NOT_RUN, 0: SURVIVED, 1: KILLED, 3: KILLED, 5: NO_TESTS, 33: NO_TESTS}
 """What mutmut notes; every other number is a death by signal or by the clock."""
 WORDS, UNEXPLAINED = "words", "unexplained"
-COLUMNS = (KILLED, WORDS, "explained", UNEXPLAINED, NO_TESTS, TIMED_OUT)
+COLUMNS = (KILLED, WORDS, "explained", UNEXPLAINED, NO_TESTS, TIMED_OUT, NOT_RUN)
 
 
 @dataclass(frozen=True)
@@ -91,9 +92,8 @@ def library() -> Path:
     return folder
 
 
-def run(patterns: list[str]) -> None:
-    """mutmut in a fresh copy of the checkout."""
-    path = library()
+def copy_checkout() -> None:
+    """Makes the folder anew in which mutmut works."""
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(parents=True)
     for name in COPIED:
@@ -102,6 +102,11 @@ def run(patterns: list[str]) -> None:
             shutil.copytree(source, FOLDER / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(source, FOLDER / name)
+
+
+def run(patterns: list[str]) -> None:
+    """mutmut in the copy of the checkout. Without patterns it goes on where it was stopped."""
+    path = library()
     environment = {**os.environ, "PYTHONPATH": str(path), "CHASQUI_MLS_VECTORS": str(VECTORS.resolve())}
     command = [sys.executable, "-m", "mutmut", "run", "--max-children", str(WORKERS), *patterns]
     if sys.stdout.isatty():
@@ -116,7 +121,7 @@ def run(patterns: list[str]) -> None:
 
 
 def mutants(folder: Path, patterns: list[str]) -> Iterator[Mutant]:
-    """What a run left behind. A mutant that it did not reach is not named."""
+    """What a run left behind."""
     for noted in sorted((folder / "mutants" / "src" / "chasqui" / "mls").glob("*.py.meta")):
         file = noted.name.removesuffix(".meta")
         codes: dict[str, int | None] = json.loads(noted.read_text())["exit_code_by_key"]
@@ -126,7 +131,7 @@ def mutants(folder: Path, patterns: list[str]) -> Iterator[Mutant]:
             if isinstance(node, ast.FunctionDef)
         }
         for key, code in codes.items():
-            if code is None or not any(fnmatch.fnmatch(key, pattern) for pattern in patterns or ["*"]):
+            if not any(fnmatch.fnmatch(key, pattern) for pattern in patterns or ["*"]):
                 continue
             mangled, number = re.fullmatch(r".*\.x_?(.+)__mutmut_(\d+)", key).groups()  # type: ignore[union-attr]
             function = mangled.strip("ǁ").replace("ǁ", ".")
@@ -213,6 +218,8 @@ def main(argv: list[str]) -> int:
     """Runs mutmut, prints the figures and what is not explained. 1 when there is such a thing."""
     patterns = [item for item in argv if not item.startswith("--")]
     if "--read" not in argv:  # for the author of an explanation: only judge the last run once more
+        if "--resume" not in argv:
+            copy_checkout()
         run(patterns)
     found = list(mutants(FOLDER, patterns))
     print(figures(found))
@@ -226,7 +233,7 @@ def main(argv: list[str]) -> int:
         print("\nno longer needed in mutmut_explained.py:", *stale, sep="\n  ")
     if "--write-docs" in argv:
         write_docs(found)
-    return int(bool(odd))
+    return int(bool(odd) or any(item.column == NOT_RUN for item in found))
 
 
 if __name__ == "__main__":

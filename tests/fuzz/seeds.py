@@ -6,13 +6,27 @@ from pathlib import Path
 
 from chasqui import mls
 from chasqui.base.ids import bundle_id
+from chasqui.base.ranges import Ranges
 from chasqui.base.schema import Body, encode
 from chasqui.delivery.courier_file import courier_chunks
 from chasqui.delivery.frames import BundleFrame, IdsFrame, RequestFrame, short_id, write_frame
 from chasqui.groups.bodies import CommitBody, KeyPackagesBody, ManifestBody, PartBody, read_welcome
-from chasqui.groups.operation import Add, Genesis, GroupKind, Reason, Remove, Role
+from chasqui.groups.operation import (
+    Accuse,
+    Add,
+    Confirm,
+    Genesis,
+    GroupKind,
+    Lift,
+    Reason,
+    Rejoin,
+    Remove,
+    Role,
+    SetRole,
+)
 from chasqui.groups.pairing import Offer as PairingOffer
 from chasqui.groups.pairing import ReplyBody, read_pairing_file, write_offer, write_reply
+from chasqui.groups.witnesses import encode_witnesses
 from chasqui.node import inputs
 from chasqui.node.records import InvitationRecord, Space
 from chasqui.sealed.kinds import Kind
@@ -20,6 +34,7 @@ from chasqui.store.header import new_header
 from chasqui.store.passphrase import KdfCost
 from tests.fuzz.common import NOW_S, mls_group, world
 from tests.fuzz.fuzz_schema import Everything, One, Two
+from tests.fuzz.fuzz_witnesses import OUT
 from tests.groups.makers import found, ids, key
 from tests.node.world import Person, SeededEntropy, pair
 from tests.sealed.makers import epoch
@@ -38,6 +53,11 @@ def seeds() -> dict[str, list[bytes]]:
         Genesis(GroupKind.GROUP, 3, "convoy", bytes(16), 0, 2, 1),
         Add(ids((founded,)), key("ben"), bytes(32), Role.MEMBER),
         Remove(ids((founded,)), key("ben"), 4, Reason.REMOVED),
+        SetRole(ids((founded,)), key("ben"), Role.ADMIN),
+        Rejoin(ids((founded,)), bytes(32)),
+        Accuse(ids((founded,)), key("ben"), 4),
+        Lift(ids((founded,)), key("ben")),
+        Confirm(ids((founded,)), founded.id),
     ]
     commit_body = CommitBody((ID,), ID, 20_833, b"message")
     manifest, part = ManifestBody(Kind.MANIFEST, KEY, 5, "a.txt"), PartBody(KEY, 0, b"data")
@@ -51,6 +71,10 @@ def seeds() -> dict[str, list[bytes]]:
         "body": [bytes((kind,)) + encode(body) for kind, body in zip(kinds, bodies, strict=True)]
         + [b"\x01" + welcome(), b"\x09hello"],
         "operation": [encode(change) for change in operations],
+        "witnesses": [
+            encode_witnesses(((founded.id, Ranges(((1, 2), (5, 5)))),)),
+            encode_witnesses(((OUT.id, Ranges()),)),
+        ],
         "pairing": pairing(),
         "frame": [write_frame(BundleFrame(sealed)), write_frame(IdsFrame((bytes(8), b"x" * 8)))]
         + [write_frame(RequestFrame((short_id(bundle_id(bundle)),))) for bundle in held],

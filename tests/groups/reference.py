@@ -7,7 +7,7 @@ against one guess of what is late, and rule 4 looks for the right guess. `Rules`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -146,34 +146,14 @@ class Reference:
         return judge.roster(frozenset(self.ops))
 
     def late(self) -> frozenset[str]:
-        """Rule 4. What is surely late grows from nothing, what may be late shrinks from everything, until both stay."""
-        surely, maybe = NOTHING, frozenset(self.ops)
+        """Rule 4: what is late if only what was found is, and if all that would then be late is, too."""
+        found = NOTHING
         while True:
-            judges = Judge(self, surely), Judge(self, maybe)
-            more = surely | self._struck(frozenset(self.ops) - maybe, judges, all)
-            judges = Judge(self, more), judges[1]
-            fewer = maybe & (more | self._struck(frozenset(self.ops) - more, judges, any))
-            if (more, fewer) == (surely, maybe):
-                return surely
-            surely, maybe = more, fewer
-
-    def _struck(
-        self, by: frozenset[str], judges: tuple[Judge, ...], how: Callable[[Iterable[bool]], bool]
-    ) -> frozenset[str]:
-        """What these removals make late, if in the eyes of all judges or of any of them."""
-        return frozenset(
-            o.id
-            for r in self.ops.values()
-            if r.change.kind == "remove" and r.id in by
-            for o in self.ops.values()
-            if o.issuer == r.change.member
-            and o.id != r.id  # a leaving does not make itself late
-            and o.id not in self.past(r.id)
-            and how(
-                j.held(r.id) and j.stands(r.id, frozenset(self.ops) - j.late) and self._is_outvoted(o, r, j)
-                for j in judges
-            )
-        )
+            then = self.late_if(found)
+            more = found | then & self.late_if(found | then)
+            if more == found:
+                return found
+            found = more
 
     def has_reading(self) -> bool:
         """Whether the rule applied twice only grows from nothing, so that there is a least fixed point at all."""
@@ -189,7 +169,17 @@ class Reference:
     def late_if(self, late: frozenset[str]) -> frozenset[str]:
         """The rule applied once: what is late if these are."""
         judge = Judge(self, late)
-        return self._struck(frozenset(self.ops) - late, (judge,), all)
+        everything = frozenset(self.ops) - late
+        return frozenset(
+            o.id
+            for r in self.ops.values()
+            if r.change.kind == "remove" and r.id not in late and judge.held(r.id) and judge.stands(r.id, everything)
+            for o in self.ops.values()
+            if o.issuer == r.change.member
+            and o.id != r.id  # a leaving does not make itself late
+            and o.id not in self.past(r.id)
+            and self._is_outvoted(o, r, judge)
+        )
 
     def _is_outvoted(self, o: Op, r: Op, judge: Judge) -> bool:
         by = frozenset(self.ops) if self.rules.electorate_shrinks else self.past(r.id)

@@ -13,14 +13,19 @@ from chasqui.base.errors import PeerError
 from chasqui.base.ids import NO_GROUP, EpochId, GroupId
 from chasqui.base.limits import OPERATION_HEADS_MAX
 from chasqui.groups.operation import (
+    Accuse,
     Add,
     Change,
+    Confirm,
     Genesis,
     GroupKind,
+    Lift,
     Operation,
     Reason,
+    Rejoin,
     Remove,
     Role,
+    SetRole,
     encode_change,
     group_id_of,
     read_operation,
@@ -37,6 +42,12 @@ HEAD, HEAD2 = b"h" * 16, b"i" * 16
 GENESIS = Genesis(GroupKind.GROUP, 3, "convoy", bytes(16), 0, 2, 1)
 ADD = Add((HEAD,), OTHER, bytes(32), Role.MEMBER)
 REMOVE = Remove((HEAD,), OTHER, 5, Reason.REMOVED)
+TAKEN = Remove((HEAD,), OTHER, 5, Reason.TAKEN)
+ROLE = SetRole((HEAD,), OTHER, Role.ADMIN)
+REJOIN = Rejoin((HEAD,), bytes(32))
+ACCUSE = Accuse((HEAD,), OTHER, 5)
+LIFT = Lift((HEAD,), OTHER)
+CONFIRM = Confirm((HEAD,), HEAD2)
 LEAVE = Remove((HEAD, HEAD2), AUTHOR, 5, Reason.LEFT)
 
 
@@ -52,7 +63,22 @@ def read(change: Any) -> Operation:
     return read_operation(signed(msgspec.msgpack.encode(change), group))
 
 
-@pytest.mark.parametrize("change", [GENESIS, ADD, REMOVE, LEAVE, Add((HEAD,), OTHER, bytes(32), Role.ADMIN)])
+@pytest.mark.parametrize(
+    "change",
+    [
+        GENESIS,
+        ADD,
+        REMOVE,
+        LEAVE,
+        TAKEN,
+        ROLE,
+        REJOIN,
+        ACCUSE,
+        LIFT,
+        CONFIRM,
+        Add((HEAD,), OTHER, bytes(32), Role.ADMIN),
+    ],
+)
 def test_operations_come_back(change: Change) -> None:
     made = signed(encode_change(change), NO_GROUP if isinstance(change, Genesis) else GROUP)
     operation = read_operation(made)
@@ -85,6 +111,21 @@ BROKEN: dict[str, Change] = {
     "unknown kind of group": replaced(GENESIS, kind=3),
     "short nonce": replaced(GENESIS, nonce=bytes(15)),
     "negative retention": replaced(GENESIS, retention_s=-1),
+    "nobody quarantines": replaced(GENESIS, taken=0),
+    "too many accusers": replaced(GENESIS, taken=128),
+    "no admin stands behind": replaced(GENESIS, quorum=0),
+    "too many admins": replaced(GENESIS, quorum=3),
+    "a contact of two accusers": Genesis(GroupKind.CONTACT, 3, "", bytes(16), 0, 2, 1),
+    "a contact of two admins": Genesis(GroupKind.CONTACT, 3, "", bytes(16), 0, 1, 2),
+    "taken, said of himself": replaced(LEAVE, reason=Reason.TAKEN),
+    "an unknown new role": replaced(ROLE, role=3),
+    "a new role for himself": replaced(ROLE, member=AUTHOR),
+    "a short key package": replaced(REJOIN, key_package=bytes(31)),
+    "accuses himself": replaced(ACCUSE, member=AUTHOR),
+    "a negative number of the accused": replaced(ACCUSE, last_seq=-1),
+    "lifts himself": replaced(LIFT, member=AUTHOR),
+    "confirms no operation": replaced(CONFIRM, operation=HEAD[:15]),
+    "rejoins without heads": replaced(REJOIN, heads=()),
     "a name of two lines": replaced(GENESIS, name="a\nb"),
     "a name that turns the line around": replaced(GENESIS, name="a\u202eb"),
 }

@@ -64,8 +64,9 @@ def test_survivors_are_judged_by_what_they_change(tmp_path: Path, monkeypatch: p
         ("Reader.length", 2, "unexplained"),
         ("Reader.length", 3, "timed out"),
         ("Reader.length", 4, "no test"),
+        ("Reader.length", 5, "not run"),
     ]
     assert found[3].inserted == ("if pos + 3 > end:",)
-    assert "| `codec.py` | 7 | 1 | 1 | 1 | 2 | 1 | 1 |" in mutate.figures(found)
+    assert "| `codec.py` | 8 | 1 | 1 | 1 | 2 | 1 | 1 | 1 |" in mutate.figures(found)
     assert mutate.survivors(found) == "- **because** (1): `codec.Reader.length` 1."
     assert [item.function for item in mutate.mutants(tmp_path, ["*.x_first*"])] == ["first"] * 3

@@ -110,8 +110,9 @@ def test_only_who_sat_in_the_tree_of_the_parent_may_vote() -> None:
     ana.do(inputs.RemoveMember(group, caro.key(group)))
     child = head(ana, group)[0]
     grandchild, _ = renew(ana, group)
-    hear(ana, group, MemberKey(b"s" * 32), grandchild, Vote(0, 2))
-    assert not list(ana.tx().scan_prefix(Space.VOTE, group))
+    stranger = MemberKey(b"s" * 32)
+    hear(ana, group, stranger, grandchild, Vote(0, 2))
+    assert chosen(ana, group, root, stranger) == chosen(ana, group, child, stranger) == set()
     hear(ana, group, caro.key(group), grandchild, Vote(0, 2))
     assert chosen(ana, group, root, caro.key(group)) == {child}
     assert chosen(ana, group, child, caro.key(group)) == set()
@@ -269,7 +270,7 @@ def test_the_head_follows_from_the_sets_in_any_order_and_length_counts_nothing()
 
 
 @pytest.mark.must("M-FRK-9")
-def test_settling_erases_the_parents_state_and_every_sibling_s() -> None:
+def test_settled_branches_are_followed_for_30_days_more_then_their_states_go() -> None:
     (ana, ben, caro, dan), group = group_of("ana", "ben", "caro", "dan")
     root = head(ana, group)[0]
     mine, _ = renew(ana, group)
@@ -281,12 +282,22 @@ def test_settling_erases_the_parents_state_and_every_sibling_s() -> None:
         hear(ana, group, person.key(group), mine, Vote(0, 1))
     record = load_group(ana.tx(), group)
     assert record.root == record.head == mine
-    for epoch in (root, *(epoch for epoch, _ in lost)):
+    settled = (root, *(epoch for epoch, _ in lost))
+    for epoch in settled:
+        assert kept(ana, group, epoch).settled_s == ana.now_s
+        assert kept(ana, group, epoch).mls_state
+    further, bundles = renew(ben, group)
+    ana.do(inputs.TakeBundles(bundles))
+    assert kept(ana, group, further).mls_state, "a branch that lost is followed still"
+    assert head(ana, group)[0] == mine
+    ana.now_s += 30 * DAY_S - 1
+    ana.do(inputs.Tick())
+    assert all(kept(ana, group, epoch).mls_state for epoch in settled)
+    ana.now_s += HOUR_S
+    ana.do(inputs.Tick())
+    for epoch in settled:
         assert not kept(ana, group, epoch).mls_state
         assert not list(ana.tx().scan_prefix(Space.VOTE, group + epoch))
-    assert {made.child for commits in branches_of(ana.tx(), group).children.values() for _, made in commits}.isdisjoint(
-        epoch for epoch, _ in lost
-    )
     ana.do(inputs.TakeBundles(fresh(ben, late)))
     assert ana.texts(group) == ["late"], "the keys of messages stay"
     sibling = mls_state(dan, group).commit((), dan.entropy, dan.now_s, path=True).message

@@ -7,19 +7,21 @@ from chasqui.app.desk import stamp, stamp_or_none
 from chasqui.app.names import find_contact, find_group, find_invitation, find_member
 from chasqui.app.results import (
     Added,
+    Confirmed,
     ForkLine,
     GroupDetails,
     GroupLine,
     GroupMade,
     Groups,
     Left,
+    MemberChanged,
     MemberLine,
     PendingLine,
     Removed,
 )
 from chasqui.app.runner import Runner
 from chasqui.base.errors import UsageError, UserError
-from chasqui.base.ids import GroupId, MemberKey
+from chasqui.base.ids import GroupId, MemberKey, ObjectId
 from chasqui.groups.operation import GroupKind, Role
 from chasqui.node import inputs
 from chasqui.node.records import ContactRecord, InvitationRecord, Space
@@ -31,7 +33,7 @@ _ROLES = {"member": Role.MEMBER, "admin": Role.ADMIN}
 
 def create(runner: Runner, request: requests.CreateGroup) -> GroupMade:
     """A group with us alone in it."""
-    group: GroupId = runner.step(inputs.CreateGroup(request.name, request.retention_s))
+    group: GroupId = runner.step(inputs.CreateGroup(request.name, request.retention_s, request.taken))
     return GroupMade(group.hex(), group_view(runner.look(), group).name)
 
 
@@ -71,7 +73,7 @@ def show(runner: Runner, request: requests.ShowGroup) -> GroupDetails:
             )
             for m in view.members
         ),
-        tuple(PendingLine(p.op, p.member, stamp(p.since_s)) for p in view.pending),
+        tuple(PendingLine(p.op, p.member, stamp(p.since_s), p.id.hex()) for p in (*view.pending, *view.void)),
         tuple(
             ForkLine(fork.parent.hex(), tuple(_name_in(view, key) for key in fork.committers), fork.by_one_member)
             for fork in view.forks
@@ -123,6 +125,50 @@ def remove(runner: Runner, request: requests.RemoveMember) -> Removed:
     view = group_view(runner.look(), group)
     pending = view.state == "removal-pending"
     return Removed(member.key.hex(), member.name, "removal-pending" if pending else "removed")
+
+
+def set_role(runner: Runner, request: requests.SetRole) -> MemberChanged:
+    """Gives a member another role."""
+    group, member = _member(runner, request.group, request.member)
+    runner.step(inputs.SetRole(group, member, _ROLES[request.role]))
+    return _changed(runner, group, member)
+
+
+def accuse(runner: Runner, request: requests.Accuse) -> MemberChanged:
+    """Says that a member's device was taken."""
+    group, member = _member(runner, request.group, request.member)
+    runner.step(inputs.Accuse(group, member))
+    return _changed(runner, group, member)
+
+
+def lift(runner: Runner, request: requests.Lift) -> MemberChanged:
+    """Ends the accusations against a member."""
+    group, member = _member(runner, request.group, request.member)
+    runner.step(inputs.Lift(group, member))
+    return _changed(runner, group, member)
+
+
+def confirm(runner: Runner, request: requests.Confirm) -> Confirmed:
+    """Stands behind a change of another admin."""
+    tx = runner.look()
+    group = find_group(tx, request.group)
+    wanted = request.operation.lower()
+    found = [p.id for p in group_view(tx, group).void if len(wanted) >= 8 and p.id.hex().startswith(wanted)]
+    if len(found) != 1:
+        raise UsageError("There is no such change that waits for anybody.", todo="See `chasqui group show`.")
+    runner.step(inputs.Confirm(group, ObjectId(found[0])))
+    return Confirmed(found[0].hex())
+
+
+def _member(runner: Runner, group: str, member: str) -> tuple[GroupId, MemberKey]:
+    tx = runner.look()
+    found = find_group(tx, group)
+    return found, find_member(tx, found, member).key
+
+
+def _changed(runner: Runner, group: GroupId, member: MemberKey) -> MemberChanged:
+    found = next(m for m in group_view(runner.look(), group).members if m.key == member)
+    return MemberChanged(member.hex(), found.name, found.role, found.state)
 
 
 def leave(runner: Runner, request: requests.LeaveGroup) -> Left:

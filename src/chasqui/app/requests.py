@@ -49,6 +49,7 @@ class CreateGroup(Request, frozen=True):
 
     name: str
     retention_s: int
+    taken: int = 2
 
 
 class ListGroups(Request, frozen=True):
@@ -77,6 +78,35 @@ class JoinGroup(Request, frozen=True):
 
 class RemoveMember(Request, frozen=True):
     """`group remove`"""
+
+    group: str
+    member: str
+
+
+class SetRole(Request, frozen=True):
+    """`group role`"""
+
+    group: str
+    member: str
+    role: Literal["member", "admin"]
+
+
+class Confirm(Request, frozen=True):
+    """`group confirm`: the id of a change in hex, or its first digits."""
+
+    group: str
+    operation: str
+
+
+class Accuse(Request, frozen=True):
+    """`group taken`"""
+
+    group: str
+    member: str
+
+
+class Lift(Request, frozen=True):
+    """`group lift`"""
 
     group: str
     member: str
@@ -159,6 +189,10 @@ AnyRequest = (
     | AddMember
     | JoinGroup
     | RemoveMember
+    | SetRole
+    | Confirm
+    | Accuse
+    | Lift
     | LeaveGroup
     | SendText
     | SendFile

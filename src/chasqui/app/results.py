@@ -181,6 +181,7 @@ class PendingLine(Result, frozen=True):
     op: str
     member: str
     since: str
+    id: str = ""
 
 
 class ForkLine(Result, frozen=True):
@@ -221,6 +222,21 @@ class Removed(Result, frozen=True):
     member: str
     name: str
     state: str
+
+
+class MemberChanged(Result, frozen=True):
+    """`group role`, `group taken` and `group lift`: the member as it is now."""
+
+    member: str
+    name: str
+    role: str
+    state: str
+
+
+class Confirmed(Result, frozen=True):
+    """`group confirm`"""
+
+    operation: str
 
 
 class Left(Result, frozen=True):

@@ -16,23 +16,19 @@ _Said = Mapping[ObjectId, Mapping[MemberKey, Witness]]
 def ruling_of(history: History, witnesses: Iterable[Witness]) -> tuple[Ruling, int]:
     """What the rules say of a history, and the bits of the operations that are late.
 
-    Which are late depends on which are not, so that is asked again and again, beginning with none. Where it runs in a
-    circle, those are late that are so all the way round.
+    Which are late depends on which are not. Beginning with none, what is late both if only what was found so far is
+    and if all that would then be late is too, is found; until nothing more is found.
     """
     said = counting(witnesses)
     ruling = Ruling(history)
-    late, rounds = 0, [0]
+    late = 0
     while said:
-        found = _late(ruling, said)
+        at_most = _late(ruling, said)
+        if at_most == late:
+            break
+        found = late | at_most & _late(Ruling(history, at_most), said)
         if found == late:
             break
-        if found in rounds:
-            late = found
-            for other in rounds[rounds.index(found) :]:
-                late &= other
-            ruling = Ruling(history, late)
-            break
-        rounds.append(found)
         late, ruling = found, Ruling(history, found)
     return ruling, late
 
@@ -53,7 +49,7 @@ def _late(ruling: Ruling, said: _Said) -> int:
         heard = [words[member].numbers for member in jury if member in words]
         if 3 * len(heard) <= 2 * len(jury):
             continue
-        for other in bits_of(by_issuer.get(removed, 0) & ~ruling.past[index]):
+        for other in bits_of(by_issuer.get(removed, 0) & ~(ruling.past[index] | 1 << index)):
             lacking = sum(ruling.order[other].seq not in numbers for numbers in heard)
             late |= int(3 * lacking > 2 * len(jury)) << other
     return late

@@ -14,7 +14,7 @@ from chasqui.base.ids import MemberKey, ObjectId
 from chasqui.base.limits import OPERATION_HEADS_MAX
 from chasqui.groups.history import History
 from chasqui.groups.late import ruling_of
-from chasqui.groups.operation import Add, Genesis, Operation, Remove, Role
+from chasqui.groups.operation import Add, Genesis, Operation, Remove, Role, SetRole
 from chasqui.groups.ruling import bits_of
 from chasqui.groups.witnesses import Witness
 
@@ -97,16 +97,21 @@ def members(history: History, witnesses: Iterable[Witness] = ()) -> Roster:
     removals = sorted(whole.removals.items(), key=lambda item: item[1])
     accusations = {
         member: tuple(order[said.index] for said in sorted(whole.against[member], key=lambda said: said.index))
-        for member, _ in seats
-        if member in whole.against
+        for member in sorted(whole.against)
     }
+    counting = ruling.rights & ~whole.void & ~whole.pending
+    promoted: dict[MemberKey, int] = {}  # rank: what first gave a member the role of an admin
+    for index in bits_of(counting):
+        member, role = _gives(order[index])
+        if role is Role.ADMIN and member is not None:
+            promoted.setdefault(member, index)
     return Roster(
         seats=tuple(seat(member, since) for member, since in seats),
-        admins=tuple(sorted(whole.admins, key=lambda member: whole.given[member][0])),
+        admins=tuple(sorted(whole.admins, key=lambda member: promoted.get(member, len(order)))),
         removals={member: order[index] for member, index in removals},
         accusations=accusations,
         rejoins={member: order[i] for member, i in sorted(whole.rejoins.items()) if member in whole.seats},
-        counting=ids(ruling.rights & ~whole.void & ~whole.pending),
+        counting=ids(counting),
         void=ids(whole.void),
         pending=ids(whole.pending),
         late=ids(late),
@@ -155,6 +160,14 @@ def carries_out(roster: Roster, operation: Operation | None, present: frozenset[
 
 def _leaves(operation: Operation) -> bool:
     return isinstance(operation.change, Remove) and operation.change.member == operation.issuer
+
+
+def _gives(operation: Operation) -> tuple[MemberKey | None, Role]:
+    """To whom an operation gives a role, and which."""
+    change = operation.change
+    if isinstance(change, Add | SetRole):
+        return MemberKey(change.member), Role(change.role)
+    return operation.issuer if isinstance(change, Genesis) else None, Role.ADMIN
 
 
 def _seats(operation: Operation, member: MemberKey) -> bool:

@@ -49,6 +49,7 @@ class Ruling:
         self._views: OrderedDict[int, View] = OrderedDict()
         self._confirms: dict[int, list[int]] = {}
         self._needed: dict[int, int] = {}
+        self._void_before: dict[int, int] = {}
         self._additions = 0
         self.rights = 0  # bit i: order[i] is not late, and its issuer held the right in its past
         for index, operation in enumerate(self.order):
@@ -57,6 +58,7 @@ class Ruling:
             before = self.view(self.rights & self.past[index])
             if self._allows(before, index):
                 self.rights |= 1 << index
+                self._void_before[index] = before.void
                 self._note(before, index, operation)
 
     @property
@@ -344,5 +346,7 @@ class Ruling:
 
     def _still_holds(self, signature: int, bits: int, void: int) -> bool:
         """Whether its signer holds the right when all that is void is taken out of its past."""
-        base = bits & self.past[signature] & ~void
-        return base == self.rights & self.past[signature] or self._allows(self.view(base), signature)
+        past = self.past[signature]
+        base = bits & past & ~void
+        # what was void in its past already changes nothing when it is taken out: the right was settled without it
+        return base == self.rights & past & ~self._void_before[signature] or self._allows(self.view(base), signature)

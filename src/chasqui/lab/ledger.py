@@ -51,6 +51,7 @@ class Ledger:
     def __init__(self) -> None:
         self.owners: dict[tuple[bytes, bytes], str] = {}  # (group, member key): device
         self.keys: dict[tuple[bytes, str], list[MemberKey]] = defaultdict(list)  # the newest last
+        self.sits_as: dict[tuple[bytes, str], MemberKey] = {}  # (group, device): the key that it uses
         self.said: dict[ObjectId, Said] = {}
         self.texts: dict[str, Said] = {}
         self.got: dict[str, set[ObjectId]] = defaultdict(set)  # by device, ever
@@ -91,6 +92,7 @@ class Ledger:
     def _group(self, device: Device, group: bytes, record: GroupRecord) -> None:
         self._own(group, record.member, device.name)
         self.heads[group, device.name] = record.head
+        self.sits_as[group, device.name] = MemberKey(record.member)
 
     def _own(self, group: bytes, member: bytes, name: str) -> None:
         if member and (group, member) not in self.owners:

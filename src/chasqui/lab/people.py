@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from chasqui.base.errors import PeerError, RefusedForSafetyError, UserError
+from chasqui.base.errors import ChasquiError, PeerError, RefusedForSafetyError, UserError
 from chasqui.base.ids import GroupId
 from chasqui.groups.operation import Role
 from chasqui.lab.device import Device, DownError
 from chasqui.lab.ledger import Ledger
-from chasqui.lab.world import HOUR_S, World
+from chasqui.lab.world import DAY_S, HOUR_S, World
 from chasqui.node import inputs
 from chasqui.node.effects import Notice
 from chasqui.node.groups import roster_of
@@ -31,6 +31,7 @@ class Person:
         self.contacts: dict[str, GroupId] = {}
         self.refused: list[str] = []  # why something could not be done
         self.said = 0
+        self._complained_s: dict[str, int] = {}
 
     @property
     def name(self) -> str:
@@ -123,11 +124,17 @@ class Person:
                 self.world.after(_UP_AGAIN_S, again)
         except RefusedForSafetyError as error:
             self.refused.append(str(error))
-            if tries == PATIENCE:
-                self.world.tell(f"{self.name} cannot {what} yet: {error}")
+            self._complain(f"cannot {what} yet", error)
             self.world.after(_AGAIN_S, again)
         except (UserError, PeerError) as error:
             self.refused.append(str(error))
-            self.world.tell(f"{self.name} cannot {what}: {error}")
+            self._complain(f"cannot {what}", error)
         else:
             done(answer)
+
+    def _complain(self, what: str, error: ChasquiError) -> None:
+        """Says why, at most once a day."""
+        last_s = self._complained_s.get(what)
+        if last_s is None or self.world.now_s - last_s >= DAY_S:
+            self._complained_s[what] = self.world.now_s
+            self.world.tell(f"{self.name} {what}: {error.what}")

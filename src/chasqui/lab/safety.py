@@ -199,8 +199,7 @@ class Safety:
             self.fail("dirty-send", device.name, f"'{said.text}' could be read by {names}, whose removal is known")
 
     def _read(self, device: Device, said: Said) -> None:
-        mine = self.ledger.keys[said.group, device.name]
-        if mine and mine[-1] in said.known_out:
+        if self.ledger.sits_as.get((said.group, device.name)) in said.known_out:
             self.fail("removed-reads", device.name, f"reads '{said.text}' of {said.author}, who knew the removal")
 
     def _receipts(self, device: Device, found: Writes) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from msgspec import structs
+
 from chasqui import mls
 from chasqui.base import labels
 from chasqui.base.days import day_of
@@ -20,6 +22,7 @@ from chasqui.groups.history import History
 from chasqui.groups.membership import Roster, carries_out, cites, members
 from chasqui.groups.mls_errors import peers_fault
 from chasqui.groups.operation import (
+    Accuse,
     Add,
     Change,
     Genesis,
@@ -52,9 +55,11 @@ from chasqui.node.groups import (
     save_group,
     save_operations,
     tree_keys,
+    witnesses_of,
 )
 from chasqui.node.keys import u64
 from chasqui.node.outbox import say
+from chasqui.node.receipting import owe
 from chasqui.node.records import CommitRecord, GroupRecord, Space
 from chasqui.node.resealing import publish
 from chasqui.node.transaction import Transaction
@@ -123,7 +128,7 @@ def add_member(
     """
     record = load_group(tx, group)
     history = history_of(tx, group)
-    roster = members(history)
+    roster = members(history, witnesses_of(tx, group))
     if not first_of_contact:
         require_admin(record, roster)
     if len(roster.seats) >= GROUP_MEMBERS_MAX:
@@ -133,7 +138,7 @@ def add_member(
     member = MemberKey(package.signature_key)
     if len(key_package) > LEAF_BYTES_MAX or member in roster.members or member in roster.removals:
         raise PeerError("A key package is too large, or of somebody who is or was in the group.")
-    change = Add(cites(history, MemberKey(record.member)), member, package.ref, role)
+    change = Add(cites(history, MemberKey(record.member), witnesses_of(tx, group)), member, package.ref, role)
     signed, record = issue(tx, group, record, history, change)
     carried = carry_out(tx, group, record, (signed.id,), (mls.AddProposal(key_package),))
     expect_from_start(tx, group, member)
@@ -162,14 +167,14 @@ def remove_member(tx: Transaction, group: GroupId, member: MemberKey) -> None:
     """Puts a member out and renews the keys. Raises `UserError` where we may not."""
     record = load_group(tx, group)
     history = history_of(tx, group)
-    roster = members(history)
+    roster = members(history, witnesses_of(tx, group))
     require_admin(record, roster)
     if roster.seat(member) is None:
         raise UserError("That member is not in the group any more.")
     if member == record.member:
         raise UserError("You cannot remove yourself.", todo="To leave: `chasqui group leave GROUP`.")
     last_seq = Ranges(load_author(tx, group, member).spans).last
-    change = Remove(cites(history, MemberKey(record.member)), member, last_seq, Reason.REMOVED)
+    change = Remove(cites(history, MemberKey(record.member), witnesses_of(tx, group)), member, last_seq, Reason.REMOVED)
     issue(tx, group, record, history, change)
     carry_out_due(tx, group)
     _, epoch = head_of(tx, group, load_group(tx, group))
@@ -183,7 +188,8 @@ def leave(tx: Transaction, group: GroupId) -> None:
     if not record.stale_s:  # an older copy of the vault must not seal even this; an admin removes it
         history = history_of(tx, group)
         last_seq = record.seq + 1  # of this operation itself
-        change = Remove(cites(history, MemberKey(record.member)), record.member, last_seq, Reason.LEFT)
+        heads = cites(history, MemberKey(record.member), witnesses_of(tx, group))
+        change = Remove(heads, record.member, last_seq, Reason.LEFT)
         _, record = issue(tx, group, record, history, change)
     shut(tx, group, record, Reason.LEFT)
 
@@ -191,14 +197,16 @@ def leave(tx: Transaction, group: GroupId) -> None:
 def issue(
     tx: Transaction, group: GroupId, record: GroupRecord, history: History, change: Change
 ) -> tuple[SignedObject, GroupRecord]:
-    """Signs and seals an operation, and adds it to the set. Additions leave room for as many removals.
+    """Signs and seals an operation, and adds it to the set. All but removals and accusations leave
+    room for as many of these.
 
     Raises `UserError` where the set is full.
     """
-    if len(history.order) >= GROUP_OPERATIONS_MAX // (2 if isinstance(change, Add) else 1):
+    if len(history.order) >= GROUP_OPERATIONS_MAX // (1 if isinstance(change, Remove | Accuse) else 2):
         raise UserError("This group has seen too many changes.", todo="Make a new group with its members.")
     signed, record = say(tx, group, record, Kind.OP, encode_change(change))
     save_operations(tx, group, (signed,))
+    owe(tx, group, Kind.OP)  # a witness of ours may be due
     return signed, record
 
 
@@ -214,20 +222,22 @@ def carry_out_due(tx: Transaction, group: GroupId, *, at_once: bool = False) -> 
         return False
     roster = roster_of(tx, group)
     own, present = MemberKey(record.member), tree_keys(epoch)
-    due: list[tuple[ObjectId, mls.RemoveProposal]] = []
-    for member, operation in sorted(roster.removals.items()):
+    due: list[tuple[tuple[ObjectId, ...], mls.RemoveProposal]] = []
+    for member in sorted(roster.out):
         leaf = leaf_of(epoch, member)
         if leaf is not None:
-            due.append((operation.id, mls.RemoveProposal(leaf)))
+            operation = roster.removals.get(member)
+            asked = (operation,) if operation is not None else roster.accusations[member]
+            due.append((tuple(said.id for said in asked), mls.RemoveProposal(leaf)))
             at_once = at_once or carries_out(roster, operation, present) == own
-    if not due or own not in roster.members:
+    if not due or own not in roster.current:
         return False
     if not at_once:
-        turn_s = tx.now_s + SLOT_S * (1 + turns(head, present & roster.members).index(own))
+        turn_s = tx.now_s + SLOT_S * (1 + turns(head, present & roster.current).index(own))
         if tx.get(Space.TURN, group) is None:
             tx.put(Space.TURN, group, u64(turn_s))
         return False
-    carry_out(tx, group, record, tuple(o for o, _ in due), tuple(proposal for _, proposal in due))
+    carry_out(tx, group, record, tuple(o for asked, _ in due for o in asked), tuple(proposal for _, proposal in due))
     tx.erase(Space.TURN, group)
     return True
 
@@ -292,6 +302,8 @@ def require_clean(tx: Transaction, group: GroupId, *, to_remove: bool = False) -
     Raises `RefusedForSafetyError` while a removal waits for somebody else, `UserError` where we are not in.
     """
     record = require_in(load_group(tx, group))
+    if record.member in roster_of(tx, group).quarantined:
+        require_in(structs.replace(record, out=Reason.TAKEN))
     carry_out_due(tx, group, at_once=True)
     record = renew_if_worn(tx, group)
     _, epoch = head_of(tx, group, record)
@@ -322,6 +334,12 @@ def renew_if_worn(tx: Transaction, group: GroupId) -> GroupRecord:
 def require_in(record: GroupRecord) -> GroupRecord:
     """The group. Raises `UserError` where we are not in it any more."""
     if record.out:
+        if record.out == Reason.TAKEN:
+            raise UserError(
+                "You are quarantined in this group: members say that your device was taken.",
+                safety="No keys are made for you until an admin has lifted that. Nothing was sent.",
+                todo="If the device is safely with you, ask an admin to lift it: `chasqui group lift`.",
+            )
         what = "You have left this group." if record.out == Reason.LEFT else "You were removed from this group."
         raise UserError(what, safety="Nothing was sent.", todo="An admin can invite you again.")
     return record
@@ -337,4 +355,6 @@ def shut(tx: Transaction, group: GroupId, record: GroupRecord, reason: Reason) -
     tx.erase_prefix(Space.PENDING_ADD, group)
     tx.erase_prefix(Space.COMMIT, group)
     tx.erase_prefix(Space.VOTE, group)
-    save_group(tx, group, record, head=b"", out=reason, signing_key=b"")
+    kept = record.signing_key if reason is Reason.TAKEN else b""  # who is quarantined may be let in again
+    save_group(tx, group, record, head=b"", out=reason, signing_key=kept)
+

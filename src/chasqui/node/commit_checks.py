@@ -11,7 +11,7 @@ from chasqui.groups.bodies import CommitBody
 from chasqui.groups.history import History, arrange
 from chasqui.groups.membership import members
 from chasqui.groups.mls_errors import peers_fault
-from chasqui.groups.operation import Accuse, Add, GroupKind, Rejoin, Remove
+from chasqui.groups.operation import Accuse, Add, Confirm, GroupKind, Rejoin, Remove
 from chasqui.node.branches import branches_of, off_path_rosters
 from chasqui.node.epochs import load_epoch, readers_of
 from chasqui.node.groups import load_group, tree_keys
@@ -87,8 +87,10 @@ def check_cited(
                 rejoined.add(known.issuer)
             case Remove(member=member):
                 put_out.add(MemberKey(member))
-            case Accuse(member=member) if member in roster.quarantined:
+            case Accuse(member=member) if member in roster.out:
                 put_out.add(MemberKey(member))
+            case Confirm():
+                pass  # it only stands behind another that is cited
             case _:
                 raise PeerError("A commit cites an operation that no commit carries out.")
     packages = [proposal.key_package for proposal in processed.proposals if isinstance(proposal, mls.Add)]

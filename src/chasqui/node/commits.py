@@ -71,10 +71,12 @@ def take_commit(tx: Transaction, signed: SignedObject, bundle: bytes) -> None:
     if processed.state is not None:
         check_leaves(processed.state, before)
     if processed.state is None:
-        if MemberKey(record.member) in roster_of(tx, group).removals:
-            tx.notify(Notice("removed", group))
-            shut(tx, group, record, Reason.REMOVED)
-        return  # else the operation that it cites counts no more, and we stay on the other branch
+        roster = roster_of(tx, group)
+        if record.member in roster.out:  # else what it cites counts no more, and we stay on the other branch
+            taken = record.member in roster.quarantined
+            tx.notify(Notice("quarantined" if taken else "removed", group))
+            shut(tx, group, record, Reason.TAKEN if taken else Reason.REMOVED)
+        return
     _check_pace(tx, signed)
     after = processed.state.without_message_secrets()
     updated = tuple(member.leaf for member in processed.updated)

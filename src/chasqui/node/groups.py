@@ -8,14 +8,17 @@ from typing import Any
 from msgspec import structs
 
 from chasqui.base.errors import UserError
-from chasqui.base.ids import NO_GROUP, GroupId, MemberKey, ObjectId
+from chasqui.base.ids import ID_BYTES, NO_GROUP, GroupId, MemberKey, ObjectId
 from chasqui.base.names import peer_name
+from chasqui.base.ranges import Ranges
+from chasqui.base.schema import decode_own
 from chasqui.groups.history import History, arrange
 from chasqui.groups.membership import Roster, members
-from chasqui.groups.operation import Operation, Remove, read_parsed_operation
+from chasqui.groups.operation import Accuse, Operation, Remove, read_parsed_operation
+from chasqui.groups.witnesses import Said, Witness
 from chasqui.mls import GroupState
 from chasqui.node.keys import u24
-from chasqui.node.records import EpochRecord, GroupRecord, MemberRecord, Space
+from chasqui.node.records import EpochRecord, GroupRecord, MemberRecord, Space, WitnessRecord
 from chasqui.node.transaction import Transaction
 from chasqui.sealed.object import SignedObject, parse_whole
 
@@ -39,15 +42,45 @@ def save_operations(tx: Transaction, group: GroupId, operations: Iterable[Signed
     """Adds verified operations to the set, and notes whom the set puts out. Gives what it says of the members."""
     for signed in operations:
         tx.put(Space.OPERATION, group + signed.id, signed.to_whole())
+    tx.put(Space.WITNESS, group, b"")  # words of ours on a removal may be due
+    return note_out(tx, group)
+
+
+def note_out(tx: Transaction, group: GroupId) -> Roster:
+    """Notes whom operations and witnesses put out, and who is not out any more. Gives what they say of the members."""
     roster = roster_of(tx, group)
-    for member, operation in roster.removals.items():
-        if isinstance(operation.change, Remove):
+    for member in removed_members(tx, group) - roster.out:
+        tx.erase(Space.REMOVED, group + member)
+    for member in roster.out:
+        operation = roster.removals.get(member) or roster.accusations[member][0]
+        if isinstance(operation.change, Remove | Accuse):
             tx.put(Space.REMOVED, group + member, u24(operation.change.last_seq))
     return roster
 
 
+def keep_witnesses(tx: Transaction, signed: SignedObject, said: Said) -> None:
+    """Keeps what a member says of removals: of several words on one, the first that it signed."""
+    for removal, numbers in said:
+        key = signed.group + removal + signed.author
+        known = tx.load(Space.WITNESS, key, WitnessRecord)
+        if known is None or (signed.seq, signed.id) < (known.seq, known.id):
+            tx.save(Space.WITNESS, key, WitnessRecord(signed.seq, signed.id, numbers.spans))
+    note_out(tx, signed.group)
+
+
+def witnesses_of(tx: Transaction, group: GroupId) -> tuple[Witness, ...]:
+    """What members have said of removals."""
+    found = []
+    for key, data in tx.scan_prefix(Space.WITNESS, group):
+        removal, member = ObjectId(key[ID_BYTES : 2 * ID_BYTES]), MemberKey(key[2 * ID_BYTES :])
+        if member:
+            word = decode_own(data, WitnessRecord)
+            found.append(Witness(member, removal, Ranges(word.spans), word.seq, ObjectId(word.id)))
+    return tuple(found)
+
+
 def removed_members(tx: Transaction, group: GroupId) -> frozenset[MemberKey]:
-    """The members whom the operations have put out."""
+    """The members whom the operations have put out, those who are quarantined included."""
     return frozenset(MemberKey(key[len(group) :]) for key, _ in tx.scan_prefix(Space.REMOVED, group))
 
 
@@ -66,7 +99,7 @@ def history_of(tx: Transaction, group: GroupId) -> History:
 
 def roster_of(tx: Transaction, group: GroupId) -> Roster:
     """The members whom the operations give."""
-    return members(history_of(tx, group))
+    return members(history_of(tx, group), witnesses_of(tx, group))
 
 
 def tree_keys(epoch: EpochRecord) -> frozenset[MemberKey]:

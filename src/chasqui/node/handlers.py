@@ -13,13 +13,21 @@ from chasqui.groups.bodies import read_welcome
 from chasqui.groups.history import arrange
 from chasqui.groups.membership import members
 from chasqui.groups.operation import Genesis, Operation, Reason, Remove, read_operation
+from chasqui.groups.witnesses import read_witnesses
 from chasqui.node import receipting
 from chasqui.node.asking import note_missing
 from chasqui.node.authors import load_author, note_object
 from chasqui.node.changes import carry_out_due, shut
 from chasqui.node.commits import take_commit
 from chasqui.node.effects import Notice
-from chasqui.node.groups import history_of, load_group, save_operations
+from chasqui.node.groups import (
+    history_of,
+    keep_witnesses,
+    load_group,
+    removed_members,
+    save_operations,
+    witnesses_of,
+)
 from chasqui.node.invitations import carry_out_pending
 from chasqui.node.joining import take_welcome
 from chasqui.node.large import completed, forget_large, take_manifest, take_part
@@ -63,6 +71,11 @@ def handle(tx: Transaction, signed: SignedObject, bundle: BundleId) -> None:
             _key_packages(tx, signed)
         case Kind.MANIFEST:
             _manifest(tx, signed)
+        case Kind.WITNESS:
+            said = read_witnesses(signed.body)
+            count(tx, signed)
+            keep_witnesses(tx, signed, said)
+            tx.retry.add(signed.group)
         case Kind.PART:
             count(tx, signed)
             _large(tx, signed, take_part(tx, signed))
@@ -97,6 +110,7 @@ def _operation(tx: Transaction, signed: SignedObject) -> None:
         raise PeerError("A genesis operation came inside a group.")
     _admit(tx, operation)
     count(tx, signed)
+    before = removed_members(tx, signed.group)
     roster = save_operations(tx, signed.group, (signed,))
     record = load_group(tx, signed.group)
     if record.member in roster.removals:
@@ -108,7 +122,9 @@ def _operation(tx: Transaction, signed: SignedObject) -> None:
         if tx.get(Space.OPERATION, signed.group + head) is None:
             note_missing(tx, signed.group, head)
     tx.retry.add(signed.group)
-    if isinstance(operation.change, Remove):
+    if record.member in roster.quarantined:
+        tx.notify(Notice("quarantined", signed.group))
+    elif isinstance(operation.change, Remove) or roster.out - before:
         tx.notify(Notice("removal-known", signed.group))
         carry_out_due(tx, signed.group)
 
@@ -121,8 +137,8 @@ def _admit(tx: Transaction, operation: Operation) -> None:
     """
     known = history_of(tx, operation.signed.group)
     if operation.heads <= known.position.keys():
-        roster = members(arrange((*known.order, operation)))
-        if operation.id not in roster.counting | roster.void:
+        roster = members(arrange((*known.order, operation)), witnesses_of(tx, operation.signed.group))
+        if operation.id not in roster.rightful | roster.late:
             raise PeerError("A member signed an operation to which it has no right.")
     elif sum(other.issuer == operation.issuer for other in known.deferred) >= OPERATIONS_DEFERRED_MAX:
         raise PeerError("A member signs operations whose past nobody has.")

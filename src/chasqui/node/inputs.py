@@ -38,10 +38,11 @@ class VerifyContact:
 
 @dataclass(frozen=True)
 class CreateGroup:
-    """Answers with the group's id. `retention_s` 0 keeps messages."""
+    """Answers with the group's id. `retention_s` 0 keeps messages; `taken` accusers quarantine a member."""
 
     name: str
     retention_s: int = 0
+    taken: int = 2
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,39 @@ class Rejoin:
 @dataclass(frozen=True)
 class RemoveMember:
     """Puts a member out."""
+
+    group: GroupId
+    member: MemberKey
+
+
+@dataclass(frozen=True)
+class SetRole:
+    """Gives a member another role."""
+
+    group: GroupId
+    member: MemberKey
+    role: Role
+
+
+@dataclass(frozen=True)
+class Confirm:
+    """Stands behind a change of another admin."""
+
+    group: GroupId
+    operation: ObjectId
+
+
+@dataclass(frozen=True)
+class Accuse:
+    """Says that a member's device was taken."""
+
+    group: GroupId
+    member: MemberKey
+
+
+@dataclass(frozen=True)
+class Lift:
+    """Ends the accusations against a member."""
 
     group: GroupId
     member: MemberKey
@@ -181,6 +215,10 @@ Input = (
     | JoinGroup
     | Rejoin
     | RemoveMember
+    | SetRole
+    | Confirm
+    | Accuse
+    | Lift
     | LeaveGroup
     | SendText
     | SendFile

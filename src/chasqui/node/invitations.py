@@ -6,11 +6,10 @@ from chasqui.base.errors import PeerError, UserError
 from chasqui.base.ids import ID_BYTES, GroupId, MemberKey
 from chasqui.base.limits import BUNDLE_BYTES_MAX
 from chasqui.base.schema import decode_own
-from chasqui.groups.membership import members
 from chasqui.groups.operation import Role
 from chasqui.node.changes import add_member, require_admin, require_clean
 from chasqui.node.effects import Notice
-from chasqui.node.groups import history_of, load_group
+from chasqui.node.groups import load_group, roster_of
 from chasqui.node.joining import encode_welcome
 from chasqui.node.large import say_large
 from chasqui.node.outbox import say
@@ -29,7 +28,7 @@ def invite(tx: Transaction, group: GroupId, contact: GroupId, role: Role) -> Mem
     """
     load_contact(tx, contact)
     record = require_clean(tx, group)
-    roster = members(history_of(tx, group))
+    roster = roster_of(tx, group)
     require_admin(record, roster)
     if any(tx.get(Space.ALIAS, member) == contact for member in roster.members):
         raise UserError("That contact is a member of the group already.")
@@ -48,7 +47,7 @@ def carry_out_pending(tx: Transaction, contact: GroupId) -> None:
             continue
         group, part = GroupId(key[:ID_BYTES]), tx.part()
         try:
-            require_admin(require_clean(part, group), members(history_of(part, group)))
+            require_admin(require_clean(part, group), roster_of(part, group))
             added = _add_with_a_spare(part, group, contact, Role(decode_own(data, PendingAddRecord).role))
         except UserError:
             continue  # we may not any more, the group is full, or a removal has to be carried out first

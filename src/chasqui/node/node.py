@@ -12,7 +12,7 @@ from chasqui.base.ports import Entropy
 from chasqui.base.schema import encode
 from chasqui.groups.operation import GroupKind
 from chasqui.groups.pairing import Offer, read_pairing_file
-from chasqui.node import inputs, pairing
+from chasqui.node import inputs, pairing, saying
 from chasqui.node.changes import found_group, leave, remove_member, require_clean, require_in
 from chasqui.node.effects import Answer, Effect, Timer
 from chasqui.node.epochs import note_day
@@ -98,7 +98,7 @@ class Node:
 
     def _create_group(self, tx: Transaction, event: inputs.CreateGroup) -> object:
         name = free_label(tx, own_name(event.name))
-        group, _, _ = found_group(tx, name, GroupKind.GROUP, pairing.load_self(tx).name, event.retention_s)
+        group, _, _ = found_group(tx, name, GroupKind.GROUP, pairing.load_self(tx).name, event.retention_s, event.taken)
         return group
 
     def _add_member(self, tx: Transaction, event: inputs.AddMember) -> object:
@@ -116,6 +116,18 @@ class Node:
     def _remove_member(self, tx: Transaction, event: inputs.RemoveMember) -> None:
         require_clean(tx, event.group, to_remove=True)
         remove_member(tx, event.group, event.member)
+
+    def _set_role(self, tx: Transaction, event: inputs.SetRole) -> None:
+        saying.set_role(tx, event.group, event.member, event.role)
+
+    def _confirm(self, tx: Transaction, event: inputs.Confirm) -> None:
+        saying.confirm(tx, event.group, event.operation)
+
+    def _accuse(self, tx: Transaction, event: inputs.Accuse) -> None:
+        saying.accuse(tx, event.group, event.member)
+
+    def _lift(self, tx: Transaction, event: inputs.Lift) -> None:
+        saying.lift(tx, event.group, event.member)
 
     def _leave_group(self, tx: Transaction, event: inputs.LeaveGroup) -> None:
         record = require_in(load_group(tx, event.group))
@@ -206,6 +218,10 @@ _HANDLERS: Final[dict[type[Any], Callable[[Node, Transaction, Any], object]]] = 
     inputs.JoinGroup: Node._join_group,
     inputs.Rejoin: Node._rejoin,
     inputs.RemoveMember: Node._remove_member,
+    inputs.SetRole: Node._set_role,
+    inputs.Confirm: Node._confirm,
+    inputs.Accuse: Node._accuse,
+    inputs.Lift: Node._lift,
     inputs.LeaveGroup: Node._leave_group,
     inputs.SendText: Node._send_text,
     inputs.SendFile: Node._send_file,

@@ -25,8 +25,8 @@ def have(tx: Transaction, group: GroupId, member: MemberKey, author: MemberKey) 
 
 
 def owe(tx: Transaction, group: GroupId, kind: Kind) -> None:
-    """Something came that deserves a receipt. Receipts do not, or they would never end."""
-    if kind is not Kind.RECEIPT and tx.get(Space.DUE, group) is None:
+    """Something came that deserves a receipt. Receipts and witnesses do not, or they would never end."""
+    if kind not in (Kind.RECEIPT, Kind.WITNESS) and tx.get(Space.DUE, group) is None:
         jitter = tx.entropy(1)[0] % RECEIPT_JITTER_S
         tx.put(Space.DUE, group, u64(tx.now_s + RECEIPT_DELAY_S + jitter))
 
@@ -61,9 +61,7 @@ def told(tx: Transaction, group: GroupId) -> dict[MemberKey, int]:
     return highest
 
 
-def due_entries(
-    tx: Transaction, group: GroupId, record: GroupRecord, epoch: EpochRecord
-) -> list[ReceiptEntry]:
+def due_entries(tx: Transaction, group: GroupId, record: GroupRecord, epoch: EpochRecord) -> list[ReceiptEntry]:
     """What we have and did not sign for yet, by author."""
     own = MemberKey(record.member)
     entries: list[ReceiptEntry] = []
@@ -90,7 +88,7 @@ def mark_signed(
         author = member_at(epoch, entry.leaf)
         if author is not None:
             _note(tx, group, own, author, entry.have, record.seq + 1)
-    if not due_entries(tx, group, record, epoch):
+    if not due_entries(tx, group, record, epoch) and tx.get(Space.WITNESS, group) is None:
         tx.erase(Space.DUE, group)
 
 

@@ -40,7 +40,7 @@ class Space(IntEnum):
     ANSWERED = 28  # key package ref of an offer that was answered
     MEMBER = 29  # group, member 32
     ROSTER = 33  # group, epoch: member keys 32 each; outlives the keys, for receipts
-    REMOVED = 31  # group, member 32: last_seq 3 of the removal that counts
+    REMOVED = 31  # group, member 32: last_seq 3 of the removal or accusation that counts
     VOTE = 35  # group, parent epoch 16, member 32: ids of the children for which it voted, 16 each
     PROOF = 36  # group, member 32, parent epoch 16: ids of two commits that it made on one parent, 16 each
     TURN = 37  # group: when it is our turn to commit what others have not
@@ -50,7 +50,16 @@ class Space(IntEnum):
     RESEALED = 41  # group, object id: the newest epoch in which it was sealed again
     SEAT = 42  # group, member 32: the key package of which its next leaf can be made
     REORDER = 30  # group: an object came late, the order has to be worked out again
+    WITNESS = 34  # group, removal 16, member 32: what that member had; group: words of ours may be due
     ORPHAN = 32  # group, author 32, digest 32, index 4: a part whose manifest has not come: since when
+
+
+class WitnessRecord(Body, frozen=True):
+    """A member's word on a removal: numbers of the removed one's operations, and in which object it said so."""
+
+    seq: int
+    id: bytes
+    spans: tuple[tuple[int, int], ...]
 
 
 class SelfRecord(Body, frozen=True):

@@ -37,6 +37,7 @@ from chasqui.node.groups import (
     save_group,
     save_operations,
     tree_keys,
+    witnesses_of,
 )
 from chasqui.node.joining import read_operations
 from chasqui.node.large import say_large
@@ -66,7 +67,8 @@ def offer_seat(tx: Transaction, group: GroupId) -> None:
         return
     key_package, ref = _new_seat(tx, group, record)
     history = history_of(tx, group)
-    _, record = issue(tx, group, record, history, Rejoin(cites(history, MemberKey(record.member)), ref))
+    heads = cites(history, MemberKey(record.member), witnesses_of(tx, group))
+    _, record = issue(tx, group, record, history, Rejoin(heads, ref))
     say(tx, group, record, Kind.KEY_PACKAGES, encode(KeyPackagesBody((key_package,))))
 
 
@@ -104,7 +106,7 @@ def demand(tx: Transaction, group: GroupId) -> int:
         seq=seq,
         minute=tx.now_s // 60,
         kind=Kind.OP,
-        body=encode_change(Rejoin(cites(history, MemberKey(record.member)), ref)),
+        body=encode_change(Rejoin(cites(history, MemberKey(record.member), witnesses_of(tx, group)), ref)),
         receipts=b"",
         origin=Origin(NOWHERE, 0, 0),
     )

@@ -25,6 +25,7 @@ from chasqui.node.receipting import due_entries
 from chasqui.node.records import GroupRecord, InvitationRecord, MessageRecord, OwnKeyPackageRecord, Space
 from chasqui.node.renewal import renew_if_due
 from chasqui.node.resealing import answer, publish
+from chasqui.node.saying import say_witnesses
 from chasqui.node.seats import forget_seat, offer_seat, reseat
 from chasqui.node.skipped import erase_outdated
 from chasqui.node.transaction import Transaction
@@ -161,7 +162,7 @@ def _send_receipt(tx: Transaction, group: GroupId) -> None:
     if not is_clean(tx, group, head_of(tx, group, record)[1]):
         tx.put(Space.DUE, group, u64(tx.now_s + SECONDS_PER_DAY))
         return
-    record = renew_if_worn(tx, group)
+    record = say_witnesses(tx, group, renew_if_worn(tx, group))
     for _ in range(_RECEIPTS_AT_ONCE):
         if due_entries(tx, group, record, head_of(tx, group, record)[1]):
             _, record = say(tx, group, record, Kind.RECEIPT, b"")

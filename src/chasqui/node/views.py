@@ -10,13 +10,13 @@ from chasqui.base.ids import GroupId, MemberKey, ObjectId
 from chasqui.base.ranges import Ranges
 from chasqui.base.schema import decode_own
 from chasqui.groups.bodies import parts_of, read_manifest
-from chasqui.groups.membership import members
-from chasqui.groups.operation import Add, Genesis, GroupKind, Reason, Remove, Role
+from chasqui.groups.membership import SeatState, members
+from chasqui.groups.operation import Add, Genesis, GroupKind, Lift, Reason, Remove, Role, SetRole
 from chasqui.node.authors import gaps_of, load_author
 from chasqui.node.branches import open_forks
 from chasqui.node.changes import removal_waits
 from chasqui.node.epochs import head_of, leaf_of, readers_of
-from chasqui.node.groups import history_of, is_clean, load_group, tree_keys
+from chasqui.node.groups import history_of, is_clean, load_group, tree_keys, witnesses_of
 from chasqui.node.keys import u64
 from chasqui.node.large import parts_here
 from chasqui.node.pairing import load_self
@@ -58,6 +58,7 @@ class PendingView:
     op: str
     member: str
     since_s: int
+    id: bytes = b""  # of what an admin can confirm
 
 
 @dataclass(frozen=True)
@@ -195,15 +196,16 @@ def group_view(tx: Transaction, group: GroupId) -> GroupView:
         return GroupView(group, name, GroupKind.GROUP, "invited", b"", MemberKey(b""), (), (), (), (), 0)
     record = load_group(tx, group)
     history = history_of(tx, group)
-    roster = members(history)
+    roster = members(history, witnesses_of(tx, group))
     epoch = head_of(tx, group, record)[1] if record.head else None
     present = tree_keys(epoch) if epoch else frozenset()
     by_id = {operation.id: operation for operation in history.order}
     views = [
-        _member_view(tx, group, record, seat.member, seat.role, present, removed=False) for seat in roster.seats
+        _member_view(tx, group, record, seat.member, seat.role, present, state=_SEAT_STATES[seat.state])
+        for seat in roster.seats
     ]
     views += [
-        _member_view(tx, group, record, member, Role.MEMBER, present, removed=True)
+        _member_view(tx, group, record, member, Role.MEMBER, present, state="removed")
         for member in sorted(roster.removals)
     ]
     pending = [
@@ -212,9 +214,13 @@ def group_view(tx: Transaction, group: GroupId) -> GroupView:
         if member in present
     ]
     pending += [
+        PendingView("quarantine", member_name(tx, group, member), roster.accusations[member][0].minute * 60)
+        for member in sorted(roster.quarantined & present)
+    ]
+    pending += [
         PendingView("add", member_name(tx, group, seat.member), by_id[seat.since].minute * 60)
         for seat in roster.seats
-        if epoch is not None and seat.member not in present
+        if epoch is not None and seat.member not in present | roster.quarantined
     ]
     pending += [
         PendingView("add", _contact_name(tx, contact), waiting.since_s)
@@ -229,9 +235,9 @@ def group_view(tx: Transaction, group: GroupId) -> GroupView:
         for fork in open_forks(tx, group)
     )
     void = tuple(
-        PendingView("add", member_name(tx, group, MemberKey(change.member)), by_id[operation].minute * 60)
-        for operation in sorted(roster.void)
-        if isinstance(change := by_id[operation].change, Add)
+        PendingView("confirm?", member_name(tx, group, MemberKey(change.member)), by_id[i].minute * 60, i)
+        for i in sorted(roster.void | roster.pending)
+        if isinstance(change := by_id[i].change, Add | Remove | SetRole | Lift)
     )
     return GroupView(
         group,
@@ -260,9 +266,7 @@ def read_group(tx: Transaction, group: GroupId, since: int = 0) -> Conversation:
         for message in (decode_own(data, MessageRecord),)
     ]
     found.sort(key=lambda entry: entry[:2])
-    authors = [
-        (MemberKey(key), author) for key, author in tx.load_prefix(Space.AUTHOR, group, AuthorRecord)
-    ]
+    authors = [(MemberKey(key), author) for key, author in tx.load_prefix(Space.AUTHOR, group, AuthorRecord)]
     said = told(tx, group)
     gaps = tuple(
         GapView(author, member_name(tx, group, author), first, last)
@@ -383,6 +387,9 @@ def _last_seq(signed: SignedObject) -> int:
     return signed.seq + parts_of(read_manifest(signed.body).size)
 
 
+_SEAT_STATES = {SeatState.CURRENT: "", SeatState.QUARANTINED: "quarantined"}
+
+
 def _member_view(
     tx: Transaction,
     group: GroupId,
@@ -391,13 +398,13 @@ def _member_view(
     role: Role,
     present: frozenset[MemberKey],
     *,
-    removed: bool,
+    state: str,
 ) -> MemberView:
     author = load_author(tx, group, member)
     heard = author.last_heard_s
     own = member == record.member
     joined = own or heard or member in _founders(tx, group)
-    state = "removed" if removed else "current" if joined else "invited"
+    state = state or ("current" if joined else "invited")
     upto = have(tx, group, member, MemberKey(record.member)).end_of_run(author.ours_from)
     return MemberView(
         member_name(tx, group, member),
@@ -431,7 +438,7 @@ def _contact_name(tx: Transaction, contact: bytes) -> str:
 
 def _state(tx: Transaction, group: GroupId, record: GroupRecord) -> str:
     if record.out:
-        return "left" if record.out == Reason.LEFT else "removed"
+        return {Reason.LEFT: "left", Reason.TAKEN: "quarantined"}.get(Reason(record.out), "removed")
     if record.stale_s:
         return "stale"
     if removal_waits(tx, group):

@@ -50,6 +50,7 @@ CLASS_OF_KIND: Final[dict[Kind, BundleClass]] = {
     Kind.KEY_PACKAGES: BundleClass.TEXT,  # a class of its own would say that two people have just met
     Kind.MANIFEST: BundleClass.TEXT,  # lives longer and travels before its parts, which would be strays without it
     Kind.PART: BundleClass.FILE,
+    Kind.WITNESS: BundleClass.TEXT,
     Kind.ASK: BundleClass.TEXT,
     Kind.RESEAL: BundleClass.TEXT,
     Kind.DEMAND: BundleClass.TEXT,

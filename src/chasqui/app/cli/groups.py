@@ -9,13 +9,14 @@ import click
 from chasqui.app import requests, results
 from chasqui.app.cli.base import NOT_YET, Family, Invocation
 from chasqui.base.errors import UsageError
+from chasqui.base.limits import TAKEN_MAX
 
 _SECONDS = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _RETENTION_S_MIN = 3600  # the vault is swept once an hour
 _RETENTION_S_MAX = 10 * 366 * 86_400
 
 
-@click.group(cls=Family, later=("check", "role", "taken", "confirm", "rejoin"))
+@click.group(cls=Family, later=("check", "rejoin"))
 def group() -> None:
     """Groups: make, join, change and leave them."""
 
@@ -23,13 +24,16 @@ def group() -> None:
 @group.command()
 @click.argument("name")
 @click.option("--retention", metavar="TIME", help="Messages disappear after this on every device: 12h, 7d, 4w.")
+@click.option("--taken", default=2, show_default=True, metavar="K", help="So many members quarantine a taken device.")
 @click.pass_obj
-def create(call: Invocation, name: str, retention: str | None) -> None:
+def create(call: Invocation, name: str, retention: str | None, taken: int) -> None:
     """Make a group with yourself in it."""
     from chasqui.app.screens import groups as screen
 
+    if not 1 <= taken <= TAKEN_MAX:
+        raise UsageError("That is no number of members.", todo=f"Give --taken a number from 1 to {TAKEN_MAX}.")
     retention_s = seconds_of(retention) if retention is not None else 0
-    result, _ = call.call(requests.CreateGroup(name, retention_s), results.GroupMade)
+    result, _ = call.call(requests.CreateGroup(name, retention_s, taken), results.GroupMade)
     call.show(result, screen.created(result, retention_s))
 
 
@@ -96,6 +100,61 @@ def remove(call: Invocation, group: str, member: str) -> None:
 
     result, _ = call.call(requests.RemoveMember(group, member), results.Removed)
     call.show(result, screen.removed(result))
+
+
+@group.command()
+@click.argument("group")
+@click.argument("member")
+@click.argument("role", metavar="member|admin")
+@click.pass_obj
+def role(call: Invocation, group: str, member: str, role: str) -> None:
+    """Give a member another role."""
+    from chasqui.app.screens import groups as screen
+
+    if role == "member":
+        request = requests.SetRole(group, member, "member")
+    elif role == "admin":
+        request = requests.SetRole(group, member, "admin")
+    else:
+        raise UsageError("There is no such role.", todo="Take `member` or `admin`.")
+    result, _ = call.call(request, results.MemberChanged)
+    call.show(result, screen.role_given(result))
+
+
+@group.command()
+@click.argument("group")
+@click.argument("member")
+@click.pass_obj
+def taken(call: Invocation, group: str, member: str) -> None:
+    """Say that a member's device was taken. When enough say so, no keys are made for it."""
+    from chasqui.app.screens import groups as screen
+
+    result, _ = call.call(requests.Accuse(group, member), results.MemberChanged)
+    call.show(result, screen.accused(result))
+
+
+@group.command()
+@click.argument("group")
+@click.argument("member")
+@click.pass_obj
+def lift(call: Invocation, group: str, member: str) -> None:
+    """End what was said against a member: the device is safe."""
+    from chasqui.app.screens import groups as screen
+
+    result, _ = call.call(requests.Lift(group, member), results.MemberChanged)
+    call.show(result, screen.lifted(result))
+
+
+@group.command()
+@click.argument("group")
+@click.argument("op")
+@click.pass_obj
+def confirm(call: Invocation, group: str, op: str) -> None:
+    """Stand behind a change of another admin that `group show` lists as 'confirm?'."""
+    from chasqui.app.screens import groups as screen
+
+    result, _ = call.call(requests.Confirm(group, op), results.Confirmed)
+    call.show(result, screen.confirmed(result))
 
 
 @group.command()

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from chasqui.app.results import Added, GroupDetails, GroupMade, Groups, Left, Removed
+from chasqui.app.results import (
+    Added,
+    Confirmed,
+    GroupDetails,
+    GroupMade,
+    Groups,
+    Left,
+    MemberChanged,
+    Removed,
+)
 from chasqui.app.screens.text import count, heading, safe_line, short, span, table, typed, when
 from chasqui.app.screens.words import GROUP_STATES, MEMBER_STATES
 
@@ -59,7 +68,9 @@ def shown(result: GroupDetails) -> str:
         lines.append(table(rows))
     if result.pending:
         lines += ["", "Not carried out yet"]
-        lines.append(table((p.op, p.member, f"since {when(p.since)}") for p in result.pending))
+        lines.append(table((p.op, p.member, f"since {when(p.since)}", p.id) for p in result.pending))
+        if any(p.id for p in result.pending):
+            lines.append("An admin who stands behind a 'confirm?' says so: `chasqui group confirm GROUP ID`.")
     for fork in result.forks:
         makers = " and ".join(sorted(safe_line(name) for name in fork.committers))
         lines += ["", f"! Two changes of keys on one state, by {makers}."]
@@ -100,6 +111,39 @@ def removed(result: Removed) -> str:
         f"!! REMOVAL PENDING: NOT YET PRIVATE. The removal of {name} is signed, the new keys are not there yet.\n"
         "Nothing is sent from here until they are. Exchange with the others."
     )
+
+
+def role_given(result: MemberChanged) -> str:
+    """`group role`"""
+    name = safe_line(result.name)
+    may = "may add, remove and decide about others" if result.role == "admin" else "may not change who is in any more"
+    return f"{name} is {result.role} now and {may}. The others hear of it with the next exchange."
+
+
+def accused(result: MemberChanged) -> str:
+    """`group taken`"""
+    name = safe_line(result.name)
+    if result.state == "quarantined":
+        return (
+            f"{name} is quarantined: no keys are made for that device. What it had received stays\n"
+            "readable to whoever has it. "
+            "An admin makes it final (`chasqui group remove`) or ends it (`chasqui group lift`)."
+        )
+    return (
+        f"You have said that the device of {name} was taken. Too few have said so yet: it still reads\n"
+        "everything that is sent. Tell the others, so that they say it too, or ask an admin to remove it."
+    )
+
+
+def lifted(result: MemberChanged) -> str:
+    """`group lift`"""
+    name = safe_line(result.name)
+    return f"What was said against {name} is ended. {name} holds its rights again; it needs new keys to read on."
+
+
+def confirmed(result: Confirmed) -> str:
+    """`group confirm`"""
+    return f"You stand behind the change {short(result.operation)}. The others hear of it with the next exchange."
 
 
 def left(result: Left) -> str:

@@ -10,6 +10,7 @@ GROUP_STATES: Final = {
     "fork-pending": "! two changes of keys met; which one holds is not settled yet",
     "removal-pending": "!! REMOVAL PENDING: NOT YET PRIVATE",
     "stale": "! too old: this device has to join anew",
+    "quarantined": "!! you are quarantined: members say that your device was taken; an admin can lift it",
     "removed": "✗ you were removed",
     "left": "✗ you left",
 }

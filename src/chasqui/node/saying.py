@@ -1,0 +1,117 @@
+"""Operations that people ask for beside additions and removals, and the witnesses that a device owes."""
+
+from __future__ import annotations
+
+from chasqui.base.errors import UserError
+from chasqui.base.ids import GroupId, MemberKey, ObjectId
+from chasqui.base.limits import WITNESS_SPANS_MAX, WITNESSES_AT_ONCE_MAX
+from chasqui.base.ranges import Ranges
+from chasqui.groups.membership import Roster, cites
+from chasqui.groups.operation import Accuse, Confirm, Lift, Remove, Role, SetRole
+from chasqui.groups.witnesses import encode_witnesses
+from chasqui.node.authors import load_author
+from chasqui.node.changes import carry_out_due, issue, require_admin, require_clean, require_in
+from chasqui.node.groups import history_of, keep_witnesses, load_group, roster_of, witnesses_of
+from chasqui.node.outbox import say
+from chasqui.node.records import GroupRecord, Space
+from chasqui.node.transaction import Transaction
+from chasqui.sealed.kinds import Kind
+
+
+def set_role(tx: Transaction, group: GroupId, member: MemberKey, role: Role) -> None:
+    """Gives a member another role. Raises `UserError` where we may not."""
+    record = require_clean(tx, group)
+    roster = roster_of(tx, group)
+    require_admin(record, roster)
+    _require_other(record, roster, member)
+    history = history_of(tx, group)
+    change = SetRole(cites(history, MemberKey(record.member), witnesses_of(tx, group)), member, role)
+    issue(tx, group, record, history, change)
+
+
+def accuse(tx: Transaction, group: GroupId, member: MemberKey) -> None:
+    """Says that a member's device was taken. Raises `UserError` where we may not."""
+    record = require_in(load_group(tx, group))
+    roster = roster_of(tx, group)
+    _require_other(record, roster, member)
+    if record.member in roster.quarantined:
+        require_clean(tx, group)  # says why not
+    history = history_of(tx, group)
+    last_seq = Ranges(load_author(tx, group, member).spans).last
+    change = Accuse(cites(history, MemberKey(record.member), witnesses_of(tx, group)), member, last_seq)
+    said = [o for o in history.order if o.issuer == record.member and isinstance(o.change, Accuse)]
+    signed, _ = issue(tx, group, record, history, change)
+    if signed.id not in roster_of(tx, group).rightful:
+        raise UserError(
+            "You cannot accuse anybody more here." if said else "You cannot accuse this member here.",
+            safety="Nothing was sent.",
+            todo="One accusation of yours is open at a time; an admin decides it: `chasqui group lift` or `remove`.",
+        )
+    carry_out_due(tx, group)
+
+
+def lift(tx: Transaction, group: GroupId, member: MemberKey) -> None:
+    """Ends the accusations against a member. Raises `UserError` where we may not."""
+    record = require_in(load_group(tx, group))
+    roster = roster_of(tx, group)
+    require_admin(record, roster)
+    _require_other(record, roster, member)
+    if member not in roster.accusations:
+        raise UserError("Nobody accuses this member.")
+    history = history_of(tx, group)
+    issue(tx, group, record, history, Lift(cites(history, MemberKey(record.member), witnesses_of(tx, group)), member))
+
+
+def confirm(tx: Transaction, group: GroupId, operation: ObjectId) -> None:
+    """Stands behind a change of another admin. Raises `UserError` where we may not."""
+    record = require_in(load_group(tx, group))
+    roster = roster_of(tx, group)
+    require_admin(record, roster)
+    if operation not in roster.void | roster.pending:
+        raise UserError("There is no such change that waits for anybody.", todo="See `chasqui group show`.")
+    history = history_of(tx, group)
+    change = Confirm(cites(history, MemberKey(record.member), witnesses_of(tx, group)), operation)
+    signed, _ = issue(tx, group, record, history, change)
+    if signed.id not in roster_of(tx, group).rightful:
+        raise UserError("Another admin has to confirm this: it is your own, or concerns you.")
+    carry_out_due(tx, group)
+
+
+def say_witnesses(tx: Transaction, group: GroupId, record: GroupRecord) -> GroupRecord:
+    """Says, once per removal that counts, which operations of the removed one are here."""
+    if tx.get(Space.WITNESS, group) is None:
+        return record
+    tx.erase(Space.WITNESS, group)
+    history, roster = history_of(tx, group), roster_of(tx, group)
+    own = roster.seat(MemberKey(record.member))
+    if own is None or own.member in roster.quarantined:
+        return record
+    due: list[tuple[ObjectId, Ranges]] = []
+    for operation in history.order:
+        change = operation.change
+        if not isinstance(change, Remove) or operation.id not in roster.counting:
+            continue
+        if tx.get(Space.WITNESS, group + operation.id + own.member) is not None:
+            continue
+        if history.precedes(operation.id, own.since):
+            continue  # before our time: our word does not count
+        numbers = Ranges()
+        for other in (*history.order, *history.deferred):
+            if other.issuer == change.member:
+                numbers = numbers.add(other.seq)
+        if len(numbers.spans) > WITNESS_SPANS_MAX:
+            numbers = Ranges(((numbers.spans[0][0], numbers.last),))  # names more than was here, never less
+        due.append((operation.id, numbers))
+    if not due:
+        return record
+    said = tuple(sorted(due)[:WITNESSES_AT_ONCE_MAX])
+    signed, record = say(tx, group, record, Kind.WITNESS, encode_witnesses(said))
+    keep_witnesses(tx, signed, said)
+    return record
+
+
+def _require_other(record: GroupRecord, roster: Roster, member: MemberKey) -> None:
+    if member == record.member:
+        raise UserError("This is you: others decide that about you.")
+    if roster.seat(member) is None:
+        raise UserError("That member is not in the group any more.", todo="See `chasqui group show`.")

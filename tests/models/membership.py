@@ -1,0 +1,238 @@
+"""The rules of membership, searched: every history of a few operations in a small group, every way to witness.
+
+Members are admins, or some of them, let in one after another by the first. An honest member signs on all that he
+has, and only what that gives him the right to; a dishonest one signs the same on any closed past (`deep`: of the
+founding, too). Operations come to each honest member in any order that causality and his own operations allow, and
+he witnesses each removal with what he then has of the removed one. A dishonest one says the least, the most, or
+nothing. The newcomer p says nothing. The judge is the reference, with its rules as they are or broken on purpose.
+
+Left out: numbers used twice, quorum 2 (`tests/groups/test_reference.py` has examples of both), messages, clocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import blake2b
+from itertools import combinations, permutations, product
+
+from tests.groups.reference import ADMIN, MEMBER, Change, Op, Reference, Roster, Rules, Witness
+
+Ops = frozenset[Op]
+KINDS = ("remove", "add")
+
+
+@dataclass(frozen=True)
+class Found:
+    """A counterexample."""
+
+    what: str
+    ops: Ops
+    witnesses: tuple[Witness, ...]
+    roster: Roster
+
+    def __str__(self) -> str:
+        lines = [self.what]
+        for o in sorted(self.ops, key=lambda o: (len(o.heads), o.id)):
+            lines.append(f"{o.id} {o.issuer}{o.seq} {o.change.kind} {o.change.member} after {sorted(o.heads)}")
+        lines += [f"{w.member} on {w.removal}: {sorted(map(str, w.numbers))}" for w in self.witnesses]
+        return "\n".join([*lines, str(self.roster)])
+
+
+@dataclass(frozen=True)
+class Model:
+    """A group of `size`, so many operations after the founding."""
+
+    size: int
+    dishonest: str
+    length: int
+    kinds: tuple[str, ...] = KINDS
+    deep: bool = False
+    rules: Rules = Rules()  # noqa: RUF009 - frozen
+    taken: int = 2
+    only_dishonest_accuse: bool = True
+    admins: str = "abcd"
+
+    @cached_property
+    def names(self) -> str:
+        """Everybody."""
+        return "abcd"[: self.size]
+
+    @cached_property
+    def honest(self) -> list[str]:
+        """Who keeps the rules."""
+        return [m for m in self.names if m not in self.dishonest]
+
+    @cached_property
+    def base(self) -> tuple[Op, ...]:
+        """The founding."""
+        made = [Op("0", "a", 1, frozenset(), Change("genesis", taken=self.taken))]
+        for index, member in enumerate(self.names[1:], 1):
+            change = Change("add", member, ADMIN if member in self.admins else MEMBER)
+            made.append(Op(str(index), "a", index + 1, frozenset({made[-1].id}), change))
+        return tuple(made)
+
+    # -- operations ------------------------------------------------------------------------------------------
+
+    def histories(self) -> Iterator[Ops]:
+        """Every set of operations that can come about."""
+        seen: set[frozenset[str]] = set()
+        todo: list[Ops] = [frozenset(self.base)]
+        while todo:
+            ops = todo.pop()
+            key = frozenset(o.id for o in ops)
+            if key in seen:
+                continue
+            seen.add(key)
+            yield ops
+            if len(ops) - len(self.base) < self.length:
+                todo += [ops | {o} for o in self._next(ops)]
+
+    def _next(self, ops: Ops) -> Iterator[Op]:
+        sets = Reference(ops, (), self.rules)
+        for past in self._pasts(sets):
+            roster = Reference([sets.ops[i] for i in past], (), self.rules).judged()
+            for me in sorted(roster.current & frozenset(self.names)):  # p says nothing
+                mine = frozenset(o.id for o in ops if o.issuer == me)
+                if me in self.dishonest or mine <= past:
+                    yield from self._changes(sets, past, me)
+
+    def _changes(self, sets: Reference, past: frozenset[str], me: str) -> Iterator[Op]:
+        heads = frozenset(i for i in past if not any(i in sets.ops[j].heads for j in past))
+        seq = 1 + max((o.seq for o in sets.ops.values() if o.issuer == me), default=0)
+        for kind in self.kinds:
+            if kind == "accuse" and self.only_dishonest_accuse and me not in self.dishonest:
+                continue
+            for member in "p" if kind == "add" else self.names:
+                if member == me and kind != "remove":
+                    continue
+                named = "add" if kind == "readd" else kind
+                text = f"{me}{seq}{sorted(heads)}{kind}{member}"
+                made_id = "x" + blake2b(text.encode(), digest_size=3).hexdigest()
+                made = Op(made_id, me, seq, heads, Change(named, member, 1 if kind == "role" else ADMIN))
+                whole = Reference([*(sets.ops[i] for i in past), made], (), self.rules)
+                if made_id not in whole.judged().rightless:
+                    yield made
+
+    def _pasts(self, sets: Reference) -> Iterator[frozenset[str]]:
+        founding = [o.id for o in self.base]
+        later = sorted(set(sets.ops) - set(founding))
+        for size in range(len(later) + 1):
+            for chosen in combinations(later, size):
+                closed = frozenset(chosen).union(*(sets.past(i) for i in chosen))
+                if closed - frozenset(founding) != frozenset(chosen):
+                    continue
+                starts = range(1, len(founding) + 1) if self.deep else [len(founding)]
+                yield from {closed | frozenset(founding[:start]) for start in starts}
+
+    # -- witnesses -------------------------------------------------------------------------------------------
+
+    def witnessings(self, ops: Ops) -> Iterator[tuple[Witness, ...]]:
+        """Every way to witness: an honest member has witnessed all removals that count, a dishonest one may."""
+        sets = Reference(ops, (), self.rules)
+        removals = sorted((o for o in ops if o.change.kind == "remove"), key=lambda o: o.id)
+        honest = [self._honestly(sets, m, removals) for m in self.honest]
+        dishonest = [self._lies(sets, m, r) for m in self.dishonest for r in removals if m != r.change.member]
+        for chosen in product(*honest, *dishonest):
+            yield tuple(witness for said in chosen for witness in said)
+
+    def _honestly(self, sets: Reference, m: str, removals: list[Op]) -> list[tuple[Witness, ...]]:
+        """What m says, by every order in which the operations can have come to him."""
+        founding = [o.id for o in self.base]
+        later = [i for i in sets.ops if i not in founding]
+        ways = set()
+        for order in permutations(later):
+            had = {i: frozenset([*founding, *order[: order.index(i)]]) for i in order}
+            if any(not sets.past(i) <= had[i] for i in order):
+                continue
+            if any(sets.ops[i].issuer == m and had[i] != sets.past(i) for i in order):
+                continue
+            ways.add(tuple(self._word(sets, m, r, had[r.id]) for r in removals if r.change.member != m))
+        return sorted(ways, key=lambda said: [sorted(map(str, w.numbers)) for w in said])
+
+    def _lies(self, sets: Reference, m: str, r: Op) -> list[tuple[Witness, ...]]:
+        least, most = self._word(sets, m, r, sets.past(r.id)), self._word(sets, m, r, frozenset(sets.ops))
+        return [(), (least,), (most,)] if least != most else [(least,)]
+
+    def _word(self, sets: Reference, m: str, r: Op, had: frozenset[str]) -> Witness:
+        return Witness(
+            m, r.id, frozenset(sets.ops[i].seq for i in had if sets.ops[i].issuer == r.change.member), 9, "w"
+        )
+
+    # -- what must hold --------------------------------------------------------------------------------------
+
+    def search(self) -> tuple[int, Found | None]:
+        """How many (operations, witnesses) were judged, and the first counterexample."""
+        count = 0
+        for ops in self.histories():
+            for witnesses in self.witnessings(ops):
+                count += 1
+                sets = Reference(ops, witnesses, self.rules)
+                roster = sets.judged()
+                for what in self._wrong(sets, roster):
+                    return count, Found(what, ops, witnesses, roster)
+        return count, None
+
+    def _wrong(self, sets: Reference, roster: Roster) -> Iterator[str]:
+        late = sets.late()
+        removals = [o for o in sets.ops.values() if o.change.kind == "remove" and o.id not in roster.rightless]
+        for o in sets.ops.values():
+            strikes = [r for r in removals if r.change.member == o.issuer and r.id != o.id]
+            against = [r for r in strikes if o.id not in sets.past(r.id)]
+            if o.id in late and all(self._seen(sets, o, r) for r in against):
+                yield f"{o.id} is late though more than two thirds, all honest, had it"
+            if o.id not in roster.late | roster.rightless | roster.void and any(
+                r.id not in late
+                and r.issuer != o.issuer
+                and self._unseen(sets, o, r)
+                and not any(self._unseen(sets, r, q) for q in removals if q.change.member == r.issuer)
+                for r in against
+            ):
+                yield f"{o.id} counts though more than two thirds, all honest, had not had it"
+        for r in removals:
+            if r.id not in late and r.change.member in roster.inside:
+                yield f"{r.change.member} is in again"
+        if "p" in roster.inside and all(self._is_void(sets, o, removals) for o in self._additions(sets)):
+            yield "p is in by the word of somebody who was being removed"
+        liars = roster.inside & frozenset(self.dishonest)
+        few = self.only_dishonest_accuse and len(liars) < min(self.taken, len(roster.inside) - 1)
+        if few and roster.quarantined & frozenset(self.honest):
+            yield "too few quarantine an honest member"
+        if roster.current and not self._goes_on(sets, roster):
+            yield "somebody is current, but nobody can act"
+
+    def _said(self, sets: Reference, r: Op) -> list[Witness]:
+        return [w for (m, i), w in sets.witnesses.items() if i == r.id and m in self.honest]
+
+    def _seen(self, sets: Reference, o: Op, r: Op) -> bool:
+        return self._most(sets, r, [w.member for w in self._said(sets, r) if o.seq in w.numbers])
+
+    def _unseen(self, sets: Reference, o: Op, r: Op) -> bool:
+        return self._most(sets, r, [w.member for w in self._said(sets, r) if o.seq not in w.numbers])
+
+    def _most(self, sets: Reference, r: Op, members: list[str]) -> bool:
+        """Whether they are more than two thirds of those whom nobody had put out there but the removed one (with p if
+        r knew of him), two at least, in a group that is more than two thirds honest."""
+        before = [sets.ops[i].change for i in sets.past(r.id)]
+        there = frozenset(self.names) - {c.member for c in before if c.kind == "remove"}
+        if 3 * len(there & frozenset(self.dishonest)) >= len(there):
+            return False
+        others = there - {r.change.member}
+        size = len(others) + any(c.member == "p" for c in before)
+        return len(others) > 1 and 3 * len(others & frozenset(members)) > 2 * size
+
+    def _additions(self, sets: Reference) -> list[Op]:
+        return [o for o in sets.ops.values() if o.change.kind == "add" and o.change.member == "p"]
+
+    def _is_void(self, sets: Reference, o: Op, removals: list[Op]) -> bool:
+        late = sets.late()
+        return any(r.change.member == o.issuer and r.id not in late and sets.concurrent(r.id, o.id) for r in removals)
+
+    def _goes_on(self, sets: Reference, roster: Roster) -> bool:
+        """Whether the first admin, who has everything, can let somebody in."""
+        me = roster.admins[0]
+        heads = frozenset(i for i in sets.ops if not any(i in o.heads for o in sets.ops.values()))
+        new = Op("xz", me, 99, heads, Change("add", "q"))
+        then = Reference([*sets.ops.values(), new], sets.witnesses.values(), self.rules).judged()
+        return "q" in then.inside
