@@ -9,7 +9,7 @@ operations give, every message read by all to whom it was sealed, in one order, 
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -191,10 +191,10 @@ class GroupMachine(RuleBasedStateMachine):
 
 TestGroupMachine = GroupMachine.TestCase
 TestGroupMachine.settings = settings(
-    max_examples=12, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=3, stateful_step_count=15, phases=[Phase.generate], deadline=None, suppress_health_check=list(HealthCheck)
 )
 
 
 @pytest.mark.long
 class TestGroupMachineAtLength(GroupMachine.TestCase):  # type: ignore[name-defined, misc]
-    settings = settings(max_examples=300, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck))
+    settings = settings(max_examples=300, stateful_step_count=30, phases=[Phase.generate], deadline=None, suppress_health_check=list(HealthCheck))
