@@ -16,7 +16,7 @@ from chasqui.node.epochs import load_chain, load_epoch, member_at, note_day, sav
 from chasqui.node.groups import load_group, save_group
 from chasqui.node.handlers import handle
 from chasqui.node.holding import adopt, foreign, hold, is_held
-from chasqui.node.keys import u16
+from chasqui.node.keys import u16, u24
 from chasqui.node.live_epochs import LiveEpochs
 from chasqui.node.records import BundleRecord, EpochRecord, Space
 from chasqui.node.skipped import keep_skipped, skipped_key
@@ -149,7 +149,8 @@ def _open(tx: Transaction, live: LiveEpochs, epoch: EpochId, bundle: Bundle) -> 
         _find_ourselves_older(tx, group)
         return
     try:
-        handle(tx, signed, bundle.id)
+        if not _is_here(tx, signed):
+            handle(tx, signed, bundle.id)
     except Deferred as deferred:
         # the key stays: the bundle is opened again when what it waits for has come
         _defer(tx, signed, bundle)
@@ -159,6 +160,11 @@ def _open(tx: Transaction, live: LiveEpochs, epoch: EpochId, bundle: Bundle) -> 
     tx.erase(Space.HELD, group + bundle.id)
     if load_epoch(tx, group, epoch) is not None:
         _spend(tx, epoch, leaf, counter)
+
+
+def _is_here(tx: Transaction, signed: SignedObject) -> bool:
+    """Whether the object was acted upon already: somebody sealed it again, and that came first."""
+    return tx.get(Space.STAMP, signed.group + signed.author + u24(signed.seq) + signed.id) is not None
 
 
 def _find_ourselves_older(tx: Transaction, group: GroupId) -> None:

@@ -52,7 +52,7 @@ def say(
         raise RefusedForSafetyError(
             "This vault is an older copy of itself: it was restored or cloned, and has sent more than it knows.",
             safety="Keys would be used twice, so nothing was sent.",
-            todo="Use the newer copy. If it is lost, leave the group and let an admin invite you again.",
+            todo="Use the newer copy. If it is lost, ask for new keys: `chasqui group rejoin`.",
         )
     head, epoch = head_of(tx, group, record)
     if within is not None and within != head:

@@ -11,9 +11,16 @@ from typing import Final
 from msgspec import structs
 
 from chasqui import mls
+from chasqui.base.days import day_of
 from chasqui.base.errors import PeerError, RefusedForSafetyError, UserError
 from chasqui.base.ids import EpochId, GroupId, MemberKey
-from chasqui.base.limits import KEY_PACKAGE_LIFETIME_S, LEAF_BYTES_MAX, SEQUENCE_MAX
+from chasqui.base.limits import (
+    BUNDLE_AGE_DAYS_MAX,
+    BUNDLE_FUTURE_DAYS_MAX,
+    KEY_PACKAGE_LIFETIME_S,
+    LEAF_BYTES_MAX,
+    SEQUENCE_MAX,
+)
 from chasqui.base.schema import encode
 from chasqui.base.secret import Secret
 from chasqui.groups.bodies import DemandBody, KeyPackagesBody, WelcomeBody, read_demand, read_key_packages
@@ -171,6 +178,8 @@ def take_seat(tx: Transaction, signed: SignedObject, data: bytes) -> None:
     if record.seated and not record.demanded_s:
         raise PeerError("A member wants to move us to another branch, though our seat is settled.")
     body = open_welcome(SealedWelcome(sealed.ref, sealed.kem_output, sealed.ciphertext), _keys(own))
+    if body.group != signed.group:
+        raise PeerError("A welcome leads into another group than the one in which it came.")
     re_enter(tx, body, sealed.ref, _keys(own))
 
 
@@ -205,10 +214,14 @@ def re_enter(tx: Transaction, body: WelcomeBody, ref: bytes, keys: mls.KeyPackag
     history, _, _ = read_operations(body)
     with peers_fault():
         state = mls.join(body.message, keys).without_message_secrets()
+    today = day_of(tx.now_s)
+    if not today - BUNDLE_AGE_DAYS_MAX <= body.first_day <= today + BUNDLE_FUTURE_DAYS_MAX:
+        raise PeerError("A welcome is too old, or dated in the future.")
     check_leaves(state, None)
     roster = save_operations(tx, group, (operation.signed for operation in history.order))
     seated = frozenset(MemberKey(member.signature_key) for member in state.members)
-    if state.group_id != group or not seated <= roster.members or record.member not in seated:
+    ours = {member.signature_key for member in state.members if member.leaf == state.own_leaf}
+    if state.group_id != group or not seated <= roster.members or ours != {record.member}:
         raise PeerError("A welcome does not lead into our group as its operations have it.")
     if body.inviter not in roster.current or len(body.sealed_before) != len(state.members):
         raise PeerError("A welcome was made by somebody who is no member, or is not complete.")
