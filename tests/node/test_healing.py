@@ -176,3 +176,27 @@ def test_who_was_removed_and_let_in_again_hears_of_both_at_once() -> None:
     all_sync(ana, ben, caro)
     assert ben.key(group) != first
     one_group(group, ana, ben, caro)
+
+
+def test_an_older_copy_of_a_vault_gets_a_new_leaf_by_itself() -> None:
+    (ana, ben, caro), group = with_admins("ana", "ben", "caro")
+    before = ben.key(group)
+    copy = ben.copy()
+    ben.do(inputs.SendText(group, "from the newer copy"))
+    later(24 * 8, ana, ben, caro)
+    all_sync(ana, ben, caro)
+    copy.now_s = ben.now_s
+    for _ in range(3):
+        all_sync(ana, copy, caro)
+        later(30, ana, copy, caro)
+    all_sync(ana, copy, caro)
+    assert copy.show(group).state == "current"
+    assert copy.key(group) == before
+    copy.do(inputs.SendText(group, "from the older one"))
+    all_sync(ana, copy, caro)
+    later(80, ana, copy, caro)
+    all_sync(ana, copy, caro)
+    one_group(group, ana, copy, caro)
+    for person in (ana, caro):
+        assert sorted(person.texts(group)) == ["from the newer copy", "from the older one"]
+        assert not person.read(group).clashes

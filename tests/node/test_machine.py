@@ -1,6 +1,6 @@
 """A machine that does whatever comes to mind, and the invariants of the design that must hold through all of it.
 
-Five devices, real cryptography. Steps: speak, let in, remove, leave, call taken, lift, renew, meet in pairs, lose a stick,
+Five devices, real cryptography. Steps: speak, let in, remove, leave, call taken, meet in pairs, lose a part of a stick,
 start anew from the store, let hours pass. After each step nobody encrypts to whom he knows to be out, no key is used
 twice, and what is settled stays; at the end the net heals, and the group must be one: same head, same members as the
 operations give, every message read by all to whom it was sealed, in one order, and nothing changed by saying it again.
@@ -189,12 +189,12 @@ class GroupMachine(RuleBasedStateMachine):
                         assert signed.body.decode() in reader.texts(self.group), (author.name, reader.name)
 
 
+_PLAIN = settings(phases=[Phase.generate], deadline=None, suppress_health_check=list(HealthCheck))
+
 TestGroupMachine = GroupMachine.TestCase
-TestGroupMachine.settings = settings(
-    max_examples=3, stateful_step_count=15, phases=[Phase.generate], deadline=None, suppress_health_check=list(HealthCheck)
-)
+TestGroupMachine.settings = settings(_PLAIN, max_examples=3, stateful_step_count=15)
 
 
 @pytest.mark.long
 class TestGroupMachineAtLength(GroupMachine.TestCase):  # type: ignore[name-defined, misc]
-    settings = settings(max_examples=300, stateful_step_count=30, phases=[Phase.generate], deadline=None, suppress_health_check=list(HealthCheck))
+    settings = settings(_PLAIN, max_examples=300, stateful_step_count=30)

@@ -84,7 +84,7 @@ def handle(tx: Transaction, signed: SignedObject, bundle: BundleId) -> None:
             take_ask(tx, signed)
         case Kind.DEMAND:
             count(tx, signed)
-            handle(tx, take_demand(tx, signed.group, signed.body), BundleId(b""))
+            handle(tx, take_demand(tx, signed), BundleId(b""))
         case Kind.RESEAL:
             count(tx, signed)
             _again(tx, signed, signed.body)

@@ -19,6 +19,7 @@ from chasqui.node.holding import adopt, foreign, hold, is_held
 from chasqui.node.keys import u16, u24
 from chasqui.node.live_epochs import LiveEpochs
 from chasqui.node.records import BundleRecord, EpochRecord, Space
+from chasqui.node.seats import leave_room
 from chasqui.node.skipped import keep_skipped, skipped_key
 from chasqui.node.transaction import Transaction
 from chasqui.sealed.bundle import Bundle, parse_bundle, unmask, unseal
@@ -173,6 +174,7 @@ def _find_ourselves_older(tx: Transaction, group: GroupId) -> None:
     record = load_group(tx, group)
     if not record.stale_s:
         save_group(tx, group, record, stale_s=tx.now_s)
+        leave_room(tx)
         tx.notify(Notice("stale", group))
 
 

@@ -244,8 +244,8 @@ class SeatRecord(Body, frozen=True):
 
     key_package: bytes
     ref: bytes  # the KeyPackageRef by which a REJOIN names it
-    epoch: bytes  # empty: through the contact
-    contact: bytes
+    epoch: bytes  # in which it was given, of the group or of the contact
+    contact: bytes  # empty: it was given in the group itself
     due_s: int = 0  # since when it is needed; 0: it is not
 
 

@@ -19,6 +19,7 @@ from chasqui.base.limits import (
     BUNDLE_FUTURE_DAYS_MAX,
     KEY_PACKAGE_LIFETIME_S,
     LEAF_BYTES_MAX,
+    SECONDS_PER_DAY,
     SEQUENCE_MAX,
 )
 from chasqui.base.schema import encode
@@ -59,6 +60,8 @@ from chasqui.sealed.object import Origin, SignedObject, make_object, read_whole
 SEAT_SLOT_S: Final = 6 * 3600  # whoever is welcomed twice has lost a key package: better to wait for the one before
 OFFER_AFTER_S: Final = 6 * 3600  # where all hear each other, votes settle a commit within the hour
 _JUMP: Final = 8_192  # numbers that an older copy of a vault leaves out: they may have been given by the newer one
+_CONTACT_JUMP: Final = 1_024  # the same in a contact, where little is said; its peer keeps so many keys
+DEMAND_AGAIN_S: Final = 7 * SECONDS_PER_DAY
 _SEED_BYTES: Final = 32
 
 
@@ -126,9 +129,26 @@ def demand(tx: Transaction, group: GroupId) -> int:
     return len(contacts)
 
 
-def take_demand(tx: Transaction, contact: GroupId, data: bytes) -> SignedObject:
+def leave_room(tx: Transaction) -> None:
+    """This vault is an older copy of itself: in its contacts, too, the newer one may have spoken. The numbers, and with
+    them the keys, that it may have used are left out, so that a demand gets through and no key is used twice."""
+    for contact, _ in list(tx.scan(Space.CONTACT)):
+        record = tx.load(Space.GROUP, contact, GroupRecord)
+        if record is not None and not record.out:
+            save_group(tx, GroupId(contact), record, seq=record.seq + _CONTACT_JUMP)
+
+
+def demand_if_stale(tx: Transaction, group: GroupId) -> None:
+    """An older copy asks for a new leaf by itself, and again every week until it has one."""
+    record = load_group(tx, group)
+    stale = record.stale_s and record.kind != GroupKind.CONTACT and not record.out
+    if stale and not record.demanded_s <= tx.now_s < record.demanded_s + DEMAND_AGAIN_S:
+        demand(tx, group)
+
+
+def take_demand(tx: Transaction, by: SignedObject) -> SignedObject:
     """A contact asks for a new leaf in a group that we share. Gives the verified REJOIN. Raises `PeerError`."""
-    body = read_demand(data)
+    contact, body = by.group, read_demand(by.body)
     group = GroupId(body.group)
     record = tx.load(Space.GROUP, group, GroupRecord)
     if tx.get(Space.CONTACT, contact) is None or record is None or record.out:
@@ -141,7 +161,7 @@ def take_demand(tx: Transaction, contact: GroupId, data: bytes) -> SignedObject:
         raise PeerError("A contact asks for a new leaf of somebody else.")
     if operation.change.key_package != _ref_of(signed.author, body.key_package):
         raise PeerError("A member gives another key package than his operation names.")
-    tx.save(Space.SEAT, group + signed.author, SeatRecord(body.key_package, operation.change.key_package, b"", contact))
+    tx.save(Space.SEAT, group + signed.author, SeatRecord(body.key_package, operation.change.key_package, by.origin.epoch, contact))
     return signed
 
 
@@ -259,7 +279,7 @@ def _give(tx: Transaction, group: GroupId, record: GroupRecord, operation: Opera
     tx.notify(Notice("members", group))
     if seat.contact:
         contact = GroupId(seat.contact)
-        _send(tx, contact, load_group(tx, contact), encode(body), None)
+        _send(tx, contact, load_group(tx, contact), encode(body), EpochId(seat.epoch))  # he may read no later one
     else:
         sealed = seal_welcome(seat.key_package, body, tx.entropy)
         _send(tx, group, load_group(tx, group), sealed, EpochId(seat.epoch))

@@ -26,7 +26,7 @@ from chasqui.node.records import GroupRecord, InvitationRecord, MessageRecord, O
 from chasqui.node.renewal import renew_if_due
 from chasqui.node.resealing import answer, publish
 from chasqui.node.saying import say_witnesses
-from chasqui.node.seats import forget_seat, offer_seat, reseat
+from chasqui.node.seats import demand_if_stale, forget_seat, offer_seat, reseat
 from chasqui.node.skipped import erase_outdated
 from chasqui.node.transaction import Transaction
 from chasqui.node.votes import due_vote
@@ -44,6 +44,7 @@ def keep_up(tx: Transaction, *, everything: bool) -> None:
     _sweep(tx)
     for group in _turns(tx, everything=everything):
         _apart(tx, group, _take_turn, group)
+        _apart(tx, group, demand_if_stale, group)
     for group in _voting(tx, everything=everything):
         _apart(tx, group, _send_vote, group)
     for group in _due(tx, everything=everything):
