@@ -11,7 +11,14 @@ from __future__ import annotations
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from chasqui.base.errors import UserError
 from chasqui.base.ids import EpochId, GroupId
@@ -20,6 +27,7 @@ from chasqui.node import inputs
 from chasqui.node.epochs import head_of, readers_of
 from chasqui.node.groups import load_group, roster_of, tree_keys
 from chasqui.node.records import EpochRecord, GroupRecord, MessageRecord, Space
+from chasqui.node.views import list_contacts
 from chasqui.sealed.object import parse_whole
 from tests.node.world import Person, make_group, meet, pair
 
@@ -41,7 +49,10 @@ class GroupMachine(RuleBasedStateMachine):
     def found(self, admins: int, inside: int) -> None:
         founder, *others = self.people
         self.group: GroupId = make_group(founder, *others[: inside - 1])
-        self.contacts = [pair(founder, other) for other in others]
+        for other in others[inside - 1 :]:
+            pair(founder, other)
+        names = {contact.name: contact.id for contact in list_contacts(founder.tx())}
+        self.contacts = [names[other.name] for other in others]
         for other in others[: admins - 1]:
             founder.do(inputs.SetRole(self.group, other.key(self.group), Role.ADMIN))
         meet(*self.people[:inside])
@@ -196,5 +207,5 @@ TestGroupMachine.settings = settings(_PLAIN, max_examples=3, stateful_step_count
 
 
 @pytest.mark.long
-class TestGroupMachineAtLength(GroupMachine.TestCase):  # type: ignore[name-defined, misc]
-    settings = settings(_PLAIN, max_examples=300, stateful_step_count=30)
+def test_the_machine_at_length() -> None:
+    run_state_machine_as_test(GroupMachine, settings=settings(_PLAIN, max_examples=200, stateful_step_count=30))

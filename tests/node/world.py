@@ -19,7 +19,8 @@ from chasqui.node.pairing import Accepted
 from chasqui.node.records import BundleRecord, Space
 from chasqui.node.store_port import Write
 from chasqui.node.transaction import Transaction
-from chasqui.node.views import Conversation, GroupView, group_view, read_group
+from chasqui.node.view_types import Conversation, GroupView
+from chasqui.node.views import group_view, read_group
 
 START_S = 1_800_000_000
 

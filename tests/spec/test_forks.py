@@ -14,7 +14,7 @@ from chasqui.node.branches import branches_of, unsettled_path
 from chasqui.node.changes import carry_out
 from chasqui.node.epochs import load_epoch
 from chasqui.node.groups import load_group, tree_keys
-from chasqui.node.records import EpochRecord, MemberRecord, Space
+from chasqui.node.records import EpochRecord, Space
 from chasqui.node.renewal import renewal_due_s
 from chasqui.node.votes import due_vote, take_vote
 from chasqui.sealed.kinds import Kind
@@ -354,11 +354,10 @@ def test_a_stick_and_the_hour_are_everybodys_turn(everybodys: str) -> None:
 @pytest.mark.must("M-FRK-11")
 def test_keys_renew_after_a_week_and_not_while_a_fork_is_open() -> None:
     (ana, ben, caro, _), group = group_of("ana", "ben", "caro", "dan")
-    due_s = renewal_due_s(ana.tx(), group, ana.key(group))
-    first = ana.tx().load(Space.MEMBER, group + ana.key(group), MemberRecord)
-    assert first is not None
-    assert due_s == first.renewed_s + 7 * DAY_S + int.from_bytes(ana.key(group)[:4], "big") % DAY_S
-    epoch = head(ana, group)[0]
+    epoch, record = head(ana, group)
+    due_s = renewal_due_s(record, ana.now_s)
+    spread_s = int.from_bytes(ana.key(group)[:4], "big") % DAY_S
+    assert due_s == dict(record.renewed)[record.own_leaf] + 7 * DAY_S + spread_s
     ana.now_s = due_s - 1
     ana.do(inputs.Flush())
     assert head(ana, group)[0] == epoch
@@ -366,7 +365,7 @@ def test_keys_renew_after_a_week_and_not_while_a_fork_is_open() -> None:
     ana.now_s = due_s
     ana.do(inputs.Flush())
     assert head(ana, group)[1].parent == epoch
-    assert renewal_due_s(ana.tx(), group, ana.key(group)) > due_s
+    assert renewal_due_s(head(ana, group)[1], ana.now_s) > due_s
     ana.store = known
     ana.restart()
     for person in (ben, caro):

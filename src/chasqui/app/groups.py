@@ -27,7 +27,8 @@ from chasqui.groups.operation import GroupKind, Role
 from chasqui.node import inputs
 from chasqui.node.records import ContactRecord, InvitationRecord, Space
 from chasqui.node.transaction import Transaction
-from chasqui.node.views import GroupView, group_view, list_groups
+from chasqui.node.view_types import GroupView
+from chasqui.node.views import group_view, list_groups
 
 _ROLES = {"member": Role.MEMBER, "admin": Role.ADMIN}
 

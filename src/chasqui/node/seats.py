@@ -159,9 +159,10 @@ def take_demand(tx: Transaction, by: SignedObject) -> SignedObject:
         raise PeerError("A new leaf is asked for by somebody who is no member.")
     if tx.get(Space.ALIAS, signed.author) not in (contact, None):
         raise PeerError("A contact asks for a new leaf of somebody else.")
-    if operation.change.key_package != _ref_of(signed.author, body.key_package):
+    ref = operation.change.key_package
+    if ref != _ref_of(signed.author, body.key_package):
         raise PeerError("A member gives another key package than his operation names.")
-    tx.save(Space.SEAT, group + signed.author, SeatRecord(body.key_package, operation.change.key_package, by.origin.epoch, contact))
+    tx.save(Space.SEAT, group + signed.author, SeatRecord(body.key_package, ref, by.origin.epoch, contact))
     return signed
 
 
