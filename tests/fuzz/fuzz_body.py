@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from chasqui.base.errors import PeerError
 from chasqui.base.schema import Body, encode
-from chasqui.groups.bodies import read_commit, read_key_packages, read_manifest, read_part, read_welcome
+from chasqui.groups.bodies import (
+    read_ask,
+    read_commit,
+    read_demand,
+    read_key_packages,
+    read_manifest,
+    read_part,
+    read_reseal,
+    read_welcome,
+)
 from chasqui.node.messages import read_text
 
-READERS = (read_commit, read_welcome, read_key_packages, read_manifest, read_part)
+READERS = (read_commit, read_welcome, read_key_packages, read_manifest, read_part, read_ask, read_reseal, read_demand)
 
 
 def target(data: bytes) -> None:

@@ -10,8 +10,8 @@ from chasqui.sealed.receipts import decode_receipts, encode_receipts
 def target(data: bytes) -> None:
     """Reads, and writes again what was read."""
     try:
-        entries = decode_receipts(data)
+        entries, vote = decode_receipts(data)
     except PeerError:
         return
-    assert encode_receipts(entries) == data
+    assert encode_receipts(entries, vote) == data
     assert all(entry.have.last <= SEQUENCE_MAX for entry in entries)

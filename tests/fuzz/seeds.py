@@ -9,7 +9,16 @@ from chasqui.base.ids import ObjectId, bundle_id
 from chasqui.base.schema import Body, encode
 from chasqui.delivery.courier_file import courier_chunks
 from chasqui.delivery.frames import BundleFrame, IdsFrame, RequestFrame, short_id, write_frame
-from chasqui.groups.bodies import CommitBody, KeyPackagesBody, ManifestBody, PartBody, read_welcome
+from chasqui.groups.bodies import (
+    AskBody,
+    CommitBody,
+    DemandBody,
+    KeyPackagesBody,
+    ManifestBody,
+    PartBody,
+    ResealBody,
+    read_welcome,
+)
 from chasqui.groups.operation import (
     Accuse,
     Add,
@@ -60,8 +69,13 @@ def seeds() -> dict[str, list[bytes]]:
     ]
     commit_body = CommitBody((ID,), ID, 20_833, b"message")
     manifest, part = ManifestBody(Kind.MANIFEST, KEY, 5, "a.txt"), PartBody(KEY, 0, b"data")
-    bodies: list[Body] = [commit_body, KeyPackagesBody((b"package",)), manifest, part]
-    kinds = [0, 2, 3, 4]
+    healing: list[Body] = [
+        AskBody((ID,), ((KEY, ((1, 2), (5, 5))),)),
+        ResealBody(whole.to_whole(), ()),
+        DemandBody(ID, whole.to_whole(), b"package"),
+    ]
+    bodies: list[Body] = [commit_body, KeyPackagesBody((b"package",)), manifest, part, *healing]
+    kinds = [0, 2, 3, 4, 5, 6, 7]
     held = world().victim.held()[:2]
     return {
         "bundle": [sealed, b"\x01" + sealed[2:]],
@@ -95,6 +109,7 @@ def seeds() -> dict[str, list[bytes]]:
             b"\x03\0" + encode(KeyPackagesBody((mls_group()[2].key_package,))),
             b"\x86\0" + encode(manifest),
             b"\x87\0" + encode(part),
+            *(bytes((0x89 + at, 0)) + encode(body) for at, body in enumerate(healing)),
         ],
     }
 

@@ -342,10 +342,10 @@ def test_who_carries_out_a_quarantine() -> None:
     ops = grown("ben", "caro", "dora", admins="ben", taken=1)
     everybody = frozenset(key(name) for name in ("ana", "ben", "caro", "dora"))
     result = told(*ops, accuse("dora", "caro", ops[-1]))
-    assert carries_out(result, None, everybody, None) == key("ana")
-    assert carries_out(result, None, everybody - {key("ana")}, None) == key("ben")
-    assert carries_out(result, None, frozenset((key("caro"), key("dora"))), None) == key("dora")
-    assert carries_out(result, None, frozenset((key("caro"),)), None) is None
+    assert carries_out(result, None, everybody) == key("ana")
+    assert carries_out(result, None, everybody - {key("ana")}) == key("ben")
+    assert carries_out(result, None, frozenset((key("caro"), key("dora")))) == key("dora")
+    assert carries_out(result, None, frozenset((key("caro"),))) is None
 
 
 # -- what follows ---------------------------------------------------------------------------------------------

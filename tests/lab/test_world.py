@@ -226,7 +226,7 @@ def test_the_picture_is_whole() -> None:
     assert len(root.findall("{*}circle")) == outcome.epochs + 1  # the final head has a ring
     assert "ana: removes cy" in drawn
     assert "final head: ana, ben, dee" in drawn
-    assert heads(run).startswith("A4: ana, ben, dee")
+    assert ": ana, ben, dee" in heads(run)
     assert "held" in verdict(outcome)
     assert all(a[0] <= b[0] for a, b in pairwise(run.stage.world.story))
     assert run.stage.world.now_s > SET_UP_S

@@ -17,8 +17,10 @@ from chasqui.node.neighbours import held_ids
 from chasqui.node.node import Node
 from chasqui.node.pairing import Accepted
 from chasqui.node.records import BundleRecord, Space
+from chasqui.node.store_port import Write
 from chasqui.node.transaction import Transaction
-from chasqui.node.views import Conversation, GroupView, group_view, read_group
+from chasqui.node.view_types import Conversation, GroupView
+from chasqui.node.views import group_view, read_group
 
 START_S = 1_800_000_000
 
@@ -75,6 +77,16 @@ class Person:
             case Answer(value):
                 return value
         return answer
+
+    def copy(self) -> Person:
+        """A backup of this device as it is now, on another machine."""
+        other = Person(self.name, self.now_s)
+        other.store = MemoryStore()
+        other.store.apply(tuple(Write(space, key, value) for space in Space for key, value in self.store.scan(space)))
+        other.store.commit()
+        other.entropy = SeededEntropy(f"{self.name} again")
+        other.restart()
+        return other
 
     def restart(self) -> None:
         """A new process on the same store."""

@@ -112,7 +112,7 @@ def test_signatures_that_do_not_hold_and_keys_of_small_order() -> None:
     "edit",
     [
         lambda s: b"\x00" + s[1:],
-        lambda s: b"\x0a" + s[1:],
+        lambda s: b"\x0d" + s[1:],
         lambda s: b"\x81" + s[1:],
         lambda s: b"\x41" + s[1:],
         lambda s: s[:1] + bytes(3) + s[4:],
@@ -237,8 +237,9 @@ def test_two_objects_with_one_number_are_shown_as_a_clash() -> None:
 @pytest.mark.must("M-REC-1")
 def test_malformed_receipts() -> None:
     good = bytes.fromhex("00010000050181000400000000")
-    assert decode_receipts(good) == (ReceiptEntry(1, 5, b"\x81"), ReceiptEntry(4, 0, b""))
-    assert decode_receipts(good)[0].have.spans == ((1, 5), (7, 7), (14, 14))
+    entries, vote = decode_receipts(good)
+    assert (entries, vote) == ((ReceiptEntry(1, 5, b"\x81"), ReceiptEntry(4, 0, b"")), None)
+    assert entries[0].have.spans == ((1, 5), (7, 7), (14, 14))
     beyond = b"\x00\x01\xff\xff\xff\x01\x01"
     for bad in (good[:-1], good[7:] + good[:7], good[7:] * 2, good[:5] + b"\x02\x81\x00", beyond):
         with pytest.raises(PeerError):
@@ -553,7 +554,7 @@ def test_old_keys_go() -> None:
         assert (ana.store.get(Space.EPOCH, group + old) is not None) is there
         assert (ana.store.get(Space.CHAIN, old + b"\0\0") is not None) is there
     assert not list(ana.tx().scan_prefix(Space.SKIPPED, old))
-    assert head(ana, group)[1].day == ana.now_s // 86_400 - 172
+    assert all(epoch.day >= ana.now_s // 86_400 - 172 for _, epoch in epochs.epochs_of(ana.tx(), group))
     assert ana.store.get(Space.CHAIN, head(ana, group)[0] + b"\0\0") is not None
     assert ben.show(group).state == "current"
     meet(ana, ben)

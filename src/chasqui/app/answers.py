@@ -25,6 +25,7 @@ ANSWER_OF: Final[dict[type[Request], type[Result]]] = {
     requests.Confirm: results.Confirmed,
     requests.Accuse: results.MemberChanged,
     requests.Lift: results.MemberChanged,
+    requests.RejoinGroup: results.Asked,
     requests.LeaveGroup: results.Left,
     requests.SendText: results.Sent,
     requests.SendFile: results.Sent,

@@ -7,6 +7,7 @@ from chasqui.app.desk import stamp, stamp_or_none
 from chasqui.app.names import find_contact, find_group, find_invitation, find_member
 from chasqui.app.results import (
     Added,
+    Asked,
     Confirmed,
     ForkLine,
     GroupDetails,
@@ -26,7 +27,8 @@ from chasqui.groups.operation import GroupKind, Role
 from chasqui.node import inputs
 from chasqui.node.records import ContactRecord, InvitationRecord, Space
 from chasqui.node.transaction import Transaction
-from chasqui.node.views import GroupView, group_view, list_groups
+from chasqui.node.view_types import GroupView
+from chasqui.node.views import group_view, list_groups
 
 _ROLES = {"member": Role.MEMBER, "admin": Role.ADMIN}
 
@@ -178,6 +180,16 @@ def leave(runner: Runner, request: requests.LeaveGroup) -> Left:
     name = group_view(tx, group).name
     runner.step(inputs.LeaveGroup(group))
     return Left(group.hex(), name, "left")
+
+
+def rejoin(runner: Runner, request: requests.RejoinGroup) -> Asked:
+    """We ask contacts for a new leaf."""
+    group = find_group(runner.look(), request.group)
+    name = group_view(runner.look(), group).name
+    contacts = runner.step(inputs.Rejoin(group))
+    if not isinstance(contacts, int):
+        raise AssertionError("no answer")
+    return Asked(group.hex(), name, contacts)
 
 
 def _name_in(view: GroupView, key: MemberKey) -> str:

@@ -13,7 +13,8 @@ from chasqui.base.errors import UserError
 from chasqui.base.ids import GroupId, ObjectId
 from chasqui.node import inputs
 from chasqui.node.records import Space
-from chasqui.node.views import MessageView, group_view, member_name, read_group
+from chasqui.node.view_types import MessageView
+from chasqui.node.views import group_view, member_name, read_group
 
 
 def send_text(runner: Runner, request: requests.SendText, around: Surroundings) -> Sent:

@@ -15,7 +15,8 @@ from chasqui.groups.operation import GroupKind
 from chasqui.node.records import ContactRecord, GroupRecord, InvitationRecord, Space
 from chasqui.node.store_port import prefix_end
 from chasqui.node.transaction import Transaction
-from chasqui.node.views import MemberView, group_view
+from chasqui.node.view_types import MemberView
+from chasqui.node.views import group_view
 
 PREFIX_DIGITS_MIN: Final = 8
 _SHOWN_DIGITS: Final = 16

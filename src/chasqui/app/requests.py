@@ -112,6 +112,12 @@ class Lift(Request, frozen=True):
     member: str
 
 
+class RejoinGroup(Request, frozen=True):
+    """`group rejoin`"""
+
+    group: str
+
+
 class LeaveGroup(Request, frozen=True):
     """`group leave`"""
 
@@ -193,6 +199,7 @@ AnyRequest = (
     | Confirm
     | Accuse
     | Lift
+    | RejoinGroup
     | LeaveGroup
     | SendText
     | SendFile

@@ -239,6 +239,14 @@ class Confirmed(Result, frozen=True):
     operation: str
 
 
+class Asked(Result, frozen=True):
+    """`group rejoin`: how many contacts were asked"""
+
+    id: str
+    name: str
+    contacts: int
+
+
 class Left(Result, frozen=True):
     """`group leave`"""
 

@@ -29,6 +29,8 @@ HASH_OBJECT_ID: Final = b"chq1 object id"
 HASH_GROUP_ID: Final = b"chq1 group id"
 HASH_COMMIT_ID: Final = b"chq1 commit id"
 HASH_FILE: Final = b"chq1 file"
+HASH_FORK: Final = b"chq1 fork"
+HASH_TURN: Final = b"chq1 turn"
 
 # BLAKE2s, 8 bytes of personalisation.
 HASH_MARK_BODY: Final = b"chq1 mrk"
@@ -38,6 +40,7 @@ SIGN_OBJECT: Final = b"chasqui object 1\x00"
 
 # HPKE info strings.
 HPKE_PAIRING_REPLY: Final = b"chasqui pairing reply 1"
+HPKE_SEAT: Final = b"chasqui seat 1"
 
 # File magics: what a finder of the file may know (docs/spec/files.md).
 MAGIC_COURIER: Final = b"CHQB"

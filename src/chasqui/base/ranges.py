@@ -35,6 +35,17 @@ class Ranges:
                 merged.append((first, last))
         return Ranges(tuple(merged))
 
+    def common(self, other: Ranges) -> Ranges:
+        """The numbers that are in both."""
+        shared = []
+        for first, last in self.spans:
+            for low, high in other.spans[max(0, bisect_left(other.spans, (first,)) - 1) :]:
+                if low > last:
+                    break
+                if high >= first:
+                    shared.append((max(first, low), min(last, high)))
+        return Ranges(tuple(shared))
+
     def end_of_run(self, start: int) -> int:
         """The last number of the unbroken run that begins at `start`; start - 1 if it is not there."""
         for first, last in self.spans:

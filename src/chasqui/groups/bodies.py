@@ -5,6 +5,7 @@ from __future__ import annotations
 from chasqui.base.errors import PeerError
 from chasqui.base.ids import ID_BYTES, MEMBER_KEY_BYTES
 from chasqui.base.limits import (
+    ASKED_MAX,
     FILE_BYTES_MAX,
     FILE_NAME_BYTES_MAX,
     FILE_PART_BYTES,
@@ -71,6 +72,30 @@ class PartBody(Body, frozen=True):
     data: bytes
 
 
+class DemandBody(Body, frozen=True):
+    """A member who can follow no branch any more asks a contact for a new leaf: his REJOIN, whole and signed outside of
+    every epoch, and the key package that it names."""
+
+    group: bytes
+    operation: bytes
+    key_package: bytes
+
+
+class AskBody(Body, frozen=True):
+    """What a member lacks and cannot open: operations by id, and per author (member key) runs of numbers."""
+
+    operations: tuple[bytes, ...]
+    numbers: tuple[tuple[bytes, tuple[tuple[int, int], ...]], ...]
+
+
+class ResealBody(Body, frozen=True):
+    """An object of anybody in its whole form, sealed again; or, with no object, runs of the author's own numbers
+    under which there is nothing (any more) for people to read."""
+
+    whole: bytes
+    nothing: tuple[tuple[int, int], ...]
+
+
 def parts_of(size: int) -> int:
     """How many parts a body of so many bytes has."""
     return max(1, -(-size // FILE_PART_BYTES))
@@ -104,10 +129,37 @@ def read_key_packages(data: bytes) -> KeyPackagesBody:
     return body
 
 
+def read_demand(data: bytes) -> DemandBody:
+    """Raises `PeerError` for anything else."""
+    body = decode(data, DemandBody)
+    _require(len(body.group) == ID_BYTES and bool(body.operation) and bool(body.key_package))
+    return body
+
+
+def read_ask(data: bytes) -> AskBody:
+    """Raises `PeerError` for anything else."""
+    body = decode(data, AskBody)
+    _require(bool(body.operations or body.numbers))
+    _require(len(body.operations) <= ASKED_MAX and len(body.numbers) <= GROUP_MEMBERS_MAX)
+    _require(all(len(operation) == ID_BYTES for operation in body.operations))
+    _require(all(len(member) == MEMBER_KEY_BYTES for member, _ in body.numbers))
+    for _, spans in body.numbers:
+        _require_spans(spans)
+    return body
+
+
+def read_reseal(data: bytes) -> ResealBody:
+    """Raises `PeerError` for anything else."""
+    body = decode(data, ResealBody)
+    _require(bool(body.whole) != bool(body.nothing))
+    _require_spans(body.nothing)
+    return body
+
+
 def read_manifest(data: bytes) -> ManifestBody:
     """Raises `PeerError` for anything else."""
     body = decode(data, ManifestBody)
-    _require(body.kind in (Kind.MANIFEST, Kind.WELCOME))
+    _require(body.kind in (Kind.MANIFEST, Kind.WELCOME, Kind.RESEAL))
     _require(len(body.digest) == 32 and 0 <= body.size <= FILE_BYTES_MAX)
     _require(len(body.name.encode()) <= FILE_NAME_BYTES_MAX and body.name.isprintable())
     _require(not set(body.name) & set("/\\") and body.name not in (".", ".."))
@@ -120,6 +172,15 @@ def read_part(data: bytes) -> PartBody:
     _require(len(body.digest) == 32 and 0 <= body.index < FILE_PARTS_MAX)
     _require(len(body.data) <= FILE_PART_BYTES)
     return body
+
+
+def _require_spans(spans: tuple[tuple[int, int], ...]) -> None:
+    """Runs of numbers, ascending and apart."""
+    _require(len(spans) <= ASKED_MAX)
+    before = -1
+    for first, last in spans:
+        _require(before + 1 < first <= last <= SEQUENCE_MAX and first > 0)
+        before = last
 
 
 def _require(holds: bool) -> None:

@@ -144,21 +144,18 @@ def cites(history: History, issuer: MemberKey, witnesses: Iterable[Witness] = ()
     return tuple(sorted(order[index].id for index in sorted(heads, key=rank)[:OPERATION_HEADS_MAX]))
 
 
-def carries_out(
-    roster: Roster, operation: Operation | None, present: frozenset[MemberKey], stranded_with: MemberKey | None
-) -> MemberKey | None:
-    """Who commits a removal, or with None a quarantine, among the `present`, who hold the keys of a head; None where
-    nobody is left.
+def carries_out(roster: Roster, operation: Operation | None, present: frozenset[MemberKey]) -> MemberKey | None:
+    """Who commits a removal, or with None a quarantine, at once among the `present`, who hold the keys of a head; None
+    where nobody is left. The others wait for their turns.
 
-    A removal: its issuer, at once; where the issuer's commit can never reach this head, because that has gone another
-    way (`stranded_with`: the member who made it do so), that member. For one who leaves or is quarantined, and where
-    any of these is out: the admin of highest rank, else who was let in first.
+    A removal: its issuer. For one who leaves or is quarantined, and where the issuer is out: the admin of highest
+    rank, else who was let in first.
     """
     pool = [seat.member for seat in roster.seats if seat.member in present and seat.member in roster.current]
     ranked = [admin for admin in roster.admins if admin in pool] + pool
-    leaves = operation is not None and _leaves(operation)
-    first = None if operation is None or leaves else stranded_with or operation.issuer
-    return first if first in pool else next(iter(ranked), None)
+    if operation is not None and not _leaves(operation) and operation.issuer in pool:
+        return operation.issuer
+    return next(iter(ranked), None)
 
 
 def _leaves(operation: Operation) -> bool:

@@ -123,7 +123,7 @@ class Ledger:
         commits = {}
         for _, value in writes.get(Space.COMMIT, ()):
             commit = decode_own(value, CommitRecord) if value is not None else None
-            if commit is not None and commit.child:
+            if commit is not None:
                 commits[commit.child] = commit
         fresh = []
         for key, value in writes[Space.EPOCH]:

@@ -8,7 +8,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from chasqui.base.ids import ID_BYTES, MEMBER_KEY_BYTES, GroupId, MemberKey, ObjectId
-from chasqui.base.limits import CARRIED_BYTES_MAX, COMMITS_DEFERRED_MAX, SIBLINGS_PER_COMMITTER_MAX, SKIPPED_KEYS_MAX
+from chasqui.base.limits import (
+    CARRIED_BYTES_MAX,
+    COMMITS_DEFERRED_MAX,
+    SECONDS_PER_DAY,
+    SIBLINGS_PER_COMMITTER_MAX,
+    SKIPPED_KEYS_MAX,
+)
 from chasqui.base.ranges import Ranges
 from chasqui.base.schema import decode_own
 from chasqui.lab.device import Device
@@ -148,7 +154,8 @@ class Safety:
             self.fail("bounded", device.name, "keeps too many keys of messages that were passed over")
         siblings: dict[bytes, int] = defaultdict(int)
         for key, commit in tx.load_prefix(Space.COMMIT, b"", CommitRecord):
-            siblings[key[:ID_BYTES] + commit.parent + commit.committer] += not commit.child
+            today = commit.seen_s > tx.now_s - SECONDS_PER_DAY
+            siblings[key[:ID_BYTES] + commit.parent + commit.committer] += today
         if any(count > SIBLINGS_PER_COMMITTER_MAX for count in siblings.values()):
             self.fail("bounded", device.name, "keeps too many commits of one member on one parent")
         if sum(record.size for _, record in tx.load_prefix(Space.FOREIGN, b"", ForeignRecord)) > CARRIED_BYTES_MAX:

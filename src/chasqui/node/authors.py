@@ -79,10 +79,19 @@ def named(signed: SignedObject, epoch: EpochRecord | None) -> Iterator[tuple[Mem
     """What an object of this epoch says its author had, by author; its own numbers never count."""
     if not signed.receipts or epoch is None:
         return
-    for entry in decode_receipts(signed.receipts):
+    for entry in decode_receipts(signed.receipts)[0]:
         author = member_at(epoch, entry.leaf)
         if author is not None and author != signed.author and entry.last:
             yield author, entry
+
+
+def note_numbers(tx: Transaction, group: GroupId, author: MemberKey, numbers: Ranges, *, up_to: int) -> None:
+    """Numbers of an author, below `up_to`, of which he says himself that nothing more will come, or that came under
+    another number. Raises `PeerError` for others, and where they are scattered too widely."""
+    if numbers.last >= up_to:
+        raise PeerError("A member says of numbers that he has not given yet that they are empty.")
+    record = load_author(tx, group, author)
+    _save(tx, group, author, structs.replace(record, spans=merged(Ranges(record.spans), numbers).spans))
 
 
 def note_claim(tx: Transaction, group: GroupId, author: MemberKey, last: int) -> None:

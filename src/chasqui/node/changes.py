@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,10 +13,11 @@ from chasqui.base.days import day_of
 from chasqui.base.errors import PeerError, RefusedForSafetyError, UserError
 from chasqui.base.hashing import labelled_hash
 from chasqui.base.ids import ID_BYTES, MEMBER_KEY_BYTES, NO_GROUP, CommitId, EpochId, GroupId, MemberKey, ObjectId
-from chasqui.base.limits import COUNTER_WORN, GROUP_MEMBERS_MAX, GROUP_OPERATIONS_MAX, LEAF_BYTES_MAX
+from chasqui.base.limits import COUNTER_WORN, GROUP_MEMBERS_MAX, GROUP_OPERATIONS_MAX, LEAF_BYTES_MAX, SLOT_S
 from chasqui.base.ranges import Ranges
 from chasqui.base.schema import encode
 from chasqui.groups.bodies import CommitBody, WelcomeBody
+from chasqui.groups.fork_choice import turns
 from chasqui.groups.history import History
 from chasqui.groups.membership import Roster, carries_out, cites, members
 from chasqui.groups.mls_errors import peers_fault
@@ -35,6 +35,7 @@ from chasqui.groups.operation import (
 )
 from chasqui.groups.pairing import SUITE
 from chasqui.node.authors import expect_from_start, load_author
+from chasqui.node.branches import follow
 from chasqui.node.epochs import (
     epochs_of,
     erase_epoch,
@@ -49,7 +50,6 @@ from chasqui.node.groups import (
     is_clean,
     load_group,
     note_members,
-    note_renewal,
     removed_members,
     roster_of,
     save_group,
@@ -57,9 +57,11 @@ from chasqui.node.groups import (
     tree_keys,
     witnesses_of,
 )
+from chasqui.node.keys import u64
 from chasqui.node.outbox import say
 from chasqui.node.receipting import owe
 from chasqui.node.records import CommitRecord, GroupRecord, Space
+from chasqui.node.resealing import publish
 from chasqui.node.transaction import Transaction
 from chasqui.sealed.kinds import Kind
 from chasqui.sealed.object import Origin, SignedObject, make_object
@@ -114,7 +116,7 @@ def found_group(
     tx.put(Space.OPERATION, group + genesis.id, genesis.to_whole())
     note_members(tx, group, state)
     expect_from_start(tx, group, member)
-    return group, save_group(tx, group, record, head=head), state
+    return group, save_group(tx, group, record, head=head, root=head, seated=True), state
 
 
 def add_member(
@@ -139,15 +141,19 @@ def add_member(
     change = Add(cites(history, MemberKey(record.member), witnesses_of(tx, group)), member, package.ref, role)
     signed, record = issue(tx, group, record, history, change)
     carried = carry_out(tx, group, record, (signed.id,), (mls.AddProposal(key_package),))
+    expect_from_start(tx, group, member)
+    return Added(member, welcome_to(tx, group, carried), carried.state)
+
+
+def welcome_to(tx: Transaction, group: GroupId, carried: Carried) -> WelcomeBody:
+    """The welcome for whom a commit of ours has added."""
     if carried.welcome is None:
         raise AssertionError("an addition without a welcome")
-    expect_from_start(tx, group, member)
     operations = tuple(operation.signed.to_whole() for operation in history_of(tx, group).order)
     sealed_before = tuple(_last_held(tx, group, other.signature_key, carried.group) for other in carried.state.members)
-    welcome = WelcomeBody(
-        group, record.member, operations, carried.r, carried.first_day, sealed_before, carried.welcome
+    return WelcomeBody(
+        group, carried.group.member, operations, carried.r, carried.first_day, sealed_before, carried.welcome
     )
-    return Added(member, welcome, carried.state)
 
 
 def _last_held(tx: Transaction, group: GroupId, member: bytes, record: GroupRecord) -> int:
@@ -204,37 +210,35 @@ def issue(
     return signed, record
 
 
-def carry_out_due(tx: Transaction, group: GroupId, *, wants_to_send: bool = False) -> bool:
-    """Commits every removal that the head has not carried out and that is ours to commit; whether there was one
-    of ours. Who `wants_to_send` also commits what is stranded: it can never be carried out by him whose turn it is
-    if he has gone the other way, and nobody shall be silenced by that."""
+def carry_out_due(tx: Transaction, group: GroupId, *, at_once: bool = False) -> bool:
+    """Commits every removal that the head has not carried out, if one of them is ours to commit, or `at_once`: who
+    wants to send waits for nobody. Whether there was anything to do; where others come first, our turn is noted."""
     record = load_group(tx, group)
     if record.out or not record.head or record.stale_s:
         return False
-    _, epoch = head_of(tx, group, record)
+    head, epoch = head_of(tx, group, record)
     if is_clean(tx, group, epoch):
+        tx.erase(Space.TURN, group)
         return False
     roster = roster_of(tx, group)
-    if record.member in roster.out:
-        return False
-    present = tree_keys(epoch)
-    began = {commit.parent: commit.committer for commit in _applied(tx, group)}
+    own, present = MemberKey(record.member), tree_keys(epoch)
     due: list[tuple[tuple[ObjectId, ...], mls.RemoveProposal]] = []
     for member in sorted(roster.out):
         leaf = leaf_of(epoch, member)
-        if leaf is None:
-            continue
-        operation = roster.removals.get(member)
-        asked_by = (operation,) if operation is not None else roster.accusations[member]
-        origin = asked_by[-1].signed.origin.epoch
-        stranded = origin != record.head
-        with_whom = MemberKey(began[origin]) if stranded and origin in began else None
-        whose = carries_out(roster, operation, present, with_whom)
-        if whose == record.member or (stranded and wants_to_send and record.member in roster.members):
-            due.append((tuple(asked.id for asked in asked_by), mls.RemoveProposal(leaf)))
-    if not due:
+        if leaf is not None:
+            operation = roster.removals.get(member)
+            asked = (operation,) if operation is not None else roster.accusations[member]
+            due.append((tuple(said.id for said in asked), mls.RemoveProposal(leaf)))
+            at_once = at_once or carries_out(roster, operation, present) == own
+    if not due or own not in roster.current:
+        return False
+    if not at_once:
+        turn_s = tx.now_s + SLOT_S * (1 + turns(head, present & roster.current).index(own))
+        if tx.get(Space.TURN, group) is None:
+            tx.put(Space.TURN, group, u64(turn_s))
         return False
     carry_out(tx, group, record, tuple(o for asked, _ in due for o in asked), tuple(proposal for _, proposal in due))
+    tx.erase(Space.TURN, group)
     return True
 
 
@@ -247,6 +251,8 @@ def carry_out(
 ) -> Carried:
     """Commits operations on our head, or none to renew our own keys: the commit is sealed under the old epoch, then
     the new one is the head. Raises `PeerError` for a key package that MLS refuses."""
+    if operations:
+        record = publish(tx, group, operations)  # what others cannot read they could not follow
     parent, epoch = head_of(tx, group, record)
     state = mls.GroupState.from_bytes(epoch.mls_state)
     with peers_fault():
@@ -254,18 +260,26 @@ def carry_out(
     after = commit.state.without_message_secrets()
     r, first_day = tx.entropy(ID_BYTES), sealing_day(tx, epoch)
     body = CommitBody(tuple(sorted(operations)), r, first_day, commit.message)
-    _, record = say(tx, group, record, Kind.COMMIT, encode(body))
+    said, record = say(tx, group, record, Kind.COMMIT, encode(body))
     commit_id = commit_id_of(commit.message)
-    child = open_epoch(tx, group, after, r=r, first_day=first_day, parent=parent, commit=commit_id)
-    tx.save(
-        Space.COMMIT,
-        group + commit_id,
-        CommitRecord(parent, child, record.member, b"", body.operations, tx.now_s),
+    path = commit.removed or not proposals  # RFC 9420 12.4
+    child = open_epoch(
+        tx,
+        group,
+        after,
+        r=r,
+        first_day=first_day,
+        parent=parent,
+        commit=commit_id,
+        updated=(epoch.own_leaf,) if path else (),
     )
+    removes = tuple(sorted(member.signature_key for member in commit.removed))
+    made = CommitRecord(parent, child, record.member, said.seq, b"", body.operations, removes, tx.now_s)
+    tx.save(Space.COMMIT, group + commit_id, made)
+    if len(epoch.roster) == 1:
+        tx.put(Space.VOTE, group + parent + record.member, commit_id)  # nobody else is there to be asked
     note_members(tx, group, after)
-    if commit.removed or not proposals:  # such a commit has a path (RFC 9420 12.4)
-        note_renewal(tx, group, MemberKey(record.member))
-    return Carried(save_group(tx, group, record, head=child), r, first_day, commit.welcome, after)
+    return Carried(follow(tx, group), r, first_day, commit.welcome, after)
 
 
 def commit_id_of(message: bytes) -> CommitId:
@@ -290,7 +304,7 @@ def require_clean(tx: Transaction, group: GroupId, *, to_remove: bool = False) -
     record = require_in(load_group(tx, group))
     if record.member in roster_of(tx, group).quarantined:
         require_in(structs.replace(record, out=Reason.TAKEN))
-    carry_out_due(tx, group, wants_to_send=True)
+    carry_out_due(tx, group, at_once=True)
     record = renew_if_worn(tx, group)
     _, epoch = head_of(tx, group, record)
     if not is_clean(tx, group, epoch) or (removal_waits(tx, group) and not to_remove):
@@ -336,12 +350,11 @@ def shut(tx: Transaction, group: GroupId, record: GroupRecord, reason: Reason) -
     for epoch, _ in list(epochs_of(tx, group)):
         erase_epoch(tx, group, epoch)
     tx.erase(Space.DUE, group)
+    tx.erase(Space.TURN, group)
     tx.erase_prefix(Space.HELD, group)
     tx.erase_prefix(Space.PENDING_ADD, group)
+    tx.erase_prefix(Space.COMMIT, group)
+    tx.erase_prefix(Space.VOTE, group)
     kept = record.signing_key if reason is Reason.TAKEN else b""  # who is quarantined may be let in again
     save_group(tx, group, record, head=b"", out=reason, signing_key=kept)
 
-
-def _applied(tx: Transaction, group: GroupId) -> Iterator[CommitRecord]:
-    """The commits that lead to our head."""
-    return (commit for _, commit in tx.load_prefix(Space.COMMIT, group, CommitRecord) if commit.child)

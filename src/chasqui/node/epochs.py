@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from msgspec import structs
 
@@ -27,6 +27,7 @@ from chasqui.sealed.epoch_keys import DayChain, DayKeys, derive_epoch
 
 NO_EPOCH = EpochId(b"")
 NO_COMMIT = CommitId(b"")
+NOWHERE = EpochId(bytes(ID_BYTES))  # the origin of what is signed outside of every epoch
 _NEWEST_DAY = b"newest day"
 
 
@@ -80,8 +81,11 @@ def open_epoch(
     first_day: int,
     parent: EpochId = NO_EPOCH,
     commit: CommitId = NO_COMMIT,
+    updated: Collection[int] = (),
 ) -> EpochId:
-    """Derives and keeps the keys of a new epoch and retires its parent, whose MLS state is erased.
+    """Derives and keeps the keys of a new epoch; of its parent's MLS state that is left which a sibling commit needs.
+
+    `updated`: leaves that got fresh keys by the commit.
 
     Neither `r` nor the exporter secret is kept, so the root cannot be derived again. The caller sets the head.
     """
@@ -89,6 +93,10 @@ def open_epoch(
     roster = tuple((member.leaf, member.signature_key) for member in state.members)
     secret = state.export(labels.EXPORTER_BUNDLE, group, 32)
     secrets = derive_epoch(secret, r, first_day, tuple(leaf for leaf, _ in roster))
+    before = load_epoch(tx, group, parent) if parent else None
+    known = dict(before.renewed) if before is not None else {}
+    stays = frozenset(before.roster if before is not None else ()) & frozenset(roster)
+    fresh = {leaf for leaf, key in roster if (leaf, key) not in stays} | set(updated)
     record = EpochRecord(
         number=state.epoch,
         parent=parent,
@@ -99,15 +107,17 @@ def open_epoch(
         mark_key=bytes(secrets.days.keys.mark),
         head_key=bytes(secrets.days.keys.head),
         created_s=tx.now_s,
-        superseded_s=0,
+        superseded_s=tx.now_s if parent else 0,  # until it is found to be the head
         mls_state=state.without_exporter_secret().to_bytes(),
+        renewed=tuple((leaf, tx.now_s if leaf in fresh else known.get(leaf, tx.now_s)) for leaf, _ in roster),
+        settled_s=before.settled_s if before is not None else 0,
     )
     tx.save(Space.EPOCH, group + epoch, record)
     tx.put(Space.ROSTER, group + epoch, b"".join(key for _, key in roster))
     for (leaf, _), chain in zip(roster, secrets.chains, strict=True):
         save_chain(tx, epoch, leaf, chain)
-    if parent:
-        retire_epoch(tx, group, parent)
+    if before is not None:
+        retain_epoch(tx, group, parent)
     tx.epochs_opened.append((group, epoch))
     return epoch
 
@@ -142,16 +152,30 @@ def _newest_day(tx: Transaction) -> int:
     return int.from_bytes(tx.get(Space.META, _NEWEST_DAY) or b"", "big")
 
 
-def retire_epoch(tx: Transaction, group: GroupId, epoch: EpochId) -> None:
-    """Erases the MLS state of an epoch that has a child; keys for bundles still on their way stay."""
+def retain_epoch(tx: Transaction, group: GroupId, epoch: EpochId) -> None:
+    """An epoch got its first child: of its MLS state only that stays which opens a sibling commit. It can derive
+    nothing of its own epoch again (`docs/security/forward-secrecy.md`)."""
     record = load_epoch(tx, group, epoch)
-    if record is not None:
-        changed = {"mls_state": b"", "superseded_s": record.superseded_s or tx.now_s}
-        tx.save(Space.EPOCH, group + epoch, structs.replace(record, **changed))
+    if record is not None and record.mls_state:
+        state = GroupState.from_bytes(record.mls_state)
+        if not state.is_retained_parent:
+            retained = state.without_epoch_secrets().to_bytes()
+            tx.save(Space.EPOCH, group + epoch, structs.replace(record, mls_state=retained))
+
+
+def retire_epoch(tx: Transaction, group: GroupId, epoch: EpochId) -> None:
+    """Erases the MLS state of an epoch that is settled or lost; keys for bundles still on their way stay."""
+    record = load_epoch(tx, group, epoch)
+    if record is not None and record.mls_state:
+        tx.save(Space.EPOCH, group + epoch, structs.replace(record, mls_state=b""))
 
 
 def erase_epoch(tx: Transaction, group: GroupId, epoch: EpochId) -> None:
-    """Erases every key of an epoch."""
+    """Erases every key of an epoch, the votes on what follows it, and the commit that made it."""
+    record = load_epoch(tx, group, epoch)
+    if record is not None and record.commit:
+        tx.erase(Space.COMMIT, group + record.commit)
+    tx.erase_prefix(Space.VOTE, group + epoch)
     tx.erase(Space.EPOCH, group + epoch)
     tx.erase_prefix(Space.CHAIN, epoch)
     tx.erase_prefix(Space.SKIPPED, epoch)

@@ -116,14 +116,7 @@ def note_members(tx: Transaction, group: GroupId, state: GroupState) -> None:
 def note_member(tx: Transaction, group: GroupId, member: MemberKey, name: str) -> None:
     """Keeps that somebody is or was in the group."""
     if tx.get(Space.MEMBER, group + member) is None:
-        tx.save(Space.MEMBER, group + member, MemberRecord(name, tx.now_s, tx.now_s))
-
-
-def note_renewal(tx: Transaction, group: GroupId, member: MemberKey) -> None:
-    """The member has put fresh keys into the tree."""
-    record = tx.load(Space.MEMBER, group + member, MemberRecord)
-    if record is not None:
-        tx.save(Space.MEMBER, group + member, structs.replace(record, renewed_s=tx.now_s))
+        tx.save(Space.MEMBER, group + member, MemberRecord(name, tx.now_s))
 
 
 def _own_operation(group: GroupId, operation: ObjectId, whole: bytes) -> Operation:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+from msgspec import structs
+
 from chasqui.base.errors import PeerError, UserError
 from chasqui.base.ids import BundleId, GroupId
 from chasqui.base.limits import OPERATIONS_IDLE_MAX
+from chasqui.groups.bodies import read_welcome
 from chasqui.groups.history import arrange
 from chasqui.groups.membership import members
 from chasqui.groups.operation import Genesis, Operation, Reason, Remove, read_operation
 from chasqui.groups.witnesses import read_witnesses
 from chasqui.node import receipting
-from chasqui.node.authors import note_object
+from chasqui.node.asking import note_missing
+from chasqui.node.authors import load_author, note_object
 from chasqui.node.changes import carry_out_due, shut
 from chasqui.node.commits import take_commit
 from chasqui.node.effects import Notice
@@ -29,7 +33,11 @@ from chasqui.node.joining import take_welcome
 from chasqui.node.large import completed, forget_large, take_manifest, take_part
 from chasqui.node.messages import keep_message, next_arrival, read_text
 from chasqui.node.pairing import send_spares, take_key_packages
+from chasqui.node.records import Space
+from chasqui.node.resealing import take_ask, take_reseal
+from chasqui.node.seats import is_demanded, take_demand, take_demanded, take_seat, take_seat_package
 from chasqui.node.transaction import Transaction
+from chasqui.node.votes import take_vote
 from chasqui.sealed.kinds import Kind
 from chasqui.sealed.object import SignedObject
 from chasqui.sealed.receipts import decode_receipts
@@ -57,11 +65,10 @@ def handle(tx: Transaction, signed: SignedObject, bundle: BundleId) -> None:
             count(tx, signed)
         case Kind.WELCOME:
             count(tx, signed)
-            _invitation(tx, signed.group, signed.body)
+            _welcome(tx, signed, signed.body)
         case Kind.KEY_PACKAGES:
             count(tx, signed)
-            take_key_packages(tx, signed.group, signed.body)
-            carry_out_pending(tx, signed.group)
+            _key_packages(tx, signed)
         case Kind.MANIFEST:
             _manifest(tx, signed)
         case Kind.WITNESS:
@@ -72,12 +79,22 @@ def handle(tx: Transaction, signed: SignedObject, bundle: BundleId) -> None:
         case Kind.PART:
             count(tx, signed)
             _large(tx, signed, take_part(tx, signed))
+        case Kind.ASK:
+            count(tx, signed)
+            take_ask(tx, signed)
+        case Kind.DEMAND:
+            count(tx, signed)
+            handle(tx, take_demand(tx, signed), BundleId(b""))
+        case Kind.RESEAL:
+            count(tx, signed)
+            _again(tx, signed, signed.body)
 
 
 def count(tx: Transaction, signed: SignedObject, arrival: int = 0) -> None:
     """Counts an object for its author, takes in its receipts, and owes one."""
     note_object(tx, signed.group, signed, arrival)
     receipting.take_in(tx, signed)
+    take_vote(tx, signed)
     receipting.owe(tx, signed.group, signed.kind)
 
 
@@ -103,6 +120,9 @@ def _operation(tx: Transaction, signed: SignedObject) -> None:
         tx.notify(Notice("removed", signed.group))
         shut(tx, signed.group, record, Reason.REMOVED)
         return
+    for head in operation.heads - history_of(tx, signed.group).position.keys():
+        if tx.get(Space.OPERATION, signed.group + head) is None:
+            note_missing(tx, signed.group, head)
     tx.retry.add(signed.group)
     if record.member in roster.quarantined:
         tx.notify(Notice("quarantined", signed.group))
@@ -134,6 +154,36 @@ def _manifest(tx: Transaction, signed: SignedObject) -> None:
         _large(tx, signed, body.digest)
 
 
+def _again(tx: Transaction, by: SignedObject, data: bytes) -> None:
+    """Acts on an object that somebody sealed again, as if it had just come, but that its author was not heard."""
+    inner = take_reseal(tx, by.group, by, data)
+    if inner is None:
+        return
+    heard_s = load_author(tx, by.group, inner.author).last_heard_s
+    handle(tx, inner, BundleId(b""))
+    record = load_author(tx, by.group, inner.author)
+    tx.save(Space.AUTHOR, by.group + inner.author, structs.replace(record, last_heard_s=heard_s))
+
+
+def _key_packages(tx: Transaction, signed: SignedObject) -> None:
+    """In a contact, spare ones; in a group, the author's own for his next leaf."""
+    if tx.get(Space.CONTACT, signed.group) is None:
+        take_seat_package(tx, signed)
+    else:
+        take_key_packages(tx, signed.group, signed.body)
+        carry_out_pending(tx, signed.group)
+
+
+def _welcome(tx: Transaction, signed: SignedObject, data: bytes) -> None:
+    """In a contact, an invitation, or what we asked the contact for; in a group, a new leaf for one of its members."""
+    if tx.get(Space.CONTACT, signed.group) is None:
+        take_seat(tx, signed, data)
+    elif is_demanded(tx, GroupId((body := read_welcome(data)).group)):
+        take_demanded(tx, body)
+    else:
+        _invitation(tx, signed.group, data)
+
+
 def _invitation(tx: Transaction, contact: GroupId, data: bytes) -> None:
     """Keeps an invitation, and gives the contact new key packages for those that it has used up."""
     take_welcome(tx, contact, data)
@@ -149,8 +199,10 @@ def _large(tx: Transaction, signed: SignedObject, digest: bytes) -> None:
         return
     kind, data = whole
     forget_large(tx, signed.group, signed.author, digest)
-    if kind is Kind.WELCOME:
-        part = tx.part()
-        with suppress(PeerError):  # it is forgotten, or it would be put together anew with every part that comes again
-            _invitation(part, signed.group, data)
-            tx.absorb(part)
+    part = tx.part()
+    with suppress(PeerError):  # it is forgotten, or it would be put together anew with every part that comes again
+        if kind is Kind.WELCOME:
+            _welcome(part, signed, data)
+        else:
+            _again(part, signed, data)
+        tx.absorb(part)

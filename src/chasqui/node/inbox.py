@@ -9,16 +9,17 @@ from chasqui.base.errors import PeerError
 from chasqui.base.ids import ID_BYTES, EpochId, GroupId
 from chasqui.base.limits import COMMITS_DEFERRED_MAX
 from chasqui.base.secret import Secret
-from chasqui.node.changes import carry_out_due
-from chasqui.node.commits import Deferred, keep_sibling, removes_somebody
+from chasqui.node.asking import note_missing
+from chasqui.node.commits import Deferred, removes_somebody
 from chasqui.node.effects import Notice
 from chasqui.node.epochs import load_chain, load_epoch, member_at, note_day, save_chain
 from chasqui.node.groups import load_group, save_group
-from chasqui.node.handlers import count, handle
+from chasqui.node.handlers import handle
 from chasqui.node.holding import adopt, foreign, hold, is_held
-from chasqui.node.keys import u16
+from chasqui.node.keys import u16, u24
 from chasqui.node.live_epochs import LiveEpochs
 from chasqui.node.records import BundleRecord, EpochRecord, Space
+from chasqui.node.seats import leave_room
 from chasqui.node.skipped import keep_skipped, skipped_key
 from chasqui.node.transaction import Transaction
 from chasqui.sealed.bundle import Bundle, parse_bundle, unmask, unseal
@@ -149,19 +150,22 @@ def _open(tx: Transaction, live: LiveEpochs, epoch: EpochId, bundle: Bundle) -> 
         _find_ourselves_older(tx, group)
         return
     try:
-        handle(tx, signed, bundle.id)
-    except Deferred:
+        if not _is_here(tx, signed):
+            handle(tx, signed, bundle.id)
+    except Deferred as deferred:
         # the key stays: the bundle is opened again when what it waits for has come
-        if keep_sibling(tx, signed, bundle.id):
-            tx.erase(Space.HELD, group + bundle.id)
-            count(tx, signed)
-            carry_out_due(tx, group)
-        else:
-            _defer(tx, signed, bundle)
+        _defer(tx, signed, bundle)
+        for operation in deferred.missing:
+            note_missing(tx, group, operation)
         return
     tx.erase(Space.HELD, group + bundle.id)
     if load_epoch(tx, group, epoch) is not None:
         _spend(tx, epoch, leaf, counter)
+
+
+def _is_here(tx: Transaction, signed: SignedObject) -> bool:
+    """Whether the object was acted upon already: somebody sealed it again, and that came first."""
+    return tx.get(Space.STAMP, signed.group + signed.author + u24(signed.seq) + signed.id) is not None
 
 
 def _find_ourselves_older(tx: Transaction, group: GroupId) -> None:
@@ -170,17 +174,16 @@ def _find_ourselves_older(tx: Transaction, group: GroupId) -> None:
     record = load_group(tx, group)
     if not record.stale_s:
         save_group(tx, group, record, stale_s=tx.now_s)
+        leave_room(tx)
         tx.notify(Notice("stale", group))
 
 
 def _defer(tx: Transaction, signed: SignedObject, bundle: Bundle) -> None:
-    """Keeps a commit for later, a few per member."""
+    """Keeps a commit for later, a few per member. What it means for us is judged anew each time: our head moves."""
     waiting = dict(tx.scan_prefix(Space.HELD, signed.group))
     key = signed.group + bundle.id
-    if key in waiting:
-        return
-    if sum(value.startswith(signed.author) for value in waiting.values()) >= COMMITS_DEFERRED_MAX:
-        raise PeerError("Too many commits of one member wait for operations that nobody has.")
+    if key not in waiting and sum(v.startswith(signed.author) for v in waiting.values()) >= COMMITS_DEFERRED_MAX:
+        raise PeerError("Too many commits of one member wait.")
     tx.put(Space.HELD, key, signed.author + (b"\x01" if removes_somebody(tx, signed) else b"\x00"))
 
 

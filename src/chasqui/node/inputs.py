@@ -62,6 +62,13 @@ class JoinGroup:
 
 
 @dataclass(frozen=True)
+class Rejoin:
+    """We can follow the group no more: contacts in it are asked for a new leaf. Answers with how many."""
+
+    group: GroupId
+
+
+@dataclass(frozen=True)
 class RemoveMember:
     """Puts a member out."""
 
@@ -206,6 +213,7 @@ Input = (
     | CreateGroup
     | AddMember
     | JoinGroup
+    | Rejoin
     | RemoveMember
     | SetRole
     | Confirm

@@ -14,10 +14,11 @@ from chasqui.groups.bodies import WelcomeBody, read_welcome
 from chasqui.groups.history import History, arrange
 from chasqui.groups.membership import Roster, members
 from chasqui.groups.mls_errors import peers_fault
-from chasqui.groups.operation import Add, Genesis, GroupKind, group_id_of, read_operation
+from chasqui.groups.operation import Add, Genesis, GroupKind, Reason, group_id_of, read_operation
 from chasqui.groups.pairing import SUITE
 from chasqui.node.authors import expect_after, expect_from_start
-from chasqui.node.commits import check_leaves
+from chasqui.node.changes import shut
+from chasqui.node.commit_checks import check_leaves
 from chasqui.node.effects import Notice
 from chasqui.node.epochs import open_epoch
 from chasqui.node.groups import note_member, note_members, save_group, save_operations
@@ -34,12 +35,16 @@ def take_welcome(tx: Transaction, contact: GroupId, data: bytes) -> None:
         raise PeerError("An invitation stands in a group that is no contact.")
     body = read_welcome(data)
     group = GroupId(body.group)
-    history, roster, genesis = _read_operations(body)
+    history, roster, genesis = read_operations(body)
     if genesis.kind != GroupKind.GROUP:
         raise PeerError("An invitation leads into a contact.")
     known = tx.load(Space.GROUP, group, GroupRecord)
     if known is not None and not known.out:
-        return  # we are in it: a repetition
+        if known.member not in roster.removals:
+            return  # we are in it: a repetition
+        # we were removed and let in again, and hear of both at once
+        save_operations(tx, group, (operation.signed for operation in history.order))
+        shut(tx, group, known, Reason.REMOVED)
     if body.inviter not in roster.admins:
         raise PeerError("An invitation comes from somebody who may not invite.")
     ref = _our_key_package(tx, history, contact, body.inviter)
@@ -79,7 +84,7 @@ def enter(tx: Transaction, body: WelcomeBody, ref: bytes) -> tuple[GroupRecord, 
     today = day_of(tx.now_s)
     if not today - BUNDLE_AGE_DAYS_MAX <= body.first_day <= today + BUNDLE_FUTURE_DAYS_MAX:
         raise PeerError("The invitation is too old, or dated in the future.")
-    history, roster, genesis = _read_operations(body)
+    history, roster, genesis = read_operations(body)
     if genesis.suite != SUITE:
         raise PeerError("The group uses a cipher suite that is not known here.")
     known = tx.load(Space.GROUP, group, GroupRecord)
@@ -107,7 +112,7 @@ def enter(tx: Transaction, body: WelcomeBody, ref: bytes) -> tuple[GroupRecord, 
     )
     if known is not None:
         record = structs.replace(record, former=(*known.former, known.member))
-    tx.save(Space.GROUP, group, record)
+    record = save_group(tx, group, record, root=head)
     save_operations(tx, group, (operation.signed for operation in history.order))
     note_members(tx, group, state)
     for gone in roster.removals:
@@ -126,8 +131,8 @@ def encode_welcome(body: WelcomeBody) -> bytes:
     return encode(body)
 
 
-def _read_operations(body: WelcomeBody) -> tuple[History, Roster, Genesis]:
-    """The verified operations of a welcome, whole and of this group."""
+def read_operations(body: WelcomeBody) -> tuple[History, Roster, Genesis]:
+    """The verified operations of a welcome, whole and of this group, and what they say. Raises `PeerError`."""
     group = GroupId(body.group)
     operations = []
     genesis: Genesis | None = None

@@ -9,7 +9,7 @@ from msgspec import structs
 from chasqui.base import labels
 from chasqui.base.errors import PeerError, UsageError, UserError
 from chasqui.base.hashing import labelled_hash
-from chasqui.base.ids import GroupId, MemberKey
+from chasqui.base.ids import EpochId, GroupId, MemberKey
 from chasqui.base.limits import (
     FILE_BYTES_MAX,
     FILE_NAME_BYTES_MAX,
@@ -17,8 +17,10 @@ from chasqui.base.limits import (
     PARTS_UNANNOUNCED_MAX,
     WELCOME_BYTES_MAX,
 )
+from chasqui.base.ranges import Ranges
 from chasqui.base.schema import encode
 from chasqui.groups.bodies import ManifestBody, PartBody, parts_of, read_manifest, read_part
+from chasqui.node.authors import note_numbers
 from chasqui.node.keys import u32, u64
 from chasqui.node.outbox import say
 from chasqui.node.records import GroupRecord, ManifestRecord, MessageRecord, Space
@@ -45,6 +47,7 @@ def say_large(
     *,
     bundle_class: BundleClass | None = None,
     arrival: int = 0,
+    within: EpochId | None = None,
 ) -> tuple[SignedObject, GroupRecord]:
     """Seals a manifest and all parts. `kind` is MANIFEST for a file, or the kind of the object that was too large.
 
@@ -65,14 +68,16 @@ def say_large(
         read_manifest(body)
     except (PeerError, UnicodeError) as error:
         raise UsageError("The name of the file cannot be sent.", todo="Rename it.") from error
-    manifest, record = say(tx, group, record, Kind.MANIFEST, body, bundle_class=bundle_class, arrival=arrival)
+    manifest, record = say(
+        tx, group, record, Kind.MANIFEST, body, bundle_class=bundle_class, arrival=arrival, within=within
+    )
     if kind == Kind.MANIFEST:
         known = ManifestRecord(kind, len(data), name, manifest.seq, tx.now_s)
         tx.save(Space.MANIFEST, _key(group, manifest.author, digest), known)
     for index in range(parts_of(len(data))):
         piece = data[index * FILE_PART_BYTES : (index + 1) * FILE_PART_BYTES]
         part = encode(PartBody(digest, index, piece))
-        _, record = say(tx, group, record, Kind.PART, part, bundle_class=bundle_class)
+        _, record = say(tx, group, record, Kind.PART, part, bundle_class=bundle_class, within=within)
         if kind == Kind.MANIFEST:
             tx.put(Space.PART, _key(group, manifest.author, digest) + u32(index), piece)
     return manifest, record
@@ -80,16 +85,14 @@ def say_large(
 
 def take_manifest(tx: Transaction, signed: SignedObject) -> ManifestBody:
     """Keeps what a manifest announces, and those parts of it that came before. Raises `PeerError` where it says
-    otherwise than one before it, or is for a welcome that is too large or stands in a group that is no contact."""
+    otherwise than one before it, or is for a welcome that is too large."""
     body = read_manifest(signed.body)
     key = _key(signed.group, signed.author, body.digest)
     known = tx.load(Space.MANIFEST, key, ManifestRecord)
     if known is not None and not known.erased and (known.kind, known.size) != (body.kind, body.size):
         raise PeerError("Two manifests say different things of the same body.")
-    if body.kind == Kind.WELCOME and (
-        body.size > WELCOME_BYTES_MAX or tx.get(Space.CONTACT, signed.group) is None
-    ):
-        raise PeerError("A welcome is too large, or stands in a group that is no contact.")
+    if body.kind == Kind.WELCOME and body.size > WELCOME_BYTES_MAX:
+        raise PeerError("A welcome is too large.")
     seq = signed.seq if known is None else max(known.seq, signed.seq)
     tx.save(Space.MANIFEST, key, ManifestRecord(body.kind, body.size, body.name, seq, tx.now_s))
     if _orphans(tx, signed) >= PARTS_UNANNOUNCED_MAX:  # parts may have been refused: they are tried again
@@ -120,6 +123,9 @@ def take_part(tx: Transaction, signed: SignedObject) -> bytes:
         raise PeerError("A part does not fit its manifest.")
     if tx.get(Space.PART, part) is None:
         tx.put(Space.PART, part, body.data)
+    if manifest is not None and manifest.kind == Kind.MANIFEST and manifest.seq + 1 + body.index < signed.seq:
+        number = manifest.seq + 1 + body.index  # said again: it will not come under its first number any more
+        note_numbers(tx, signed.group, signed.author, Ranges(((number, number),)), up_to=signed.seq)
     return body.digest
 
 

@@ -28,6 +28,7 @@ from chasqui.node.neighbours import Neighbours
 from chasqui.node.order import settle
 from chasqui.node.outbox import say
 from chasqui.node.records import LinkRecord, MessageRecord, SelfRecord, Space
+from chasqui.node.seats import demand
 from chasqui.node.store_port import StoreReader
 from chasqui.node.transaction import Transaction
 from chasqui.node.upkeep import keep_up, next_due_s
@@ -108,6 +109,9 @@ class Node:
         say(tx, event.group, record, Kind.RECEIPT, b"")
         pairing.send_spares(tx, contact)
         return event.group
+
+    def _rejoin(self, tx: Transaction, event: inputs.Rejoin) -> object:
+        return demand(tx, event.group)
 
     def _remove_member(self, tx: Transaction, event: inputs.RemoveMember) -> None:
         require_clean(tx, event.group, to_remove=True)
@@ -212,6 +216,7 @@ _HANDLERS: Final[dict[type[Any], Callable[[Node, Transaction, Any], object]]] = 
     inputs.CreateGroup: Node._create_group,
     inputs.AddMember: Node._add_member,
     inputs.JoinGroup: Node._join_group,
+    inputs.Rejoin: Node._rejoin,
     inputs.RemoveMember: Node._remove_member,
     inputs.SetRole: Node._set_role,
     inputs.Confirm: Node._confirm,

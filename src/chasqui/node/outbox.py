@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+from msgspec import structs
+
 from chasqui.base.codec import write_length
 from chasqui.base.days import day_of, minute_of
 from chasqui.base.errors import RefusedForSafetyError, UserError
-from chasqui.base.ids import GroupId, MemberKey
+from chasqui.base.ids import EpochId, GroupId, MemberKey
 from chasqui.base.limits import BUNDLE_BYTES_MAX, COUNTER_RENEW, MINUTES_PER_DAY, SEQUENCE_MAX
 from chasqui.base.secret import Secret
 from chasqui.node import receipting
 from chasqui.node.authors import note_object
-from chasqui.node.epochs import day_chain, head_of, load_chain, save_chain, sealing_day
-from chasqui.node.groups import save_group
+from chasqui.node.epochs import day_chain, head_of, load_chain, load_epoch, save_chain, sealing_day
+from chasqui.node.groups import load_group, save_group
 from chasqui.node.holding import hold
-from chasqui.node.records import EpochRecord, GroupRecord
+from chasqui.node.records import EpochRecord, GroupRecord, Space
 from chasqui.node.transaction import Transaction
+from chasqui.node.votes import due_vote, mark_voted
 from chasqui.sealed.bundle import OVERHEAD_BYTES, room_beside, seal
 from chasqui.sealed.chain import advance
 from chasqui.sealed.kinds import CLASS_OF_KIND, BundleClass, Kind
 from chasqui.sealed.object import SHORT_OVERHEAD_BYTES, Origin, SignedObject, make_object
-from chasqui.sealed.receipts import ReceiptEntry, encode_receipts
+from chasqui.sealed.receipts import VOTE_BYTES, ReceiptEntry, encode_receipts
 
 BODY_BYTES_MAX = BUNDLE_BYTES_MAX - OVERHEAD_BYTES - SHORT_OVERHEAD_BYTES - 2  # two bytes of length
 
@@ -33,9 +36,10 @@ def say(
     *,
     bundle_class: BundleClass | None = None,
     arrival: int = 0,
+    within: EpochId | None = None,
 ) -> tuple[SignedObject, GroupRecord]:
-    """Signs an object, seals it in the head and keeps the bundle. Room in the padding is filled with receipts.
-    `arrival` is the number of a message that people will read.
+    """Signs an object, seals it in the head (or `within` another epoch) and keeps the bundle. Room in the padding is
+    filled with our vote and receipts. `arrival` is the number of a message that people will read.
 
     Gives the object and the group as it is now. Raises `RefusedForSafetyError` where keys or numbers run out,
     `UserError` for a body that no bundle holds.
@@ -44,24 +48,18 @@ def say(
         raise UserError("This does not fit into one bundle.", todo="Send it as a file.")
     if record.out:
         raise UserError("You are not in this group any more.", safety="Nothing was sent.")
-    if record.stale_s:
+    if record.stale_s and kind is not Kind.DEMAND:  # whose number was chosen to be a new one
         raise RefusedForSafetyError(
             "This vault is an older copy of itself: it was restored or cloned, and has sent more than it knows.",
             safety="Keys would be used twice, so nothing was sent.",
-            todo="Use the newer copy. If it is lost, leave the group and let an admin invite you again.",
+            todo="Use the newer copy. If it is lost, ask for new keys: `chasqui group rejoin`.",
         )
     head, epoch = head_of(tx, group, record)
-    chain = load_chain(tx, head, epoch.own_leaf)
-    if chain is None or chain.counter >= COUNTER_RENEW or record.seq >= SEQUENCE_MAX:
-        raise RefusedForSafetyError(
-            "The keys of this group are used up.",
-            safety="Nothing was sent.",
-            todo="Make a new group with its members.",
-        )
-    step = advance(chain, chain.counter)
-    save_chain(tx, head, epoch.own_leaf, step.chain)
+    if within is not None and within != head:
+        head, epoch = within, load_epoch(tx, group, within) or epoch
+    message_key, counter = _next_key(tx, group, record, head, epoch)
     day, minute = _time(tx, epoch)
-    receipts = _receipts(tx, group, record, epoch, kind, body)
+    receipts = _receipts(tx, group, record, epoch, kind, body) if within is None else b""
     made = make_object(
         group=group,
         author=MemberKey(record.member),
@@ -71,22 +69,43 @@ def say(
         kind=kind,
         body=body,
         receipts=receipts,
-        origin=Origin(head, epoch.own_leaf, chain.counter),
+        origin=Origin(head, epoch.own_leaf, counter),
     )
     if len(epoch.roster) > 1:
         bundle = seal(
             made.to_short(),
-            message_key=step.message_key,
+            message_key=message_key,
             keys=day_chain(epoch).at(day).keys,
             leaf=epoch.own_leaf,
-            counter=chain.counter,
+            counter=counter,
             bundle_class=CLASS_OF_KIND[kind] if bundle_class is None else bundle_class,
             day=day,
         )
         hold(tx, bundle, own=True)
-    record = save_group(tx, group, record, seq=made.seq)
+    record = save_group(tx, group, load_group(tx, group), seq=made.seq)
     note_object(tx, group, made, arrival)
     return made, record
+
+
+def _next_key(
+    tx: Transaction, group: GroupId, record: GroupRecord, head: EpochId, epoch: EpochRecord
+) -> tuple[Secret, int]:
+    """The key of our next message in an epoch, which is spent, and its counter: in step with the number, also where
+    we have spoken in other epochs meanwhile."""
+    chain, seq = load_chain(tx, head, epoch.own_leaf), record.seq + 1
+    first = epoch.own_first or (seq - chain.counter if chain is not None else seq)
+    counter = max(seq - first, chain.counter) if chain is not None else 0
+    if chain is None or counter >= COUNTER_RENEW or seq > SEQUENCE_MAX:
+        raise RefusedForSafetyError(
+            "The keys of this group are used up.",
+            safety="Nothing was sent.",
+            todo="Make a new group with its members.",
+        )
+    step = advance(chain, counter)
+    save_chain(tx, head, epoch.own_leaf, step.chain)
+    if first != epoch.own_first:
+        tx.save(Space.EPOCH, group + head, structs.replace(epoch, own_first=first))
+    return step.message_key, counter
 
 
 def _time(tx: Transaction, epoch: EpochRecord) -> tuple[int, int]:
@@ -99,15 +118,16 @@ def _receipts(
     tx: Transaction, group: GroupId, record: GroupRecord, epoch: EpochRecord, kind: Kind, body: bytes
 ) -> bytes:
     """As much of what is due as fits: a receipt may take the largest bundle, all else only its own padding."""
-    if not receipting.is_owed(tx, group):
-        return b""
-    due = receipting.due_entries(tx, group, record, epoch)
-    if not due:
-        return b""
     used = SHORT_OVERHEAD_BYTES + len(write_length(len(body))) + len(body)
-    due = _fitting(due, BUNDLE_BYTES_MAX - OVERHEAD_BYTES - used if kind is Kind.RECEIPT else room_beside(used))
-    receipting.mark_signed(tx, group, record, epoch, due)
-    return encode_receipts(due)
+    room = BUNDLE_BYTES_MAX - OVERHEAD_BYTES - used if kind is Kind.RECEIPT else room_beside(used)
+    due = receipting.due_entries(tx, group, record, epoch) if receipting.is_owed(tx, group) else []
+    due = _fitting(due, room)  # before the vote: the order in which people read follows from them
+    vote = due_vote(tx, group, record) if room > len(encode_receipts(due)) + VOTE_BYTES else None
+    if vote is not None:
+        mark_voted(tx, group, record, vote)
+    if due:
+        receipting.mark_signed(tx, group, record, epoch, due)
+    return encode_receipts(due, vote)
 
 
 def _fitting(due: list[ReceiptEntry], room: int) -> list[ReceiptEntry]:

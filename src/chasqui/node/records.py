@@ -41,6 +41,14 @@ class Space(IntEnum):
     MEMBER = 29  # group, member 32
     ROSTER = 33  # group, epoch: member keys 32 each; outlives the keys, for receipts
     REMOVED = 31  # group, member 32: last_seq 3 of the removal or accusation that counts
+    VOTE = 35  # group, parent epoch 16, member 32: ids of the children for which it voted, 16 each
+    PROOF = 36  # group, member 32, parent epoch 16: ids of two commits that it made on one parent, 16 each
+    TURN = 37  # group: when it is our turn to commit what others have not
+    MISSING = 38  # group, operation: something cites it and it is not here: since when 8, asked for when 8
+    LACKED = 39  # group, author 32: numbers that did not come
+    ANSWER = 40  # group, author 32, seq 3: a number that somebody lacks: when it is our turn to seal it again
+    RESEALED = 41  # group, object id: the newest epoch in which it was sealed again
+    SEAT = 42  # group, member 32: the key package of which its next leaf can be made
     REORDER = 30  # group: an object came late, the order has to be worked out again
     WITNESS = 34  # group, removal 16, member 32: what that member had; group: words of ours may be due
     ORPHAN = 32  # group, author 32, digest 32, index 4: a part whose manifest has not come: since when
@@ -75,10 +83,14 @@ class GroupRecord(Body, frozen=True):
     out: int = 0  # 0: in; else the Reason for which we are out
     stale_s: int = 0  # when it showed that this vault is an older copy of itself; 0: it is not
     former: tuple[bytes, ...] = ()  # our own keys of earlier times in the group
+    root: bytes = b""  # the newest epoch that is settled: nothing before it can change any more
+    seated: bool = False  # the commit that let us in is settled, or there was none
+    demanded_s: int = 0  # when we asked for a new leaf; 0: we did not, or have it
 
 
 class EpochRecord(Body, frozen=True):
-    """One epoch. `mls_state` is there for the head only; `roster` gives (leaf, member key)."""
+    """One epoch. `mls_state` is whole at the tip of a branch, a retained parent's where a sibling may still come, and
+    empty once it is settled; `roster` gives (leaf, member key)."""
 
     number: int
     parent: bytes
@@ -89,8 +101,11 @@ class EpochRecord(Body, frozen=True):
     mark_key: bytes
     head_key: bytes
     created_s: int
-    superseded_s: int  # 0: not yet
+    superseded_s: int  # 0: it is the head
     mls_state: bytes
+    renewed: tuple[tuple[int, int], ...] = ()  # (leaf, when it last got fresh keys, on the way to this epoch)
+    settled_s: int = 0  # since when nothing on it can win any more; 0: it may, or has
+    own_first: int = 0  # the number of our own object that would have counter 0 here; 0: we have said nothing in it
 
 
 class ChainRecord(Body, frozen=True):
@@ -101,13 +116,15 @@ class ChainRecord(Body, frozen=True):
 
 
 class CommitRecord(Body, frozen=True):
-    """A commit as it was seen, as a sealed bundle only. `child` is empty for one that was not applied."""
+    """A commit that was applied; of its bytes only the id of the sealed bundle is kept."""
 
     parent: bytes
     child: bytes
     committer: bytes
-    bundle: bytes
+    seq: int  # of the committer's object
+    bundle: bytes  # empty for our own
     operations: tuple[bytes, ...]
+    removes: tuple[bytes, ...]  # the members who were in the parent's tree and are not in the child's
     seen_s: int
 
 
@@ -130,6 +147,15 @@ class AuthorRecord(Body, frozen=True):
     sealed_before: int = 0  # numbers up to this one were sealed before our first epoch
     ours_from: int = 1  # the first number of our own that this member can read
     index: int = 0  # stands for this author in stamps; from 1, the same as long as the group is here
+
+
+class LackRecord(Body, frozen=True):
+    """Numbers of an author that are missing. `since_s`: when it was first found that they are; `asked_s`: when they
+    were last asked for, 0 for never."""
+
+    spans: tuple[tuple[int, int], ...]
+    since_s: int
+    asked_s: int
 
 
 class HaveRecord(Body, frozen=True):
@@ -212,6 +238,17 @@ class SpareRecord(Body, frozen=True):
     received_s: int
 
 
+class SeatRecord(Body, frozen=True):
+    """A key package that a member gave for its own next leaf, and where it can be answered: an epoch that it reads, or
+    a contact."""
+
+    key_package: bytes
+    ref: bytes  # the KeyPackageRef by which a REJOIN names it
+    epoch: bytes  # in which it was given, of the group or of the contact
+    contact: bytes  # empty: it was given in the group itself
+    due_s: int = 0  # since when it is needed; 0: it is not
+
+
 class PendingAddRecord(Body, frozen=True):
     """An addition that waits for a key package of the contact."""
 
@@ -232,4 +269,3 @@ class MemberRecord(Body, frozen=True):
 
     name: str
     since_s: int
-    renewed_s: int

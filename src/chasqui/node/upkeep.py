@@ -11,6 +11,8 @@ from chasqui.base.errors import ChasquiError
 from chasqui.base.ids import GroupId
 from chasqui.base.limits import BUNDLE_AGE_DAYS_MAX, KEY_PACKAGE_LIFETIME_S, SECONDS_PER_DAY
 from chasqui.base.schema import decode_own
+from chasqui.node.asking import ask
+from chasqui.node.branches import erase_settled
 from chasqui.node.changes import carry_out_due, renew_if_worn
 from chasqui.node.effects import Notice
 from chasqui.node.epochs import erase_expired, head_of, trusted_day
@@ -20,10 +22,14 @@ from chasqui.node.keys import u64
 from chasqui.node.large import erase_large, sweep_large
 from chasqui.node.outbox import say
 from chasqui.node.receipting import due_entries
-from chasqui.node.records import InvitationRecord, MessageRecord, OwnKeyPackageRecord, Space
+from chasqui.node.records import GroupRecord, InvitationRecord, MessageRecord, OwnKeyPackageRecord, Space
+from chasqui.node.renewal import renew_if_due
+from chasqui.node.resealing import answer, publish
 from chasqui.node.saying import say_witnesses
+from chasqui.node.seats import demand_if_stale, forget_seat, offer_seat, reseat
 from chasqui.node.skipped import erase_outdated
 from chasqui.node.transaction import Transaction
+from chasqui.node.votes import due_vote
 from chasqui.sealed.kinds import Kind
 
 _SWEPT = b"swept"
@@ -36,9 +42,11 @@ def keep_up(tx: Transaction, *, everything: bool) -> None:
     """Erases what has to go and sends the receipts that are due; with `everything`, all that are owed, and commits
     what is ours to commit. No group can keep another from its turn."""
     _sweep(tx)
-    if everything:
-        for group in _groups(tx):
-            _apart(tx, group, carry_out_due, group)
+    for group in _turns(tx, everything=everything):
+        _apart(tx, group, _take_turn, group)
+        _apart(tx, group, demand_if_stale, group)
+    for group in _voting(tx, everything=everything):
+        _apart(tx, group, _send_vote, group)
     for group in _due(tx, everything=everything):
         if not _apart(tx, group, _send_receipt, group):
             tx.put(Space.DUE, group, u64(tx.now_s + SECONDS_PER_DAY))
@@ -47,7 +55,8 @@ def keep_up(tx: Transaction, *, everything: bool) -> None:
 def next_due_s(tx: Transaction, neighbours_s: int | None) -> int:
     """When the node wants to be stepped again; `neighbours_s` is when a neighbour has to have answered."""
     swept = int.from_bytes(tx.get(Space.META, _SWEPT) or b"", "big")
-    due = [min(swept, tx.now_s) + SWEEP_EVERY_S, *(int.from_bytes(due, "big") for _, due in tx.scan(Space.DUE))]
+    waiting = [*tx.scan(Space.DUE), *tx.scan(Space.TURN)]
+    due = [min(swept, tx.now_s) + SWEEP_EVERY_S, *(int.from_bytes(due, "big") for _, due in waiting)]
     return min(due if neighbours_s is None else [*due, neighbours_s])
 
 
@@ -89,6 +98,45 @@ def _due(tx: Transaction, *, everything: bool) -> list[GroupId]:
         for key, value in tx.scan(Space.DUE)
         if everything or not tx.now_s < int.from_bytes(value, "big") <= tx.now_s + SECONDS_PER_DAY
     ]
+
+
+def _turns(tx: Transaction, *, everything: bool) -> list[GroupId]:
+    """Groups in which something may be ours to commit: a removal whose turn has come, or keys that are old. The hour
+    of the sweep, and `everything`, count as everybody's turn."""
+    if everything or tx.get(Space.META, _SWEPT) == u64(tx.now_s):
+        return _groups(tx)
+    return [GroupId(key) for key, value in tx.scan(Space.TURN) if int.from_bytes(value, "big") <= tx.now_s]
+
+
+def _take_turn(tx: Transaction, group: GroupId) -> None:
+    carry_out_due(tx, group, at_once=True)
+    renew_if_due(tx, group)
+    record = load_group(tx, group)
+    if record.head and not record.stale_s and is_clean(tx, group, head_of(tx, group, record)[1]):
+        reseat(tx, group)
+        offer_seat(tx, group)
+        forget_seat(tx, group)
+        publish(tx, group)
+        answer(tx, group)
+        ask(tx, group)
+
+
+def _voting(tx: Transaction, *, everything: bool) -> list[GroupId]:
+    """Groups in which a vote may be due: looked at when everything is asked for, or with the sweep."""
+    if not everything and tx.get(Space.META, _SWEPT) != u64(tx.now_s):
+        return []
+    return [GroupId(key) for key, data in tx.scan(Space.GROUP) if _unsettled(decode_own(data, GroupRecord))]
+
+
+def _unsettled(record: GroupRecord) -> bool:
+    return bool(record.head) and record.root != record.head and not record.stale_s
+
+
+def _send_vote(tx: Transaction, group: GroupId) -> None:
+    """A vote that found no other object to ride in goes by itself."""
+    record = load_group(tx, group)
+    if is_clean(tx, group, head_of(tx, group, record)[1]) and due_vote(tx, group, record) is not None:
+        say(tx, group, renew_if_worn(tx, group), Kind.RECEIPT, b"")
 
 
 def _apart(tx: Transaction, group: GroupId | None, work: Callable[..., object], *arguments: object) -> bool:
@@ -133,7 +181,10 @@ def _sweep(tx: Transaction) -> None:
         _apart(tx, None, erase_outdated, trusted_day(tx))
         _apart(tx, None, _sweep_key_packages)
     for group in _groups(tx):
+        if any(tx.scan_prefix(Space.HELD, group)):
+            tx.retry.add(group)  # what waited for its pace may go on
         _apart(tx, group, erase_expired, group)
+        _apart(tx, group, erase_settled, group)
         _apart(tx, group, _sweep_content, group)
 
 

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from chasqui.base.errors import UserError
-from chasqui.base.ids import GroupId, MemberKey, ObjectId
+from chasqui.base.ids import GroupId, MemberKey
 from chasqui.base.ranges import Ranges
 from chasqui.base.schema import decode_own
 from chasqui.groups.bodies import parts_of, read_manifest
 from chasqui.groups.membership import SeatState, members
 from chasqui.groups.operation import Add, Genesis, GroupKind, Lift, Reason, Remove, Role, SetRole
 from chasqui.node.authors import gaps_of, load_author
+from chasqui.node.branches import open_forks
 from chasqui.node.changes import removal_waits
-from chasqui.node.commits import unsettled_forks
-from chasqui.node.epochs import head_of, readers_of
+from chasqui.node.epochs import head_of, leaf_of, readers_of
 from chasqui.node.groups import history_of, is_clean, load_group, tree_keys, witnesses_of
 from chasqui.node.keys import u64
 from chasqui.node.large import parts_here
@@ -34,126 +33,20 @@ from chasqui.node.records import (
 )
 from chasqui.node.store_port import prefix_end
 from chasqui.node.transaction import Transaction
+from chasqui.node.view_types import (
+    ContactView,
+    Conversation,
+    ForkView,
+    GapView,
+    GroupLine,
+    GroupView,
+    MemberView,
+    MessageView,
+    PendingView,
+    Waiting,
+)
 from chasqui.sealed.kinds import Kind
 from chasqui.sealed.object import SignedObject, parse_whole
-
-
-@dataclass(frozen=True)
-class MemberView:
-    """A line of `group show`. Times in seconds since 1970, 0 for never."""
-
-    name: str
-    key: MemberKey
-    role: str
-    state: str
-    last_heard_s: int
-    renewed_s: int
-    delivered_up_to: int  # of our own objects, what this member has signed for without a gap
-
-
-@dataclass(frozen=True)
-class PendingView:
-    """A change that is known and not carried out."""
-
-    op: str
-    member: str
-    since_s: int
-    id: bytes = b""  # of what an admin can confirm
-
-
-@dataclass(frozen=True)
-class ForkView:
-    """Commits that share a parent, by their makers."""
-
-    parent: bytes
-    committers: tuple[MemberKey, ...]
-    by_one_member: bool
-
-
-@dataclass(frozen=True)
-class GroupView:
-    """`group show`."""
-
-    id: GroupId
-    name: str
-    kind: GroupKind
-    state: str
-    head: bytes
-    own: MemberKey
-    members: tuple[MemberView, ...]
-    pending: tuple[PendingView, ...]
-    forks: tuple[ForkView, ...]
-    void: tuple[PendingView, ...]
-    retention_s: int
-
-
-@dataclass(frozen=True)
-class GroupLine:
-    """A line of `group list`."""
-
-    id: GroupId
-    name: str
-    kind: GroupKind
-    state: str
-    members: int
-    messages: int
-
-
-@dataclass(frozen=True)
-class ContactView:
-    """A line of `contact list`."""
-
-    id: GroupId
-    name: str
-    key: MemberKey
-    verified_s: int
-    words: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class MessageView:
-    """A line of `read`."""
-
-    pos: int
-    id: ObjectId
-    author: MemberKey
-    author_name: str
-    own: bool
-    seq: int
-    time_s: int
-    kind: str
-    text: str
-    state: str
-    receipts: tuple[tuple[MemberKey, bool], ...]
-    size: int | None  # bytes of a file
-    parts: tuple[int, int] | None  # (here, of) for a file
-
-
-@dataclass(frozen=True)
-class GapView:
-    """Objects of an author that exist and have not come."""
-
-    author: MemberKey
-    author_name: str
-    first: int
-    last: int
-
-
-@dataclass(frozen=True)
-class Conversation:
-    """`read`."""
-
-    messages: tuple[MessageView, ...]
-    gaps: tuple[GapView, ...]
-    clashes: tuple[MemberKey, ...]
-
-
-@dataclass(frozen=True)
-class Waiting:
-    """What `status` says of the store."""
-
-    bundles: int
-    carried: int
 
 
 def list_groups(tx: Transaction) -> list[GroupLine]:
@@ -228,11 +121,11 @@ def group_view(tx: Transaction, group: GroupId) -> GroupView:
     ]
     forks = tuple(
         ForkView(
-            parent,
-            tuple(MemberKey(commit.committer) for commit in commits),
-            len({commit.committer for commit in commits}) < len(commits),
+            fork.parent,
+            tuple(child.committer for child in fork.children),
+            len({child.committer for child in fork.children}) < len(fork.children),
         )
-        for parent, commits in unsettled_forks(tx, group).items()
+        for fork in open_forks(tx, group)
     )
     void = tuple(
         PendingView("confirm?", member_name(tx, group, MemberKey(change.member)), by_id[i].minute * 60, i)
@@ -402,7 +295,6 @@ def _member_view(
 ) -> MemberView:
     author = load_author(tx, group, member)
     heard = author.last_heard_s
-    known = tx.load(Space.MEMBER, group + member, MemberRecord)
     own = member == record.member
     joined = own or heard or member in _founders(tx, group)
     state = state or ("current" if joined else "invited")
@@ -413,9 +305,18 @@ def _member_view(
         role.name.lower(),
         state,
         tx.now_s if own else heard,
-        known.renewed_s if known else 0,
+        _renewed_s(tx, group, record, member),
         upto if upto >= author.ours_from else 0,
     )
+
+
+def _renewed_s(tx: Transaction, group: GroupId, record: GroupRecord, member: MemberKey) -> int:
+    """When a member last put fresh keys into the tree of our head; 0 for one who is not in it."""
+    if not record.head:
+        return 0
+    _, epoch = head_of(tx, group, record)
+    leaf = leaf_of(epoch, member)
+    return 0 if leaf is None else dict(epoch.renewed).get(leaf, 0)
 
 
 def _founders(tx: Transaction, group: GroupId) -> frozenset[MemberKey]:
@@ -438,6 +339,6 @@ def _state(tx: Transaction, group: GroupId, record: GroupRecord) -> str:
     _, epoch = head_of(tx, group, record)
     if not is_clean(tx, group, epoch):
         return "removal-pending"
-    if unsettled_forks(tx, group):
+    if open_forks(tx, group):
         return "fork-pending"
     return "current"

@@ -18,6 +18,9 @@ class Kind(IntEnum):
     MANIFEST = 7
     PART = 8
     WITNESS = 9
+    ASK = 10
+    RESEAL = 11
+    DEMAND = 12
 
 
 class BundleClass(IntEnum):
@@ -48,4 +51,7 @@ CLASS_OF_KIND: Final[dict[Kind, BundleClass]] = {
     Kind.MANIFEST: BundleClass.TEXT,  # lives longer and travels before its parts, which would be strays without it
     Kind.PART: BundleClass.FILE,
     Kind.WITNESS: BundleClass.TEXT,
+    Kind.ASK: BundleClass.TEXT,
+    Kind.RESEAL: BundleClass.TEXT,
+    Kind.DEMAND: BundleClass.TEXT,
 }

@@ -11,6 +11,17 @@ from chasqui.base.limits import RECEIPT_BITMAP_BYTES_MAX, SEQUENCE_MAX
 from chasqui.base.ranges import Ranges
 
 _FIRST_FOLLOWS = 0x8000  # in the two bytes of the leaf
+_VOTE = 0x7FFF  # in place of a leaf: no tree is that large
+VOTE_BYTES = 4
+VOTE_REACH = 255  # commits that one vote can pass over, and commits that it can name
+
+
+class Vote(NamedTuple):
+    """The signer's choice among siblings, on the path of commits that leads to the epoch which sealed the object:
+    `skip` of them, the newest first, are left for later, and the `named` before those are voted for."""
+
+    skip: int
+    named: int
 
 
 class ReceiptEntry(NamedTuple):
@@ -60,13 +71,14 @@ def entry_for(leaf: int, have: Ranges) -> ReceiptEntry:
     return ReceiptEntry(leaf, contiguous, bits.to_bytes(-(-bits.bit_length() // 8), "little"), first)
 
 
-def encode_receipts(entries: Iterable[ReceiptEntry]) -> bytes:
+def encode_receipts(entries: Iterable[ReceiptEntry], vote: Vote | None = None) -> bytes:
     """leaf 2, contiguous 3, bitmap length 1, bitmap; in the order of the leaves. Where the run does not begin at 1,
-    the top bit of the leaf is set and first 3 stands behind it."""
-    return b"".join(
+    the top bit of the leaf is set and first 3 stands behind it. A vote comes last: 7fff, skip 1, count 1."""
+    said = b"".join(
         _head(entry) + entry.contiguous.to_bytes(3, "big") + bytes((len(entry.bitmap),)) + entry.bitmap
         for entry in sorted(entries)
     )
+    return said if vote is None else said + _VOTE.to_bytes(2, "big") + bytes(vote)
 
 
 def _head(entry: ReceiptEntry) -> bytes:
@@ -75,13 +87,19 @@ def _head(entry: ReceiptEntry) -> bytes:
     return (entry.leaf | _FIRST_FOLLOWS).to_bytes(2, "big") + entry.first.to_bytes(3, "big")
 
 
-def decode_receipts(data: bytes) -> tuple[ReceiptEntry, ...]:
+def decode_receipts(data: bytes) -> tuple[tuple[ReceiptEntry, ...], Vote | None]:
     """Raises `PeerError` unless the entries are in strict order of their leaves, in shortest form, and name only
-    numbers that an object can have."""
+    numbers that an object can have, and a vote, if there is one, is the last and names a commit."""
     reader = Reader(data)
     entries: list[ReceiptEntry] = []
     while reader.left:
         head = reader.uint(2)
+        if head == _VOTE:
+            vote = Vote(reader.uint(1), reader.uint(1))
+            reader.end()
+            if not vote.named:
+                raise PeerError("A vote is for nothing.")
+            return tuple(entries), vote
         leaf, first = head & ~_FIRST_FOLLOWS, 1
         if head & _FIRST_FOLLOWS:
             first = reader.uint(3)
@@ -97,4 +115,4 @@ def decode_receipts(data: bytes) -> tuple[ReceiptEntry, ...]:
         if entry.last > SEQUENCE_MAX:
             raise PeerError("A receipt names an object that cannot be.")
         entries.append(entry)
-    return tuple(entries)
+    return tuple(entries), None

@@ -16,7 +16,7 @@ _RETENTION_S_MIN = 3600  # the vault is swept once an hour
 _RETENTION_S_MAX = 10 * 366 * 86_400
 
 
-@click.group(cls=Family, later=("check", "rejoin"))
+@click.group(cls=Family, later=("check",))
 def group() -> None:
     """Groups: make, join, change and leave them."""
 
@@ -166,6 +166,17 @@ def leave(call: Invocation, group: str) -> None:
 
     result, _ = call.call(requests.LeaveGroup(group), results.Left)
     call.show(result, screen.left(result))
+
+
+@group.command()
+@click.argument("group")
+@click.pass_obj
+def rejoin(call: Invocation, group: str) -> None:
+    """Ask your contacts in a group for new keys, where this vault can follow it no more (restored, long away)."""
+    from chasqui.app.screens import groups as screen
+
+    result, _ = call.call(requests.RejoinGroup(group), results.Asked)
+    call.show(result, screen.asked(result))
 
 
 def seconds_of(text: str) -> int:

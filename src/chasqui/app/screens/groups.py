@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from chasqui.app.results import (
     Added,
+    Asked,
     Confirmed,
     GroupDetails,
     GroupMade,
@@ -144,6 +145,15 @@ def lifted(result: MemberChanged) -> str:
 def confirmed(result: Confirmed) -> str:
     """`group confirm`"""
     return f"You stand behind the change {short(result.operation)}. The others hear of it with the next exchange."
+
+
+def asked(result: Asked) -> str:
+    """`group rejoin`"""
+    who = "One contact" if result.contacts == 1 else f"{result.contacts} contacts"
+    return (
+        f"{who} in {safe_line(result.name)} will be asked for new keys with the next exchange.\n"
+        "You stay the same member. What was said meanwhile is asked for by itself."
+    )
 
 
 def left(result: Left) -> str:

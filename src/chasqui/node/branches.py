@@ -1,0 +1,192 @@
+"""The tree of epochs of a group: every branch is followed, one is the head's, and what is settled is cut off.
+
+A commit on any epoch that is still unsettled is applied, whichever branch it is on; so what is said on a losing branch
+stays readable by all whom that branch had not removed. Where a device sends follows from `groups.fork_choice`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+
+from msgspec import structs
+
+from chasqui.base.ids import ID_BYTES, CommitId, EpochId, GroupId, MemberKey
+from chasqui.base.limits import SECONDS_PER_DAY
+from chasqui.groups.fork_choice import Child, Fork
+from chasqui.groups.operation import Reason, Remove
+from chasqui.node.effects import Notice
+from chasqui.node.epochs import epochs_of, load_epoch, retire_epoch
+from chasqui.node.groups import load_group, removed_members, roster_of, save_group, tree_keys
+from chasqui.node.records import CommitRecord, EpochRecord, GroupRecord, Space
+from chasqui.node.transaction import Transaction
+
+FOLLOWED_S = 30 * SECONDS_PER_DAY  # how long a settled fork point still opens siblings that come late
+FOLLOWED_TAKEN_S = 3 * SECONDS_PER_DAY  # where a captured member was put out
+
+
+@dataclass(frozen=True)
+class Branches:
+    """The commits that were applied and are still known, by their parents and by the epochs that they made."""
+
+    children: Mapping[EpochId, tuple[tuple[CommitId, CommitRecord], ...]]
+    made_by: Mapping[EpochId, tuple[CommitId, CommitRecord]]
+
+    def path(self, epoch: EpochId) -> tuple[EpochId, ...]:
+        """The epochs that lead to this one, itself first, as far as commits are known."""
+        found = [epoch]
+        while found[-1] in self.made_by:
+            found.append(EpochId(self.made_by[found[-1]][1].parent))
+        return tuple(found)
+
+    def below(self, epoch: EpochId) -> Iterator[EpochId]:
+        """This epoch and all that grew from it."""
+        todo = [epoch]
+        while todo:
+            yield todo[-1]
+            todo += [EpochId(commit.child) for _, commit in self.children.get(todo.pop(), ())]
+
+
+def branches_of(tx: Transaction, group: GroupId) -> Branches:
+    """The tree of a group as this device has it."""
+    children: dict[EpochId, list[tuple[CommitId, CommitRecord]]] = {}
+    made_by: dict[EpochId, tuple[CommitId, CommitRecord]] = {}
+    for key, commit in tx.load_prefix(Space.COMMIT, group, CommitRecord):
+        children.setdefault(EpochId(commit.parent), []).append((CommitId(key), commit))
+        made_by[EpochId(commit.child)] = CommitId(key), commit
+    return Branches({parent: tuple(commits) for parent, commits in children.items()}, made_by)
+
+
+def root_of(tx: Transaction, group: GroupId, record: GroupRecord, branches: Branches) -> EpochId:
+    """The newest settled epoch; where that was erased with age, the oldest that is left above the head."""
+    if load_epoch(tx, group, EpochId(record.root)) is not None:
+        return EpochId(record.root)
+    path = branches.path(EpochId(record.head))
+    return [epoch for epoch in path if load_epoch(tx, group, epoch) is not None][-1]
+
+
+def fork_at(
+    tx: Transaction, group: GroupId, branches: Branches, parent: EpochId, out: AbstractSet[MemberKey]
+) -> Fork:
+    """A parent with its children and the votes on them. The caller knows that it has some."""
+    record = load_epoch(tx, group, parent)
+    if record is None:
+        raise AssertionError("a commit whose parent is gone")
+    votes: dict[CommitId, set[MemberKey]] = {}
+    for member, chosen in tx.scan_prefix(Space.VOTE, group + parent):
+        for at in range(0, len(chosen), ID_BYTES):
+            voted = votes.setdefault(CommitId(chosen[at : at + ID_BYTES]), set())
+            voted.add(MemberKey(member[2 * ID_BYTES :]))
+    children = tuple(
+        Child(commit, EpochId(made.child), MemberKey(made.committer), len(frozenset(made.removes) & out))
+        for commit, made in branches.children[parent]
+    )
+    return Fork(parent, tree_keys(record), children, votes)
+
+
+def open_forks(tx: Transaction, group: GroupId) -> tuple[Fork, ...]:
+    """The parents above the head that have more than one child and are not decided, the oldest first: where everybody
+    who is not out has voted, nothing will change any more, settled or not."""
+    record = load_group(tx, group)
+    if record.out or not record.head:
+        return ()
+    branches, out = branches_of(tx, group), removed_members(tx, group)
+    root = root_of(tx, group, record, branches)
+    path = _from_root(branches, root, EpochId(record.head))
+    forks = (fork_at(tx, group, branches, epoch, out) for epoch in path if len(branches.children.get(epoch, ())) > 1)
+    return tuple(fork for fork in forks if fork.silent() - out)
+
+
+def unsettled_path(tx: Transaction, group: GroupId) -> tuple[tuple[CommitId, CommitRecord], ...]:
+    """The commits between the settled root and our head, the newest first."""
+    record = load_group(tx, group)
+    branches = branches_of(tx, group)
+    path = _from_root(branches, root_of(tx, group, record, branches), EpochId(record.head))
+    return tuple(branches.made_by[epoch] for epoch in reversed(path[1:]))
+
+
+def follow(tx: Transaction, group: GroupId) -> GroupRecord:
+    """Settles what has the votes, and makes the winner's tip the head: a function of sets alone, so that devices
+    with the same sets have the same head."""
+    record = load_group(tx, group)
+    if record.out or not record.head:
+        return record
+    branches, out = branches_of(tx, group), removed_members(tx, group)
+    root = epoch = root_of(tx, group, record, branches)
+    while epoch in branches.children:
+        if epoch != root and len(branches.children[epoch]) == 1:
+            epoch = EpochId(branches.children[epoch][0][1].child)  # nothing to choose, and nothing to settle yet
+            continue
+        fork = fork_at(tx, group, branches, epoch, out)
+        winner = fork.winner(out)
+        if epoch == root and fork.settled() is not None:
+            _settle(tx, group, branches, fork, winner)
+            root = winner.epoch
+        epoch = winner.epoch
+    before, moved = EpochId(record.head), epoch != record.head
+    record = save_group(tx, group, record, head=epoch, root=root, seated=record.seated or root != record.root)
+    if moved:
+        _mark_head(tx, group, before, epoch)
+        tx.retry.add(group)
+    return record
+
+
+def _from_root(branches: Branches, root: EpochId, head: EpochId) -> tuple[EpochId, ...]:
+    path = branches.path(head)
+    return tuple(reversed(path[: path.index(root) + 1])) if root in path else (head,)
+
+
+def erase_settled(tx: Transaction, group: GroupId) -> None:
+    """Erases the MLS states of what was settled long enough ago: what is said on a branch that lost is followed for a
+    while, so that little has to be sealed again; but not where a captured device may have opened what follows. The keys
+    of messages stay until no bundle can be on its way."""
+    taken = _taken(tx, group)
+    captured = {
+        EpochId(commit.parent)
+        for _, commit in tx.load_prefix(Space.COMMIT, group, CommitRecord)
+        if not taken.isdisjoint(commit.removes)
+    }
+    for epoch, known in list(epochs_of(tx, group)):
+        kept_s = FOLLOWED_TAKEN_S if epoch in captured else FOLLOWED_S
+        if known.settled_s > tx.now_s:
+            tx.save(Space.EPOCH, group + epoch, structs.replace(known, settled_s=tx.now_s))  # our clock was ahead
+        elif known.settled_s and known.mls_state and known.settled_s + kept_s <= tx.now_s:
+            retire_epoch(tx, group, epoch)
+            tx.erase_prefix(Space.VOTE, group + epoch)
+
+
+def _taken(tx: Transaction, group: GroupId) -> frozenset[MemberKey]:
+    """Members whose devices are said to be in the hands of others."""
+    roster = roster_of(tx, group)
+    final = (
+        member
+        for member, operation in roster.removals.items()
+        if isinstance(operation.change, Remove) and operation.change.reason == Reason.TAKEN
+    )
+    return roster.quarantined | frozenset(final)
+
+
+def _settle(tx: Transaction, group: GroupId, branches: Branches, fork: Fork, winner: Child) -> None:
+    """Nothing before the winner can change any more."""
+    lost = [epoch for child in fork.children if child is not winner for epoch in branches.below(child.epoch)]
+    if lost:
+        tx.notify(Notice("healed", group))
+    for epoch in (fork.parent, *lost):
+        known = load_epoch(tx, group, epoch)
+        if known is not None and not known.settled_s:
+            tx.save(Space.EPOCH, group + epoch, structs.replace(known, settled_s=tx.now_s))
+
+
+def _mark_head(tx: Transaction, group: GroupId, before: EpochId, head: EpochId) -> None:
+    """What was the head ages from now on; the head does not."""
+    for epoch, since_s in ((before, tx.now_s), (head, 0)):
+        known = load_epoch(tx, group, epoch)
+        if known is not None:
+            tx.save(Space.EPOCH, group + epoch, structs.replace(known, superseded_s=since_s))
+
+
+def off_path_rosters(tx: Transaction, group: GroupId, tip: EpochId) -> Iterator[EpochRecord]:
+    """Epochs that do not lead to this one."""
+    path = frozenset(branches_of(tx, group).path(tip))
+    return (known for epoch, known in epochs_of(tx, group) if epoch not in path)

@@ -1,0 +1,128 @@
+"""What a commit of somebody else has to hold to, beyond what MLS itself demands. Each check raises `PeerError`."""
+
+from __future__ import annotations
+
+from chasqui import mls
+from chasqui.base.errors import PeerError
+from chasqui.base.ids import EpochId, GroupId, MemberKey, ObjectId
+from chasqui.base.limits import GROUP_MEMBERS_MAX, LEAF_BYTES_MAX
+from chasqui.base.names import peer_name
+from chasqui.groups.bodies import CommitBody
+from chasqui.groups.history import History, arrange
+from chasqui.groups.membership import members
+from chasqui.groups.mls_errors import peers_fault
+from chasqui.groups.operation import Accuse, Add, Confirm, GroupKind, Rejoin, Remove
+from chasqui.node.branches import branches_of, off_path_rosters
+from chasqui.node.epochs import load_epoch, readers_of
+from chasqui.node.groups import load_group, tree_keys
+from chasqui.node.records import Space
+from chasqui.node.transaction import Transaction
+
+
+def check_leaves(state: mls.GroupState, before: mls.GroupState | None) -> None:
+    """Every member who stays keeps his key and his name, whatever else he puts into his leaf; and nobody makes the
+    tree too large. Raises `PeerError`."""
+    if len(state.members) > GROUP_MEMBERS_MAX:
+        raise PeerError("A group grows beyond its limit.")
+    known = {member.leaf: (member.signature_key, member.identity) for member in before.members} if before else {}
+    for member in state.members:
+        leaf = state.leaf(member.leaf)
+        if leaf is None or len(leaf.raw) > LEAF_BYTES_MAX:
+            raise PeerError("A member puts too much into the tree.")
+        peer_name(member.identity)
+        if member.leaf in known and known[member.leaf] != (member.signature_key, member.identity):
+            added_here = before is not None and all(member.signature_key != old.signature_key for old in before.members)
+            raise PeerError("A member changes who he is." if added_here else "A member changes his name.")
+
+
+def check_only_additions_and_removals(processed: mls.Processed) -> None:
+    """MLS can do more than a group of ours ever does: re-initialise, extend, join from outside. All of that would
+    go past the operations."""
+    plain = all(isinstance(proposal, mls.Add | mls.Remove) for proposal in processed.proposals)
+    if processed.kind is not mls.Kind.COMMIT or processed.external or processed.reinit or processed.psks or not plain:
+        raise PeerError("A commit does something that no operation can ask for.")
+
+
+def check_form(message: bytes, group: GroupId, number: int, leaf: int) -> None:
+    """The parent is settled, so that nothing else can be checked: a commit of this group and epoch, from that leaf."""
+    with peers_fault():
+        read = mls.read_message(message)
+    sender = read.content.sender if isinstance(read, mls.PublicMessage) else None
+    if (
+        not isinstance(read, mls.PublicMessage)
+        or sender is None
+        or (sender.type, sender.index) != (mls.SenderType.MEMBER, leaf)
+        or read.content.content_type != mls.ContentType.COMMIT
+        or (read.content.group_id, read.content.epoch) != (group, number)
+    ):
+        raise PeerError("Something that is no commit on its parent was sent as one.")
+
+
+def check_cited(
+    tx: Transaction, group: GroupId, history: History, body: CommitBody, parent: EpochId, processed: mls.Processed
+) -> frozenset[MemberKey]:
+    """The tree changes by exactly the cited operations, and holds nobody whom their past puts out; nobody who ever sat
+    in the tree of this branch comes back but by his own REJOIN. Gives those who did. Raises `PeerError`."""
+    epoch = load_epoch(tx, group, parent)
+    before = tree_keys(epoch) if epoch is not None else frozenset()
+    added = {member.signature_key for member in processed.added}
+    removed = frozenset(MemberKey(member.signature_key) for member in processed.removed)
+    cited = {ObjectId(operation) for operation in body.operations}
+    past = 0
+    for operation in cited:
+        past |= history.past[operation] | 1 << history.position[operation]
+    roster = members(arrange(o for index, o in enumerate(history.order) if past >> index & 1))
+    additions: dict[bytes, bytes] = {}
+    rejoined: set[MemberKey] = set()
+    put_out: set[MemberKey] = set()
+    for operation in cited:
+        known = history.order[history.position[operation]]
+        if operation not in roster.counting:
+            raise PeerError("A commit cites an operation that does not count.")
+        match known.change:
+            case Add(member=member, key_package=key_package):
+                additions[member] = key_package
+            case Rejoin(key_package=key_package):
+                additions[known.issuer] = key_package
+                rejoined.add(known.issuer)
+            case Remove(member=member):
+                put_out.add(MemberKey(member))
+            case Accuse(member=member) if member in roster.out:
+                put_out.add(MemberKey(member))
+            case Confirm():
+                pass  # it only stands behind another that is cited
+            case _:
+                raise PeerError("A commit cites an operation that no commit carries out.")
+    packages = [proposal.key_package for proposal in processed.proposals if isinstance(proposal, mls.Add)]
+    used = {package.leaf.signature_key: package.ref for package in packages}
+    if added != additions.keys() or used != additions or removed != put_out | rejoined & before:
+        raise PeerError("A commit changes the group by something else than the operations that it cites.")
+    if ((before | {MemberKey(key) for key in added}) - put_out) & roster.out:
+        raise PeerError("A commit keeps somebody whom its operations remove.")
+    if added and load_group(tx, group).kind == GroupKind.CONTACT:
+        raise PeerError("A contact grows.")
+    _check_never_seated(tx, group, parent, {MemberKey(key) for key in added} - rejoined)
+    _check_not_carried_out(tx, group, parent, cited, rejoined)
+    return frozenset(rejoined)
+
+
+def _check_not_carried_out(
+    tx: Transaction, group: GroupId, parent: EpochId, cited: set[ObjectId], rejoined: set[MemberKey]
+) -> None:
+    """An old key package of a member must not take the place of his leaf again."""
+    branches = branches_of(tx, group)
+    for epoch in branches.path(parent) if rejoined else ():
+        if epoch in branches.made_by and not cited.isdisjoint(map(ObjectId, branches.made_by[epoch][1].operations)):
+            raise PeerError("A commit carries out again what was carried out before.")
+
+
+def _check_never_seated(tx: Transaction, group: GroupId, parent: EpochId, added: set[MemberKey]) -> None:
+    """Nobody who ever sat in the tree of this branch is added again: an old addition cannot undo a removal. Who is
+    known from another branch only may be added here, too."""
+    if not added:
+        return
+    elsewhere = {key for record in off_path_rosters(tx, group, parent) for _, key in record.roster}
+    here = {key for epoch in branches_of(tx, group).path(parent) for key in readers_of(tx, group, epoch)}
+    for key in added:
+        if tx.get(Space.MEMBER, group + key) is not None and (key in here or key not in elsewhere):
+            raise PeerError("A commit adds somebody who was in the group before.")

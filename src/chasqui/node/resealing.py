@@ -1,0 +1,171 @@
+"""Objects sealed again in our head, for those who could not open them where they were sealed first.
+
+An object is signed independently of the epoch, so any holder may hand it on; its author does first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from chasqui.base.errors import PeerError
+from chasqui.base.ids import MEMBER_KEY_BYTES, EpochId, GroupId, MemberKey, ObjectId
+from chasqui.base.ranges import Ranges
+from chasqui.base.schema import encode
+from chasqui.groups.bodies import PartBody, ResealBody, parts_of, read_ask, read_reseal
+from chasqui.groups.fork_choice import turns
+from chasqui.groups.operation import Genesis
+from chasqui.node.authors import note_numbers
+from chasqui.node.epochs import NOWHERE, head_of, load_epoch, readers_of
+from chasqui.node.groups import history_of, load_group, roster_of, tree_keys
+from chasqui.node.keys import u24, u32, u64
+from chasqui.node.large import say_large
+from chasqui.node.outbox import BODY_BYTES_MAX, say
+from chasqui.node.records import GroupRecord, ManifestRecord, MessageRecord, Space, StampRecord
+from chasqui.node.transaction import Transaction
+from chasqui.sealed.kinds import Kind
+from chasqui.sealed.object import SignedObject, parse_whole, read_whole
+
+ANSWER_SLOT_S: Final = 3600  # the author answers at once; who holds it otherwise waits, by turns
+NUMBERS_PER_QUESTION_MAX: Final = 8_192  # the parts of the largest file
+_CARRIED: Final = frozenset({Kind.TEXT, Kind.OP, Kind.MANIFEST, Kind.KEY_PACKAGES, Kind.WITNESS})
+
+
+def take_ask(tx: Transaction, signed: SignedObject) -> None:
+    """Notes what a member lacks and we can give: to whom it was sealed, nothing else. Raises `PeerError`."""
+    body = read_ask(signed.body)
+    group = signed.group
+    record = load_group(tx, group)
+    head, epoch = head_of(tx, group, record)
+    if signed.author not in tree_keys(epoch) or record.member not in tree_keys(epoch):
+        return
+    later_s = ANSWER_SLOT_S * (1 + turns(head, tree_keys(epoch)).index(MemberKey(record.member)))
+    position = history_of(tx, group).position
+    operations = [operation for operation in body.operations if ObjectId(operation) in position]
+    asked = [_signed_operation(tx, group, operation) for operation in operations]
+    numbers = [(known.author, known.seq) for known in asked]
+    numbers += [(MemberKey(member), seq) for member, spans in body.numbers for seq in _each(spans)]
+    for author, seq in numbers[:NUMBERS_PER_QUESTION_MAX]:
+        own = author == record.member
+        known = _find(tx, group, author, seq)
+        entitled = known is not None and (
+            known.kind is Kind.OP or signed.author in readers_of(tx, group, known.origin.epoch)
+        )
+        if entitled or (own and known is None and seq <= record.seq):
+            due = u64(tx.now_s if own else tx.now_s + later_s)
+            key = group + author + u24(seq)
+            tx.put(Space.ANSWER, key, min(tx.get(Space.ANSWER, key) or due, due))
+
+
+def answer(tx: Transaction, group: GroupId) -> None:
+    """Seals again what is due. The caller knows that the head is clean."""
+    record = load_group(tx, group)
+    nothing = Ranges()
+    for key, due in list(tx.scan_prefix(Space.ANSWER, group)):
+        if int.from_bytes(due, "big") > tx.now_s:
+            continue
+        tx.erase(Space.ANSWER, key)
+        author = MemberKey(key[len(group) : len(group) + MEMBER_KEY_BYTES])
+        seq = int.from_bytes(key[-3:], "big")
+        known = _find(tx, group, author, seq)
+        if known is not None:
+            record = reseal(tx, group, record, known)
+        elif author == record.member and (part := _own_part(tx, group, record, seq)) is not None:
+            _, record = say(tx, group, record, Kind.PART, part)
+        elif author == record.member:
+            nothing = nothing.add(seq)
+    for at in range(0, len(nothing.spans), 256):
+        body = encode(ResealBody(b"", nothing.spans[at : at + 256]))
+        _, record = say(tx, group, record, Kind.RESEAL, body)
+
+
+def reseal(tx: Transaction, group: GroupId, record: GroupRecord, signed: SignedObject) -> GroupRecord:
+    """Seals an object again in our head, whole; one that is too large for that goes in parts."""
+    tx.put(Space.RESEALED, group + signed.id, record.head)
+    body = encode(ResealBody(signed.to_whole(), ()))
+    if len(body) > BODY_BYTES_MAX:
+        return say_large(tx, group, record, Kind.RESEAL, body)[1]
+    return say(tx, group, record, Kind.RESEAL, body)[1]
+
+
+def take_reseal(tx: Transaction, group: GroupId, by: SignedObject, data: bytes) -> SignedObject | None:
+    """The verified object that was sealed again, where it is new here.
+
+    Raises `PeerError` for what nobody may hand on, and for what its author did not sign.
+    """
+    body = read_reseal(data)
+    if body.nothing:
+        note_numbers(tx, group, by.author, Ranges(body.nothing), up_to=by.seq)
+        return None
+    signed = read_whole(body.whole, group)
+    if signed.kind not in _CARRIED:
+        raise PeerError("An object of a kind that is never sealed again was.")
+    if tx.get(Space.MEMBER, group + signed.author) is None:
+        raise PeerError("An object of somebody who never was in the group was sealed again.")
+    tx.put(Space.RESEALED, group + signed.id, by.origin.epoch)
+    tx.erase(Space.ANSWER, group + signed.author + u24(signed.seq))
+    here = tx.get(Space.STAMP, group + signed.author + u24(signed.seq) + signed.id) is not None
+    return None if here or signed.author == load_group(tx, group).member else signed
+
+
+def publish(tx: Transaction, group: GroupId, operations: tuple[ObjectId, ...] = ()) -> GroupRecord:
+    """Seals those operations again that not all can read who hold our head, because they were said on another branch or
+    before somebody joined: these ones and their past, or if none are named, our own and, if it is our turn, those of
+    members who are not there."""
+    record = load_group(tx, group)
+    history = history_of(tx, group)
+    head, epoch = head_of(tx, group, record)
+    roster, ours = roster_of(tx, group), MemberKey(record.member)
+    present = tree_keys(epoch) & roster.current
+    first = turns(head, present | {ours})[0] == ours
+    wanted = 0
+    for operation in operations:
+        wanted |= history.past[operation] | 1 << history.position[operation]
+    let_in = {seat.member: history.past[seat.since] | 1 << history.position[seat.since] for seat in roster.seats}
+    without: dict[EpochId, frozenset[MemberKey]] = {}  # who there is that could not read in an epoch
+    for index, known in enumerate(history.order):
+        named = bool(wanted >> index & 1)
+        mine = known.issuer == ours or (first and known.issuer not in present)
+        if isinstance(known.change, Genesis) or not (named or (mine and not operations)):
+            continue
+        origin = known.signed.origin.epoch
+        if origin != NOWHERE and load_epoch(tx, group, origin) is None:
+            continue
+        if origin not in without:
+            without[origin] = present - frozenset(readers_of(tx, group, origin))
+        lacking = {member for member in without[origin] if not let_in.get(member, 0) >> index & 1}
+        again = tx.get(Space.RESEALED, group + known.id)
+        if lacking - frozenset(readers_of(tx, group, EpochId(again)) if again else ()):
+            record = reseal(tx, group, record, known.signed)
+    return record
+
+
+def _find(tx: Transaction, group: GroupId, author: MemberKey, seq: int) -> SignedObject | None:
+    """An object that people can read, or an operation, as it was signed; None where it is not kept."""
+    for key, stamp in tx.load_prefix(Space.STAMP, group + author + u24(seq), StampRecord):
+        message = tx.load(Space.MESSAGE, group + u64(stamp.arrival), MessageRecord) if stamp.arrival else None
+        if message is not None:
+            return parse_whole(message.whole, group)
+        if tx.get(Space.OPERATION, group + key) is not None:
+            return _signed_operation(tx, group, key)
+    return None
+
+
+def _signed_operation(tx: Transaction, group: GroupId, operation: bytes) -> SignedObject:
+    history = history_of(tx, group)
+    return history.order[history.position[ObjectId(operation)]].signed
+
+
+def _own_part(tx: Transaction, group: GroupId, record: GroupRecord, seq: int) -> bytes | None:
+    """The body of a part of a file of ours that had this number."""
+    prefix = group + record.member
+    for digest, manifest in tx.load_prefix(Space.MANIFEST, prefix, ManifestRecord):
+        index = seq - manifest.seq - 1
+        if manifest.kind == Kind.MANIFEST and not manifest.erased and 0 <= index < parts_of(manifest.size):
+            data = tx.get(Space.PART, prefix + digest + u32(index))
+            return None if data is None else encode(PartBody(digest, index, data))
+    return None
+
+
+def _each(spans: tuple[tuple[int, int], ...]) -> Iterator[int]:
+    return (seq for first, last in spans for seq in range(first, min(last, first + NUMBERS_PER_QUESTION_MAX) + 1))

@@ -1,0 +1,126 @@
+"""What `views` gives to people and scripts: frozen, times in seconds since 1970, 0 for never."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chasqui.base.ids import GroupId, MemberKey, ObjectId
+from chasqui.groups.operation import GroupKind
+
+
+@dataclass(frozen=True)
+class MemberView:
+    """A line of `group show`. Times in seconds since 1970, 0 for never."""
+
+    name: str
+    key: MemberKey
+    role: str
+    state: str
+    last_heard_s: int
+    renewed_s: int
+    delivered_up_to: int  # of our own objects, what this member has signed for without a gap
+
+
+@dataclass(frozen=True)
+class PendingView:
+    """A change that is known and not carried out."""
+
+    op: str
+    member: str
+    since_s: int
+    id: bytes = b""  # of what an admin can confirm
+
+
+@dataclass(frozen=True)
+class ForkView:
+    """Commits that share a parent, by their makers."""
+
+    parent: bytes
+    committers: tuple[MemberKey, ...]
+    by_one_member: bool
+
+
+@dataclass(frozen=True)
+class GroupView:
+    """`group show`."""
+
+    id: GroupId
+    name: str
+    kind: GroupKind
+    state: str
+    head: bytes
+    own: MemberKey
+    members: tuple[MemberView, ...]
+    pending: tuple[PendingView, ...]
+    forks: tuple[ForkView, ...]
+    void: tuple[PendingView, ...]
+    retention_s: int
+
+
+@dataclass(frozen=True)
+class GroupLine:
+    """A line of `group list`."""
+
+    id: GroupId
+    name: str
+    kind: GroupKind
+    state: str
+    members: int
+    messages: int
+
+
+@dataclass(frozen=True)
+class ContactView:
+    """A line of `contact list`."""
+
+    id: GroupId
+    name: str
+    key: MemberKey
+    verified_s: int
+    words: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class MessageView:
+    """A line of `read`."""
+
+    pos: int
+    id: ObjectId
+    author: MemberKey
+    author_name: str
+    own: bool
+    seq: int
+    time_s: int
+    kind: str
+    text: str
+    state: str
+    receipts: tuple[tuple[MemberKey, bool], ...]
+    size: int | None  # bytes of a file
+    parts: tuple[int, int] | None  # (here, of) for a file
+
+
+@dataclass(frozen=True)
+class GapView:
+    """Objects of an author that exist and have not come."""
+
+    author: MemberKey
+    author_name: str
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """`read`."""
+
+    messages: tuple[MessageView, ...]
+    gaps: tuple[GapView, ...]
+    clashes: tuple[MemberKey, ...]
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """What `status` says of the store."""
+
+    bundles: int
+    carried: int

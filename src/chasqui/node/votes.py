@@ -1,0 +1,83 @@
+"""Votes: a member's word, given once for each parent, on which child it follows. Spec: `docs/spec/forks.md`."""
+
+from __future__ import annotations
+
+from chasqui.base.ids import ID_BYTES, CommitId, EpochId, GroupId, MemberKey
+from chasqui.node.branches import branches_of, follow, unsettled_path
+from chasqui.node.epochs import load_epoch
+from chasqui.node.groups import tree_keys
+from chasqui.node.receipting import have
+from chasqui.node.records import CommitRecord, GroupRecord, Space
+from chasqui.node.transaction import Transaction
+from chasqui.sealed.object import SignedObject
+from chasqui.sealed.receipts import VOTE_REACH, Vote, decode_receipts
+
+VOTE_AFTER_S = 72 * 3600  # a commit that not all have signed for gets our vote when we have known it so long
+
+
+def due_vote(tx: Transaction, group: GroupId, record: GroupRecord) -> Vote | None:
+    """The vote that we owe on the way to our head, or None."""
+    if record.root == record.head:
+        return None
+    own = MemberKey(record.member)
+    skip, count = 0, 0
+    for _, commit in unsettled_path(tx, group):
+        if not _may_vote(tx, group, own, commit):
+            break
+        if count or _is_ripe(tx, group, own, commit):
+            count += 1
+        else:
+            skip += 1
+    return Vote(skip, min(count, VOTE_REACH)) if count and skip <= VOTE_REACH else None
+
+
+def mark_voted(tx: Transaction, group: GroupId, record: GroupRecord, vote: Vote) -> None:
+    """Our vote is signed: it is never given again for the same parents, and counts here, too."""
+    if _count(tx, group, EpochId(record.head), MemberKey(record.member), vote):
+        follow(tx, group)
+
+
+def take_vote(tx: Transaction, signed: SignedObject) -> None:
+    """Counts the vote in a verified object, if there is one, as far as the commits that it names are known."""
+    vote = decode_receipts(signed.receipts)[1] if signed.receipts else None
+    if vote is not None and _count(tx, signed.group, signed.origin.epoch, signed.author, vote):
+        follow(tx, signed.group)
+
+
+def _may_vote(tx: Transaction, group: GroupId, member: MemberKey, commit: CommitRecord) -> bool:
+    """Whether we sat in the parent's tree and did not vote there yet."""
+    parent = load_epoch(tx, group, EpochId(commit.parent))
+    if parent is None or member not in tree_keys(parent):
+        return False
+    return tx.get(Space.VOTE, group + commit.parent + member) is None
+
+
+def _is_ripe(tx: Transaction, group: GroupId, own: MemberKey, commit: CommitRecord) -> bool:
+    """Whether the commit is old enough, or all its members have signed for it."""
+    if not commit.seen_s <= tx.now_s < commit.seen_s + VOTE_AFTER_S:
+        return tx.now_s >= commit.seen_s
+    child = load_epoch(tx, group, EpochId(commit.child))
+    parent = load_epoch(tx, group, EpochId(commit.parent))
+    both = tree_keys(child) & tree_keys(parent) if child is not None and parent is not None else frozenset()
+    others = both - {own, commit.committer}  # newcomers cannot read the commit that let them in
+    return all(commit.seq in have(tx, group, member, MemberKey(commit.committer)) for member in others)
+
+
+def _count(tx: Transaction, group: GroupId, sealed_in: EpochId, member: MemberKey, vote: Vote) -> bool:
+    """Notes a vote for every commit that it names; whether that changed anything."""
+    branches = branches_of(tx, group)
+    path = [branches.made_by[epoch] for epoch in branches.path(sealed_in) if epoch in branches.made_by]
+    news = False
+    for commit, made in path[vote.skip : vote.skip + vote.named]:
+        parent = load_epoch(tx, group, EpochId(made.parent))
+        if parent is not None and not parent.settled_s and member in tree_keys(parent):
+            news = _note(tx, group + made.parent + member, commit) or news
+    return news
+
+
+def _note(tx: Transaction, key: bytes, commit: CommitId) -> bool:
+    chosen = tx.get(Space.VOTE, key) or b""
+    if commit in (chosen[at : at + ID_BYTES] for at in range(0, len(chosen), ID_BYTES)):
+        return False
+    tx.put(Space.VOTE, key, chosen + commit)
+    return True
