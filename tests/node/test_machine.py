@@ -178,10 +178,11 @@ class GroupMachine(RuleBasedStateMachine):
             assert joined <= tree_keys(epoch), "everybody who is in does"
             silent = {gap.author for gap in person.read(self.group).gaps} & roster.current
             assert not silent, "whoever is in fills the gaps that he left"
-        orders: dict[frozenset[str], list[str]] = {}
+        orders: dict[frozenset[bytes], list[str]] = {}
         for person in inside:
+            objects = frozenset(key for key, _ in person.tx().scan_prefix(Space.STAMP, self.group))
             texts = person.texts(self.group)
-            assert orders.setdefault(frozenset(texts), texts) == texts, "one order"
+            assert orders.setdefault(objects, texts) == texts, "same objects, same order"
         self._everything_is_read(inside)
         before = [person.texts(self.group) for person in inside]
         for person in inside:

@@ -261,7 +261,7 @@ def carry_out(
         commit = state.commit(proposals, tx.entropy, tx.now_s, path=None if proposals else True)
     after = commit.state.without_message_secrets()
     r, first_day = tx.entropy(ID_BYTES), sealing_day(tx, epoch)
-    body = CommitBody(tuple(sorted(operations)), r, first_day, commit.message)
+    body = CommitBody(tuple(sorted(set(operations))), r, first_day, commit.message)
     said, record = say(tx, group, record, Kind.COMMIT, encode(body))
     commit_id = commit_id_of(commit.message)
     path = commit.removed or not proposals  # RFC 9420 12.4
