@@ -10,7 +10,6 @@ from msgspec import structs
 from chasqui.base.errors import UserError
 from chasqui.base.ids import ID_BYTES, NO_GROUP, GroupId, MemberKey, ObjectId
 from chasqui.base.names import peer_name
-from chasqui.base.ranges import Ranges
 from chasqui.base.schema import decode_own
 from chasqui.groups.history import History, arrange
 from chasqui.groups.membership import Roster, members
@@ -60,11 +59,11 @@ def note_out(tx: Transaction, group: GroupId) -> Roster:
 
 def keep_witnesses(tx: Transaction, signed: SignedObject, said: Said) -> None:
     """Keeps what a member says of removals: of several words on one, the first that it signed."""
-    for removal, numbers in said:
+    for removal, heads in said:
         key = signed.group + removal + signed.author
         known = tx.load(Space.WITNESS, key, WitnessRecord)
         if known is None or (signed.seq, signed.id) < (known.seq, known.id):
-            tx.save(Space.WITNESS, key, WitnessRecord(signed.seq, signed.id, numbers.spans))
+            tx.save(Space.WITNESS, key, WitnessRecord(signed.seq, signed.id, heads))
     note_out(tx, signed.group)
 
 
@@ -75,7 +74,8 @@ def witnesses_of(tx: Transaction, group: GroupId) -> tuple[Witness, ...]:
         removal, member = ObjectId(key[ID_BYTES : 2 * ID_BYTES]), MemberKey(key[2 * ID_BYTES :])
         if member:
             word = decode_own(data, WitnessRecord)
-            found.append(Witness(member, removal, Ranges(word.spans), word.seq, ObjectId(word.id)))
+            heads = tuple(map(ObjectId, word.heads))
+            found.append(Witness(member, removal, heads, word.seq, ObjectId(word.id)))
     return tuple(found)
 
 

@@ -78,6 +78,8 @@ def shown(result: GroupDetails) -> str:
         if fork.one_member:
             lines.append("  One member made both: that happens when a device was copied or restored from a copy.")
             lines.append("  Ask that person, not over this group.")
+        else:
+            lines.append("  Devices follow one of them as they meet: there is nothing to do.")
     return "\n".join(lines)
 
 
@@ -139,7 +141,11 @@ def accused(result: MemberChanged) -> str:
 def lifted(result: MemberChanged) -> str:
     """`group lift`"""
     name = safe_line(result.name)
-    return f"What was said against {name} is ended. {name} holds its rights again; it needs new keys to read on."
+    return (
+        f"What was said against {name} is ended, and {name} holds its rights again. If the keys were renewed without\n"
+        "that device, it does not hear of this and reads nothing: remove it (`chasqui group remove`) and add the\n"
+        "contact again."
+    )
 
 
 def confirmed(result: Confirmed) -> str:
