@@ -261,11 +261,11 @@ def test_a_commit_of_an_operation_that_does_not_count() -> None:
     added, addition = utter_object(
         ben, group, Kind.OP, encode_change(Add(heads, package.signature_key, package.ref, Role.MEMBER))
     )
+    ana.do(inputs.TakeBundles((addition,)))
     tx = ana.tx()
     change = Remove(heads, ben.key(group), 0, 2)
     removed, _ = issue(tx, group, load_group(tx, group), history_of(tx, group), change)
     keep(ana, tx)
-    ana.do(inputs.TakeBundles((addition,)))
     before, tx = set(ana.held()), ana.tx()
     proposals = (mls.RemoveProposal(leaf(ana, group, ben.key(group))), mls.AddProposal(spare))
     carry_out(tx, group, load_group(tx, group), (removed.id, added.id), proposals)

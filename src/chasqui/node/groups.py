@@ -9,6 +9,7 @@ from msgspec import structs
 
 from chasqui.base.errors import UserError
 from chasqui.base.ids import ID_BYTES, NO_GROUP, GroupId, MemberKey, ObjectId
+from chasqui.base.limits import SEQUENCE_MAX
 from chasqui.base.names import peer_name
 from chasqui.base.schema import decode_own
 from chasqui.groups.history import History, arrange
@@ -51,9 +52,10 @@ def note_out(tx: Transaction, group: GroupId) -> Roster:
     for member in removed_members(tx, group) - roster.out:
         tx.erase(Space.REMOVED, group + member)
     for member in roster.out:
-        operation = roster.removals.get(member) or roster.accusations[member][0]
-        if isinstance(operation.change, Remove | Accuse):
-            tx.put(Space.REMOVED, group + member, u24(operation.change.last_seq))
+        said = (roster.removals[member],) if member in roster.removals else roster.accusations.get(member, ())
+        change = said[0].change if said else None
+        last_seq = change.last_seq if isinstance(change, Remove | Accuse) else SEQUENCE_MAX
+        tx.put(Space.REMOVED, group + member, u24(last_seq))
     return roster
 
 
