@@ -317,7 +317,7 @@ def test_screens_have_no_traceback_and_say_what_to_do(two: tuple[Person, Person]
     for arguments in (("--help",), ("group", "--help"), ("link", "add", "--help"), ("send", "--help")):
         done = ana.run(*arguments)
         assert done.code == 0
-        for later in ("panic", "exposure", "--voice", "--web", "check"):
+        for later in ("panic", "exposure", "--voice", "--web"):
             assert not re.search(rf"\s{re.escape(later)}\b", done.out), later
 
 

@@ -22,6 +22,6 @@ def target(data: bytes) -> None:
     except PeerError:
         return
     assert encode_witnesses(said) == data
-    witnesses = [Witness(key("ana"), removal, numbers, 9, ObjectId(bytes(16))) for removal, numbers in said]
-    witnesses += [Witness(key("ana"), OUT.id, numbers, 8, ObjectId(bytes(16))) for _, numbers in said[:1]]
+    witnesses = [Witness(key("ana"), removal, heads, 9, ObjectId(bytes(16))) for removal, heads in said]
+    witnesses += [Witness(key("ana"), OUT.id, heads, 8, ObjectId(bytes(16))) for _, heads in said[:1]]
     members(HISTORY, witnesses)

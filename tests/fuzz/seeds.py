@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from chasqui import mls
-from chasqui.base.ids import bundle_id
-from chasqui.base.ranges import Ranges
+from chasqui.base.ids import ObjectId, bundle_id
 from chasqui.base.schema import Body, encode
 from chasqui.delivery.courier_file import courier_chunks
 from chasqui.delivery.frames import BundleFrame, IdsFrame, RequestFrame, short_id, write_frame
@@ -86,8 +85,8 @@ def seeds() -> dict[str, list[bytes]]:
         + [b"\x01" + welcome(), b"\x09hello"],
         "operation": [encode(change) for change in operations],
         "witnesses": [
-            encode_witnesses(((founded.id, Ranges(((1, 2), (5, 5)))),)),
-            encode_witnesses(((OUT.id, Ranges()),)),
+            encode_witnesses(((founded.id, tuple(map(ObjectId, sorted((founded.id, OUT.id))))),)),
+            encode_witnesses(((OUT.id, ()),)),
         ],
         "pairing": pairing(),
         "frame": [write_frame(BundleFrame(sealed)), write_frame(IdsFrame((bytes(8), b"x" * 8)))]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from hashlib import blake2b
 
 from chasqui.base.ids import NO_GROUP, EpochId, GroupId, MemberKey, ObjectId
-from chasqui.base.ranges import Ranges
 from chasqui.base.schema import encode
 from chasqui.groups.operation import (
     Accuse,
@@ -87,13 +86,11 @@ def confirm(issuer: str, confirmed: Operation, *heads: Operation, salt: int = 0,
     return operation(issuer, Confirm(ids(heads), confirmed.id), salt, seq)
 
 
-def witness(member: str, removal: Operation, *numbers: int, seq: int = 50) -> Witness:
-    """A member's word that it had these numbers of the removed one."""
-    spans = Ranges()
-    for number in numbers:
-        spans = spans.add(number)
-    said = ObjectId(blake2b(key(member) + removal.id + bytes(numbers) + bytes((seq,)), digest_size=16).digest())
-    return Witness(key(member), removal.id, spans, seq, said)
+def witness(member: str, removal: Operation, *heads: Operation, seq: int = 50) -> Witness:
+    """A member's word that it had these and their pasts."""
+    had = tuple(map(ObjectId, ids(heads)))
+    said = ObjectId(blake2b(key(member) + removal.id + b"".join(had) + bytes((seq,)), digest_size=16).digest())
+    return Witness(key(member), removal.id, had, seq, said)
 
 
 def ids(operations: tuple[Operation, ...]) -> tuple[bytes, ...]:

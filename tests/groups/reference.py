@@ -41,11 +41,11 @@ class Op:
 
 @dataclass(frozen=True)
 class Witness:
-    """What a member says that it had of the removed one when it took the removal in, and in which object."""
+    """What a member says that it had when it took the removal in: the heads of it; and in which object."""
 
     member: str
     removal: str
-    numbers: frozenset[int | str]
+    heads: frozenset[str]
     seq: int
     id: str
 
@@ -102,9 +102,11 @@ class Rules:
     removal_is_for_ever: bool = True
     late_counts: bool = False  # late operations are not taken out
     accusers_needed: int | None = None  # instead of `taken`
-    smallest_electorate: int = 1  # rule 4 says nothing with fewer
-    names_by_id: bool = False  # a witness names operations by their ids, not by their numbers
-    departed_count: bool = False  # accusers who are out count as in for the least number of accusers
+    smallest_electorate: int = 2  # rule 4 says nothing with fewer
+    departed_count: bool = True  # accusers who are out count as in for the least number of accusers
+    newcomers_can_be_late: bool = True  # those who owe their seats to nobody but the removed one
+    lifts_need_clean_hands: bool = True
+    quorum_looks_aside: bool = True  # to the admins that were made meanwhile
 
 
 class Reference:
@@ -150,21 +152,10 @@ class Reference:
         found = NOTHING
         while True:
             then = self.late_if(found)
-            more = found | then & self.late_if(found | then)
+            more = found | then & self.late_if(found | then)  # surely late
             if more == found:
                 return found
             found = more
-
-    def has_reading(self) -> bool:
-        """Whether the rule applied twice only grows from nothing, so that there is a least fixed point at all."""
-        late = NOTHING
-        while True:
-            more = self.late_if(self.late_if(late))
-            if not late <= more:
-                return False
-            if more == late:
-                return True
-            late = more
 
     def late_if(self, late: frozenset[str]) -> frozenset[str]:
         """The rule applied once: what is late if these are."""
@@ -175,7 +166,7 @@ class Reference:
             for r in self.ops.values()
             if r.change.kind == "remove" and r.id not in late and judge.held(r.id) and judge.stands(r.id, everything)
             for o in self.ops.values()
-            if o.issuer == r.change.member
+            if o.issuer in self._with_his_own(r, judge)
             and o.id != r.id  # a leaving does not make itself late
             and o.id not in self.past(r.id)
             and self._is_outvoted(o, r, judge)
@@ -183,20 +174,41 @@ class Reference:
 
     def _is_outvoted(self, o: Op, r: Op, judge: Judge) -> bool:
         by = frozenset(self.ops) if self.rules.electorate_shrinks else self.past(r.id)
-        electorate = judge.roster(by - judge.late).inside - {o.issuer}
+        electorate = judge.roster(by - judge.late).inside - {r.change.member}
         if len(electorate) < self.rules.smallest_electorate:
             return False
         lacking = [
-            m
-            for m in electorate
-            if (m, r.id) in self.witnesses and self.number(o) not in self.witnesses[m, r.id].numbers
+            m for m in electorate if (m, r.id) in self.witnesses and o.id not in self.named(self.witnesses[m, r.id])
         ]
         part, of = self.rules.witnesses_needed
         return of * len(lacking) > part * len(electorate)
 
-    def number(self, o: Op) -> int | str:
-        """What a witness names an operation by."""
-        return o.id if self.rules.names_by_id else o.seq
+    def named(self, witness: Witness) -> frozenset[str]:
+        """What a witness had: its heads and their pasts, as far as they are here."""
+        here = witness.heads & frozenset(self.ops)
+        return here.union(*(self.past(head) for head in here))
+
+    def _with_his_own(self, r: Op, judge: Judge) -> frozenset[str]:
+        """The removed one, and who owes his seat to nobody but such as these and in ways r does not know of."""
+        them = frozenset({r.change.member})
+        while self.rules.newcomers_can_be_late and r.issuer != r.change.member:  # leaving makes no seat void
+            seating = [o for o in self.ops.values() if o.change.kind in ("genesis", "add") and o.id not in judge.late]
+            seating = [o for o in seating if judge.held(o.id)]
+            more = them | {
+                m
+                for m in {_named(o) for o in seating}
+                if all(
+                    o.change.kind == "add"
+                    and o.id not in self.past(r.id)
+                    and all(s.issuer in them for s in judge.signatures(o.id, frozenset(self.ops) - judge.late))
+                    for o in seating
+                    if _named(o) == m
+                )
+            }
+            if more == them:
+                break
+            them = more
+        return them
 
 
 class Judge:
@@ -266,16 +278,30 @@ class Judge:
         ]
         return [self.ops[i], *confirming]
 
-    def needed(self, i: str) -> int:
-        """How many must stand behind it."""
+    def needed(self, i: str, among: frozenset[str]) -> int:
+        """How many must stand behind it: by the admins of its past, and those whom a full quorum has made since, in
+        operations that are not after it."""
         admins = frozenset(self.roster(self.sets.past(i) - self.late).admins)
+        if self.rules.quorum_looks_aside and self._setting().quorum > 1:
+            admins |= self._made_meanwhile(i, among)
         return max(1, min(self._setting().quorum, len(admins - {self.ops[i].change.member})))
+
+    def _made_meanwhile(self, i: str, among: frozenset[str]) -> frozenset[str]:
+        not_after = frozenset(j for j in among if j != i and i not in self.sets.past(j))
+        made = set()
+        for j in not_after:
+            if self.ops[j].change.kind in ("add", "role") and self.ops[j].change.role == ADMIN:
+                signers = {s.issuer for s in self.signatures(j, not_after)}
+                before = {s.issuer for s in self.signatures(j, not_after) if s.id in self.sets.past(i)}
+                if len(signers) >= self._setting().quorum > len(before):
+                    made.add(self.ops[j].change.member)
+        return frozenset(made)
 
     def stands(self, i: str, among: frozenset[str]) -> bool:
         """Whether enough do."""
         if not self.is_change(self.ops[i]):
             return True
-        return len({s.issuer for s in self.signatures(i, among)}) >= self.needed(i)
+        return len({s.issuer for s in self.signatures(i, among)}) >= self.needed(i, among)
 
     # -- what a set says -----------------------------------------------------------------------------------------
 
@@ -299,27 +325,71 @@ class Judge:
     def _void(self, among: frozenset[str], void: frozenset[str], now: Roster) -> frozenset[str]:
         """Rule 2: changes without enough signatures that are not void."""
         changes = [i for i in among if self.ops[i].change.kind in ("add", "role", "lift") and self.stands(i, among)]
-        return frozenset(
+        lacking = frozenset(
             i
             for i in changes
-            if len({s.issuer for s in self.signatures(i, among) if not self._is_void(s, among, void, now)})
-            < self.needed(i)
-        ) | self._surplus(among)
+            if len({s.issuer for s in self.signatures(i, among) if not self._is_void(s, i, among, void, now)})
+            < self.needed(i, among)
+        )
+        accusations = frozenset(
+            i
+            for i in among
+            if self.ops[i].change.kind == "accuse" and not self.permits(self.ops[i], (self.sets.past(i) & among) - void)
+        )
+        return lacking | accusations | self._surplus(among)
 
-    def _is_void(self, signature: Op, among: frozenset[str], void: frozenset[str], now: Roster) -> bool:
+    def _is_void(self, signature: Op, under: str, among: frozenset[str], void: frozenset[str], now: Roster) -> bool:
         me = signature.issuer
+        if self.rules.lifts_need_clean_hands and self.ops[under].change.kind == "lift":
+            quarantined, counting = self._strictly(among, void)
+            if me in quarantined and any(
+                self.ops[i].change.member == me and self.sets.concurrent(i, signature.id) for i in counting
+            ):
+                return True
         if self.rules.concurrent_is_void:
             for i in among:
                 change = self.ops[i].change
                 if change.member != me or not self.sets.concurrent(i, signature.id):
                     continue
-                if change.kind == "remove" and self.stands(i, among):
+                if change.kind == "remove" and self.ops[i].issuer != me and self.stands(i, among):
                     return True
                 if change.kind == "role" and change.role == MEMBER and self.stands(i, among):
                     return True
                 if change.kind == "accuse" and i in now.counting and me in now.quarantined:
                     return True
         return not self.permits(signature, (self.sets.past(signature.id) & among) - void)
+
+    def _strictly(self, among: frozenset[str], void: frozenset[str]) -> tuple[set[str], list[str]]:
+        """Who is quarantined, and by which accusations, if LIFTs have no signatures that are concurrent with an
+        accusation of their signers."""
+        good = [self.ops[i] for i in among if i not in void and self.stands(i, among)]
+        accusing = [o for o in good if o.change.kind == "accuse"]
+        out = {o.change.member for o in good if o.change.kind == "remove"}
+        inside = [_named(o) for o in good if o.change.kind in ("genesis", "add") and _named(o) not in out]
+        lifts = []
+        for x in good:
+            if x.change.kind == "lift":
+                clean = {
+                    s.issuer
+                    for s in self.signatures(x.id, among)
+                    if not any(a.change.member == s.issuer and self.sets.concurrent(a.id, s.id) for a in accusing)
+                }
+                if len(clean) >= self.needed(x.id, among):
+                    lifts.append(x)
+        counting = self._counting(accusing, lifts, frozenset(out))[1]
+        return {m for m in inside if self._is_quarantined(m, counting, inside)}, [a.id for a in counting]
+
+    def _counting(self, accusing: list[Op], lifts: list[Op], out: frozenset[str]) -> tuple[list[Op], list[Op]]:
+        """Rule 5: the open accusations, and those of them that count."""
+        accused = [
+            a
+            for a in accusing
+            if a.change.member not in out
+            and not any(x.change.member == a.change.member and a.id in self.sets.past(x.id) for x in lifts)
+        ]
+        return accused, [
+            a for a in accused if not any(b.issuer == a.issuer and (b.seq, b.id) < (a.seq, a.id) for b in accused)
+        ]
 
     def _surplus(self, among: frozenset[str]) -> frozenset[str]:
         """Rule 7: of several additions to a contact, all but the first."""
@@ -338,20 +408,9 @@ class Judge:
         out = removed if self.rules.removal_is_for_ever else self._not_back(ops, removed)
         inside = [m for m in seating if m not in out]
         roles = {m: self._role(m, ops) for m in inside}
-        accused = [
-            a
-            for a in ops
-            if a.change.kind == "accuse"
-            and a.change.member not in out
-            and not any(
-                x.change.kind == "lift" and x.change.member == a.change.member and a.id in self.sets.past(x.id)
-                for x in ops
-            )
-        ]
-        counting = [
-            a for a in accused if not any(b.issuer == a.issuer and (b.seq, b.id) < (a.seq, a.id) for b in accused)
-        ]
-        quarantined = {m for m in inside if self._is_quarantined(m, counting, inside, ops)}
+        accusing = [o for o in ops if o.change.kind == "accuse"]
+        accused, counting = self._counting(accusing, [o for o in ops if o.change.kind == "lift"], out)
+        quarantined = {m for m in inside if self._is_quarantined(m, counting, inside)}
         current = [m for m in inside if m not in quarantined]
         admins = sorted((m for m in current if roles[m] == ADMIN), key=lambda m: self._rank(m, ops))
         acting = ""
@@ -383,7 +442,7 @@ class Judge:
             tuple(sorted((m, i) for m, i in rejoined.items() if m in inside)),
         )
 
-    def _is_quarantined(self, member: str, counting: list[Op], inside: list[str], ops: list[Op]) -> bool:
+    def _is_quarantined(self, member: str, counting: list[Op], inside: list[str]) -> bool:
         accusers = {a.issuer for a in counting if a.change.member == member}
         size = len(accusers | set(inside)) if self.rules.departed_count else len(inside)
         taken = self.rules.accusers_needed or self._setting().taken

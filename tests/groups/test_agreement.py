@@ -75,11 +75,10 @@ def words(dice: random.Random, operations: list[Operation]) -> list[Witness]:
     for operation in operations:
         if not isinstance(operation.change, Remove) or dice.randrange(3) == 0:
             continue
-        numbers = range(1, 18)
-        had = dice.sample(numbers, dice.randrange(18))
+        had = dice.sample(operations, dice.randrange(min(17, len(operations))))
         for member in PEOPLE:
             if dice.randrange(6):
-                own = had if dice.randrange(5) else dice.sample(numbers, 4)
+                own = had if dice.randrange(5) else dice.sample(operations, min(4, len(operations)))
                 said.append(witness(member, operation, *own, seq=dice.randrange(50, 54)))
     return said
 
@@ -118,9 +117,7 @@ def agree(operations: Iterable[Operation], witnesses: Iterable[Witness] = ()) ->
     """Both say the same of everything."""
     operations, witnesses = list(operations), list(witnesses)
     told = [
-        reference.Witness(
-            name(w.member), w.removal.hex(), frozenset(n for n in range(60) if n in w.numbers), w.seq, w.id.hex()
-        )
+        reference.Witness(name(w.member), w.removal.hex(), frozenset(h.hex() for h in w.heads), w.seq, w.id.hex())
         for w in witnesses
     ]
     said = reference.Reference([translated(o) for o in operations], told).judged()

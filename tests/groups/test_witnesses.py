@@ -9,22 +9,21 @@ from hypothesis import strategies as st
 
 from chasqui.base.errors import PeerError
 from chasqui.base.ids import ObjectId
-from chasqui.base.limits import BUNDLE_BYTES_MAX, SEQUENCE_MAX, WITNESS_SPANS_MAX, WITNESSES_AT_ONCE_MAX
-from chasqui.base.ranges import Ranges
-from chasqui.groups.witnesses import encode_witnesses, read_witnesses
+from chasqui.base.limits import BUNDLE_BYTES_MAX, OPERATION_HEADS_MAX, WITNESSES_AT_ONCE_MAX
+from chasqui.groups.history import arrange
+from chasqui.groups.witnesses import encode_witnesses, had_now, read_witnesses
+from tests.groups.makers import add, found, key, remove
 
 ID, OTHER = b"i" * 16, b"j" * 16
 
 
-@given(st.dictionaries(st.binary(min_size=16, max_size=16), st.sets(st.integers(1, 300)), min_size=1, max_size=8))
-def test_witnesses_come_back(said: dict[bytes, set[int]]) -> None:
-    made = []
-    for removal, numbers in sorted(said.items()):
-        spans = Ranges()
-        for number in numbers:
-            spans = spans.add(number)
-        made.append((ObjectId(removal), spans))
-    assert read_witnesses(encode_witnesses(tuple(made))) == tuple(made)
+heads = st.sets(st.binary(min_size=16, max_size=16), max_size=16)
+
+
+@given(st.dictionaries(st.binary(min_size=16, max_size=16), heads, min_size=1, max_size=8))
+def test_witnesses_come_back(said: dict[bytes, set[bytes]]) -> None:
+    made = tuple((ObjectId(removal), tuple(map(ObjectId, sorted(had)))) for removal, had in sorted(said.items()))
+    assert read_witnesses(encode_witnesses(made)) == made
 
 
 BROKEN: dict[str, object] = {
@@ -33,12 +32,11 @@ BROKEN: dict[str, object] = {
     "twice": [[ID, []], [ID, []]],
     "out of order": [[OTHER, []], [ID, []]],
     "a short id": [[ID[:15], []]],
-    "too many runs": [[ID, [[3 * n + 1, 3 * n + 1] for n in range(WITNESS_SPANS_MAX + 1)]]],
-    "number 0": [[ID, [[0, 1]]]],
-    "backwards": [[ID, [[3, 2]]]],
-    "runs that touch": [[ID, [[1, 2], [3, 4]]]],
-    "runs out of order": [[ID, [[5, 6], [1, 2]]]],
-    "beyond the last number": [[ID, [[1, SEQUENCE_MAX + 1]]]],
+    "too many heads": [[ID, [bytes((n,)) * 16 for n in range(OPERATION_HEADS_MAX + 1)]]],
+    "a short head": [[ID, [ID[:15]]]],
+    "a head twice": [[ID, [ID, ID]]],
+    "heads out of order": [[ID, [OTHER, ID]]],
+    "numbers": [[ID, [[1, 2]]]],
     "something more": [[ID, [], 0]],
     "no list": {},
 }
@@ -60,6 +58,26 @@ def test_other_bytes_are_the_peers_fault(data: bytes) -> None:
     assert encode_witnesses(said) == data
 
 
-def test_one_of_the_largest_fits_a_bundle() -> None:
-    spans = Ranges(tuple((SEQUENCE_MAX - 3 * n, SEQUENCE_MAX - 3 * n) for n in reversed(range(WITNESS_SPANS_MAX))))
-    assert len(encode_witnesses(((ObjectId(ID), spans),))) * 8 < BUNDLE_BYTES_MAX
+def test_the_largest_fits_a_bundle() -> None:
+    had = tuple(ObjectId(bytes((n,)) * 16) for n in range(OPERATION_HEADS_MAX))
+    said = tuple((ObjectId(bytes((n,)) * 16), had) for n in range(WITNESSES_AT_ONCE_MAX))
+    assert len(encode_witnesses(said)) + 1024 < BUNDLE_BYTES_MAX
+
+
+def test_what_is_here_is_named_by_heads() -> None:
+    founded = found("ana")
+    ben = add("ana", "ben", founded)
+    branches = [add("ben", f"m{n}", ben, seq=n + 2) for n in range(3)]
+    assert had_now(arrange([founded, ben, *branches]), key("ben")) == tuple(sorted(o.id for o in branches))
+
+
+def test_of_too_many_heads_those_count_that_the_removed_one_signed() -> None:
+    founded = found("ana")
+    ben = add("ana", "ben", founded)
+    others = [add("ana", f"m{n}", ben, seq=n + 3) for n in range(30)]
+    longer = [add("ana", f"n{n}", other, seq=n + 50) for n, other in enumerate(others)]
+    his = [remove("ben", "zoe", ben, seq=9), remove("ben", "yan", ben, seq=10)]
+    waits = add("ben", "eve", add("ben", "dan", ben, seq=11), seq=12)
+    had = had_now(arrange([founded, ben, *others, *longer, *his, waits]), key("ben"))
+    assert len(had) == OPERATION_HEADS_MAX
+    assert {*(o.id for o in his), waits.id} <= set(had)

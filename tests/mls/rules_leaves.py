@@ -22,7 +22,7 @@ from chasqui.mls.codec import Reader, decode_all, u16, vl, vl_join
 from chasqui.mls.extensions import read_extensions
 from chasqui.mls.framing import Sender, WireFormat, wrap
 from chasqui.mls.key_package import KeyPackage
-from chasqui.mls.leaf import Lifetime, decode_leaf
+from chasqui.mls.leaf import Lifetime, decode_leaf, read_leaf
 from chasqui.mls.proposals import Update, read_commit, read_proposal
 from tests.mls import forge
 from tests.mls.forge import NOW
@@ -103,6 +103,20 @@ def message_over_the_limit() -> None:
 @breaks(Check.TOO_LARGE)
 def identity_over_the_limit() -> None:
     Credential.read(Reader(b"\x00\x01" + vl(bytes(limits.CREDENTIAL_BYTES_MAX + 1))))
+
+
+@breaks(Check.TOO_LARGE)
+def leaf_over_the_limit() -> None:
+    state = forge.world().states[0]
+    raw = state.own_leaf_node.raw
+    assert raw.endswith(b"\0" + vl(state.own_leaf_node.signature))
+    kept = raw[: -len(vl(state.own_leaf_node.signature)) - 1]
+    for length in (0, 1):  # the largest leaf is read, one byte more is not
+        rest = vl(state.own_leaf_node.signature)
+        room = limits.LEAF_BYTES_MAX - len(kept) - len(rest) - 10 + length
+        big = kept + vl(u16(0xFF01) + vl(bytes(room))) + rest
+        assert len(big) == limits.LEAF_BYTES_MAX + length
+        read_leaf(Reader(big))
 
 
 @breaks(Check.TOO_MANY)

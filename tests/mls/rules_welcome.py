@@ -17,6 +17,7 @@ from chasqui.mls import (
     RequiredCapabilities,
     Secret,
     branch,
+    create_group,
     join,
     join_external,
     limits,
@@ -514,6 +515,35 @@ def branch_of_another_epoch() -> None:
 def branch_with_another_suite() -> None:
     old = forge.world(3).states[0]
     _branch_of(old, replace(old, context=replace(old.context, suite=3)))
+
+
+@breaks(Check.WELCOME_BRANCH)
+def group_without_the_tie_to_its_parent() -> None:
+    old = forge.world(3).states[0]
+    _untied(old)
+
+
+@breaks(Check.WELCOME_REINIT)
+def reinit_without_the_tie_to_its_parent() -> None:
+    _untied(_closed()[1])
+
+
+def _untied(parent: GroupState) -> None:
+    """A group made from nothing, offered to one who waits for the successor of `parent`."""
+    keys = forge.keys("member 1", suite=3)
+    new = create_group(3, b"next group", forge.keys("member 0", suite=3), Rng(2))
+    made = new.commit([AddProposal(keys.key_package)], Rng(3), NOW)
+    assert made.welcome is not None
+    join(made.welcome, keys, parent=parent)
+
+
+@breaks(Check.WELCOME_BRANCH)
+def branch_of_a_closed_group() -> None:
+    a, b = _closed()
+    keys = forge.keys("member 1")
+    made = branch(replace(a, reinit=None), b"branch", forge.keys("member 0"), [keys.key_package], Rng(2), NOW)
+    assert made.welcome is not None
+    join(made.welcome, keys, parent=b)
 
 
 @breaks(Check.WELCOME_REINIT)

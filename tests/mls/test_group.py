@@ -354,6 +354,12 @@ def test_branch() -> None:
         branch(a, b"aside", forge.keys("member 0"), [forge.keys("stranger").key_package], RNG, NOW)
 
 
+def test_a_closed_group_is_not_branched() -> None:
+    closed = forge.world(2).states[0].commit([ReInitProposal(b"next", 1)], RNG, NOW).state
+    with pytest.raises(UsageError):
+        branch(closed, b"aside", forge.keys("member 0"), [forge.keys("member 1").key_package], RNG, NOW)
+
+
 def test_opaque_certificates_and_grease() -> None:
     chain = Credential.x509((b"leaf certificate", b"root certificate"))
     keys = forge.keys("certified", credential=chain, grease=True, last_resort=True)

@@ -99,11 +99,11 @@ class History:
         self.members.remove(target)
         target.close()
 
-    def external(self) -> None:
-        new = self.new()
+    def external(self, kind: int | None = None, info: Client | None = None) -> None:
+        new = self.new(kind)
         if "external" not in new.can:
             return
-        info = self.pick("group_info")
+        info = info or self.pick("group_info")
         self.matrix["group info", info.kind, new.kind] += 1
         self.told("external", new, new.join_external(info.group_info()))
         self.members.append(new)
@@ -183,11 +183,21 @@ def test_each_operation_with_every_partner(histories: list[History], record_prop
     matrix: Matrix = Counter()
     for seed in range(3):
         matrix += run(histories, seed, 10, 60)
+        history = histories[-1]
+        history.add(2)
+        rine = next(member for member in history.members if isinstance(member, Rine))
+        before = Counter(history.matrix)
+        for kind in (0, 2):  # ours and theirs, each by the other's group info and by their own
+            for info in (history.reference, rine):
+                history.external(kind, info)
+                history.agree()
+        matrix += history.matrix - before
     record_property("interoperability matrix", table(matrix))
     ours_to_them = {(operation, receiver) for operation, by, receiver in matrix if by == "chasqui"}
     for operation in ("add", "welcome", "update", "remove", "external", "message", "past epoch"):
         for partner in ("agentvault", "rine"):
             assert (operation, partner) in ours_to_them, (operation, partner)
+    assert ("group info", "rine") in ours_to_them
     theirs_to_us = {(operation, by) for operation, by, receiver in matrix if receiver == "chasqui"}
     for partner, operations in (
         ("agentvault", ("add", "welcome", "update", "remove", "message", "past epoch")),

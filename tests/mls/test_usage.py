@@ -22,6 +22,7 @@ from chasqui.mls import (
     MlsError,
     PreSharedKeyProposal,
     PskId,
+    PskUsage,
     ReInitProposal,
     RemoveProposal,
     RequiredCapabilities,
@@ -127,6 +128,22 @@ CALLS: dict[str, Callable[[], object]] = {
     "message too large": lambda: state().encrypt(HUGE, b"", RNG),
     "commit of a short seed": lambda: state().commit([], RNG, NOW, signature_private=b"short"),
     "resync of nobody": lambda: join_external(state().group_info(external_pub=True), key_package(), RNG, replaces=-1),
+    "resync of another": lambda: join_external(state().group_info(external_pub=True), key_package(), RNG, replaces=2),
+    "resync under another name": lambda: join_external(
+        state().group_info(external_pub=True),
+        key_package(signature_private=forge.world().states[2].signature_private.reveal()),
+        RNG,
+        replaces=2,
+    ),
+    "resync with another key": lambda: join_external(
+        state().group_info(external_pub=True), key_package(identity=b"member 2"), RNG, replaces=2
+    ),
+    "old group tied to another": lambda: state().commit(
+        [PreSharedKeyProposal(PskId.resumption(state().group_id, state().epoch, PskUsage.BRANCH))],
+        RNG,
+        NOW,
+        psk_usage=PskUsage.BRANCH,
+    ),
     "add in an epoch of no number": lambda: propose_own_add(b"g", -1, key_package(), RNG),
 }
 

@@ -6,7 +6,7 @@ founding, too). Operations come to each honest member in any order that causalit
 he witnesses each removal with what he then has of the removed one. A dishonest one says the least, the most, or
 nothing. The newcomer p says nothing. The judge is the reference, with its rules as they are or broken on purpose.
 
-Left out: numbers used twice, quorum 2 (`tests/groups/test_reference.py` has examples of both), messages, clocks.
+Left out: messages and clocks.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Found:
         lines = [self.what]
         for o in sorted(self.ops, key=lambda o: (len(o.heads), o.id)):
             lines.append(f"{o.id} {o.issuer}{o.seq} {o.change.kind} {o.change.member} after {sorted(o.heads)}")
-        lines += [f"{w.member} on {w.removal}: {sorted(map(str, w.numbers))}" for w in self.witnesses]
+        lines += [f"{w.member} on {w.removal}: {sorted(w.heads)}" for w in self.witnesses]
         return "\n".join([*lines, str(self.roster)])
 
 
@@ -149,16 +149,14 @@ class Model:
             if any(sets.ops[i].issuer == m and had[i] != sets.past(i) for i in order):
                 continue
             ways.add(tuple(self._word(sets, m, r, had[r.id]) for r in removals if r.change.member != m))
-        return sorted(ways, key=lambda said: [sorted(map(str, w.numbers)) for w in said])
+        return sorted(ways, key=lambda said: [sorted(w.heads) for w in said])
 
     def _lies(self, sets: Reference, m: str, r: Op) -> list[tuple[Witness, ...]]:
         least, most = self._word(sets, m, r, sets.past(r.id)), self._word(sets, m, r, frozenset(sets.ops))
         return [(), (least,), (most,)] if least != most else [(least,)]
 
     def _word(self, sets: Reference, m: str, r: Op, had: frozenset[str]) -> Witness:
-        return Witness(
-            m, r.id, frozenset(sets.ops[i].seq for i in had if sets.ops[i].issuer == r.change.member), 9, "w"
-        )
+        return Witness(m, r.id, frozenset(i for i in had if not any(i in sets.past(j) for j in had)), 9, "w")
 
     # -- what must hold --------------------------------------------------------------------------------------
 
@@ -206,10 +204,10 @@ class Model:
         return [w for (m, i), w in sets.witnesses.items() if i == r.id and m in self.honest]
 
     def _seen(self, sets: Reference, o: Op, r: Op) -> bool:
-        return self._most(sets, r, [w.member for w in self._said(sets, r) if o.seq in w.numbers])
+        return self._most(sets, r, [w.member for w in self._said(sets, r) if o.id in sets.named(w)])
 
     def _unseen(self, sets: Reference, o: Op, r: Op) -> bool:
-        return self._most(sets, r, [w.member for w in self._said(sets, r) if o.seq not in w.numbers])
+        return self._most(sets, r, [w.member for w in self._said(sets, r) if o.id not in sets.named(w)])
 
     def _most(self, sets: Reference, r: Op, members: list[str]) -> bool:
         """Whether they are more than two thirds of those whom nobody had put out there but the removed one (with p if
@@ -227,7 +225,8 @@ class Model:
 
     def _is_void(self, sets: Reference, o: Op, removals: list[Op]) -> bool:
         late = sets.late()
-        return any(r.change.member == o.issuer and r.id not in late and sets.concurrent(r.id, o.id) for r in removals)
+        strikes = [r for r in removals if r.change.member == o.issuer != r.issuer and r.id not in late]
+        return any(sets.concurrent(r.id, o.id) for r in strikes)
 
     def _goes_on(self, sets: Reference, roster: Roster) -> bool:
         """Whether the first admin, who has everything, can let somebody in."""

@@ -54,8 +54,8 @@ class Story:
         return self.say(by, Change("confirm", operation=operation), after)
 
     def witness(self, removal: str, *members: str, had: Iterable[str] = ()) -> None:
-        """Members say which operations of the removed one they had."""
-        named = frozenset(o if self.rules.names_by_id else self.ops[o].seq for o in had)
+        """Members say what they had beside the past of the removal."""
+        named = frozenset(had) | self.ops[removal].heads
         for member in members:
             self.witnesses.append(Witness(member, removal, named, 50, f"w{len(self.witnesses):02}"))
 
@@ -65,7 +65,7 @@ class Story:
         for o in self.ops.values():
             c = o.change
             lines.append(f"{o.id} {o.issuer}{o.seq} {c.kind} {c.member}{c.operation} {c.role} after {sorted(o.heads)}")
-        lines += [f"{w.member} on {w.removal} had {sorted(map(str, w.numbers))}" for w in self.witnesses]
+        lines += [f"{w.member} on {w.removal} had {sorted(w.heads)}" for w in self.witnesses]
         return "\n".join(lines)
 
     def closed(self, ids: Iterable[str]) -> frozenset[str]:

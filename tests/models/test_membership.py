@@ -10,8 +10,7 @@ from tests.groups.reference import Rules
 from tests.models.membership import Model
 
 AS_THEY_ARE = Rules()
-FLOOR = replace(AS_THEY_ARE, smallest_electorate=2)
-DEPARTED = replace(AS_THEY_ARE, departed_count=True)
+NO_FLOOR = replace(AS_THEY_ARE, smallest_electorate=1)
 TAKEN = ("accuse", "remove", "lift")
 
 
@@ -22,7 +21,7 @@ TAKEN = ("accuse", "remove", "lift")
         Model(3, "c", 2),
         Model(4, "d", 2),
         Model(3, "c", 2, kinds=("remove", "readd", "role")),
-        Model(4, "c", 2, kinds=TAKEN, admins="a", rules=DEPARTED),
+        Model(4, "c", 2, kinds=TAKEN, admins="a"),
     ],
     ids=str,
 )
@@ -35,11 +34,11 @@ def test_the_rules_hold(model: Model) -> None:
     "model",
     [
         Model(4, "a", 2),
-        Model(3, "", 3, rules=FLOOR),
-        Model(4, "d", 3, kinds=("remove",), rules=FLOOR),
-        Model(4, "a", 2, deep=True, rules=FLOOR),
-        Model(4, "b", 2, deep=True, rules=FLOOR),
-        Model(3, "c", 3, kinds=TAKEN, admins="a", rules=DEPARTED),
+        Model(3, "", 3),
+        Model(4, "d", 3, kinds=("remove",)),
+        Model(4, "a", 2, deep=True),
+        Model(4, "b", 2, deep=True),
+        Model(3, "c", 3, kinds=TAKEN, admins="a"),
     ],
     ids=str,
 )
@@ -53,21 +52,25 @@ def found(model: Model) -> str:
     return counterexample.what
 
 
-def test_a_removed_founder_who_goes_back_to_the_beginning_signs_on() -> None:
-    """A weakness of the rules as they are: he is all there is to witness in the past that he cites, so what removed
-    him is as late as what he signs, and neither is taken out."""
-    assert "counts though" in found(Model(4, "a", 2, kinds=("remove",), deep=True))
+def test_a_removed_founder_who_goes_back_to_the_beginning_signs_nothing_more() -> None:
+    """Without the least electorate he would be all there is to witness in the past that he cites: what removed him
+    would be as late as what he signs, and neither taken out."""
+    model = Model(4, "a", 2, kinds=("remove",), deep=True)
+    assert "counts though" in found(replace(model, rules=NO_FLOOR))
+    assert model.search()[1] is None
 
 
-def test_honest_people_make_a_circle_when_one_of_them_is_all_of_an_electorate() -> None:
-    """A weakness of the rules as they are: c leaves, and a and b, of whom one knows that, remove each other."""
-    assert "counts though" in found(Model(3, "", 3, kinds=("remove",)))
-    assert Model(3, "", 3, kinds=("remove",), rules=FLOOR).search()[1] is None
+def test_honest_people_make_no_circle_though_one_of_them_is_all_of_an_electorate() -> None:
+    """c leaves, and a and b, of whom one knows that, remove each other."""
+    model = Model(3, "", 3, kinds=("remove",))
+    assert "counts though" in found(replace(model, rules=NO_FLOOR))
+    assert model.search()[1] is None
 
 
-def test_one_who_is_out_can_quarantine() -> None:
-    """A weakness of the rules as they are: his removal makes the group small enough for his word alone."""
-    assert "too few" in found(Model(4, "c", 3, kinds=("accuse", "remove"), admins="a", taken=3))
+def test_who_is_out_does_not_quarantine() -> None:
+    """If the group grew smaller by his removal, his word alone would become enough."""
+    model = Model(4, "c", 3, kinds=("accuse", "remove"), admins="a", taken=3)
+    assert "too few" in found(replace(model, rules=replace(AS_THEY_ARE, departed_count=False)))
 
 
 @pytest.mark.parametrize(

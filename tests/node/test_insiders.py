@@ -6,12 +6,13 @@ import pytest
 
 from chasqui import mls
 from chasqui.base.ids import GroupId, MemberKey
+from chasqui.base.limits import OPERATIONS_IDLE_MAX
 from chasqui.groups.operation import Add, Remove, Role
 from chasqui.groups.pairing import SUITE
 from chasqui.node import inputs
 from chasqui.node.changes import carry_out, issue
 from chasqui.node.epochs import head_of
-from chasqui.node.groups import history_of, load_group
+from chasqui.node.groups import history_of, load_group, roster_of
 from chasqui.node.records import Space
 from tests.node.world import START_S, Person, SeededEntropy, make_group, meet, pair
 
@@ -40,7 +41,8 @@ def test_operations_without_a_right_neither_enter_the_set_nor_crowd_out_a_remova
         eve._carry_out(effect, None)
     eve.restart()
     eve.sync(ben, ana)
-    assert len(history_of(ben.tx(), group).order) == len(history.order)
+    assert len(history_of(ben.tx(), group).order) == len(history.order) + OPERATIONS_IDLE_MAX
+    assert roster_of(ben.tx(), group).members == roster_of(ana.tx(), group).members
     ben.do(inputs.RemoveMember(group, eve.key(group)))
     assert eve.key(group) not in tree(ben, group)
     meet(ana, ben, eve)

@@ -62,8 +62,8 @@ def test_questions_and_answers_byte_by_byte() -> None:
     ask = AskBody((b"i" * 16,), ((KEY, ((1, 2), (4, 4))),))
     assert encode(ask) == bytes.fromhex("92 91 c410" + "69" * 16 + "91 92 c420" + "6b" * 32 + "92 920102 920404")
     assert read_ask(encode(ask)) == ask
-    assert encode(ResealBody(b"x", ())) == bytes.fromhex("92 c40178 90")
-    assert encode(ResealBody(b"", ((3, 3),))) == bytes.fromhex("92 c400 91 920303")
+    assert encode(ResealBody(b"x", ())) == bytes.fromhex("93 c40178 90 c400")
+    assert encode(ResealBody(b"", ((3, 3),))) == bytes.fromhex("93 c400 91 920303 c400")
     for bad in (
         AskBody((), ()),
         AskBody((b"short",), ()),

@@ -17,7 +17,7 @@ GROUP_MEMBERS_MAX: Final = 128  # what the design is measured for
 RETENTION_S_MAX: Final = 100 * 366 * SECONDS_PER_DAY  # longer than anybody keeps anything
 NAME_BYTES_MAX: Final = 64  # one line on a small screen, in any script
 GROUP_OPERATIONS_MAX: Final = 4_096  # ten years of a lively group; bounds members(ops)
-OPERATIONS_DEFERRED_MAX: Final = 16  # of one member, kept until what they cite has come
+OPERATIONS_IDLE_MAX: Final = 16  # of one member: those whose past is not here, that have no right, or are late
 COMMITS_DEFERRED_MAX: Final = 16  # of one member; each is opened again whenever an operation comes
 SIBLINGS_PER_COMMITTER_MAX: Final = 2  # children of one parent that are applied in a day
 SLOT_S: Final = 5  # between the turns of two members: a commit crosses a LAN in one, sticks count turns as elapsed
@@ -28,8 +28,7 @@ LEAF_BYTES_MAX: Final = 1_024  # ours are 200; 128 of them stay far below a reco
 TAKEN_MAX: Final = GROUP_MEMBERS_MAX - 1  # accusers whom a quarantine can ask for: everybody but the accused
 QUORUM_MAX: Final = 2  # admins behind a change; more would stand still in the field
 OPERATION_HEADS_MAX: Final = 16  # more concurrent heads than this are never needed: an op merges them
-WITNESSES_AT_ONCE_MAX: Final = 64  # removals in one object; what is more waits for the next
-WITNESS_SPANS_MAX: Final = 128  # runs of a removed one's operations; 64 of ours, 14 kB at worst, fit a bundle
+WITNESSES_AT_ONCE_MAX: Final = 32  # removals in one object, 10 kB at worst fit a bundle; more wait for the next
 
 # -- objects and bundles ------------------------------------------------------------------------------------
 BUNDLE_STEPS: Final = (

@@ -90,10 +90,12 @@ class AskBody(Body, frozen=True):
 
 class ResealBody(Body, frozen=True):
     """An object of anybody in its whole form, sealed again; or, with no object, runs of the author's own numbers
-    under which there is nothing (any more) for people to read."""
+    under which there is nothing (any more) for people to read: for anybody, or with a `member` (its key) for that one,
+    to whom they were not sealed."""
 
     whole: bytes
     nothing: tuple[tuple[int, int], ...]
+    member: bytes = b""
 
 
 def parts_of(size: int) -> int:
@@ -152,6 +154,7 @@ def read_reseal(data: bytes) -> ResealBody:
     """Raises `PeerError` for anything else."""
     body = decode(data, ResealBody)
     _require(bool(body.whole) != bool(body.nothing))
+    _require(len(body.member) in ((0,) if body.whole else (0, MEMBER_KEY_BYTES)))
     _require_spans(body.nothing)
     return body
 

@@ -6,6 +6,7 @@ The rules are those of `docs/spec/membership.md`, numbered as there; `chasqui.gr
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
@@ -14,7 +15,7 @@ from chasqui.base.ids import MemberKey, ObjectId
 from chasqui.base.limits import OPERATION_HEADS_MAX
 from chasqui.groups.history import History
 from chasqui.groups.late import ruling_of
-from chasqui.groups.operation import Add, Genesis, Operation, Remove, Role, SetRole
+from chasqui.groups.operation import Accuse, Add, Genesis, Operation, Remove, Role, SetRole
 from chasqui.groups.ruling import bits_of
 from chasqui.groups.witnesses import Witness
 
@@ -49,6 +50,7 @@ class Roster:
     void: frozenset[ObjectId]  # rule 2: shown to people, never silently dropped
     pending: frozenset[ObjectId]  # too few admins stand behind them yet
     late: frozenset[ObjectId]  # rule 4
+    unseated: Mapping[MemberKey, tuple[Operation, ...]]  # let in by void additions only: these, and what makes them so
 
     @cached_property
     def members(self) -> frozenset[MemberKey]:
@@ -67,8 +69,8 @@ class Roster:
 
     @cached_property
     def out(self) -> frozenset[MemberKey]:
-        """Keys that no tree may hold: of those who were removed or are quarantined."""
-        return self.quarantined | self.removals.keys()
+        """Keys that no tree may hold: of those who were removed, are quarantined, or were let in by nothing valid."""
+        return self.quarantined | self.removals.keys() | self.unseated.keys()
 
     @cached_property
     def rightful(self) -> frozenset[ObjectId]:
@@ -115,7 +117,25 @@ def members(history: History, witnesses: Iterable[Witness] = ()) -> Roster:
         void=ids(whole.void),
         pending=ids(whole.pending),
         late=ids(late),
+        unseated=_unseated(history, ids(whole.void), whole.seats.keys() | whole.removals.keys()),
     )
+
+
+def _unseated(
+    history: History, void: frozenset[ObjectId], known: AbstractSet[MemberKey]
+) -> dict[MemberKey, tuple[Operation, ...]]:
+    """Who was let in by void additions only, with all that a reader needs to see that they are."""
+    found: dict[MemberKey, tuple[Operation, ...]] = {}
+    for operation in history.order:
+        change = operation.change
+        if operation.id in void and isinstance(change, Add) and change.member not in known:
+            against = (
+                other
+                for other in history.order
+                if isinstance(other.change, Remove | SetRole | Accuse) and history.concurrent(other.id, operation.id)
+            )
+            found[MemberKey(change.member)] = (operation, *against)
+    return found
 
 
 def cites(history: History, issuer: MemberKey, witnesses: Iterable[Witness] = ()) -> tuple[ObjectId, ...]:

@@ -48,7 +48,9 @@ class Ruling:
         self._contact = self._founded.kind == GroupKind.CONTACT
         self._views: OrderedDict[int, View] = OrderedDict()
         self._confirms: dict[int, list[int]] = {}
-        self._needed: dict[int, int] = {}
+        self._behind: dict[int, frozenset[MemberKey]] = {}  # who may stand behind each change, by its past
+        self._promotions: list[int] = []
+        self._plain = 0  # changes that have no effect at all once they are void
         self._void_before: dict[int, int] = {}
         self._additions = 0
         self.rights = 0  # bit i: order[i] is not late, and its issuer held the right in its past
@@ -84,8 +86,12 @@ class Ruling:
 
     def stands(self, index: int, bits: int) -> bool:
         """Whether enough admins stand behind a change, void signatures included."""
-        needed = self._needed.get(index, 1)
+        needed = self._needed(index, bits)
         return needed < 2 or len({self.order[s].issuer for s in self._signatures(index, bits)}) >= needed
+
+    def signers(self, index: int) -> frozenset[MemberKey]:
+        """Who signed under a change, with the right."""
+        return frozenset(self.order[s].issuer for s in self._signatures(index, self.rights))
 
     def role(self, view: View, member: MemberKey) -> Role:
         """The role that the newest operations give to a member."""
@@ -112,9 +118,40 @@ class Ruling:
         elif isinstance(change, Add | SetRole | Lift) or (
             isinstance(change, Remove) and change.member != operation.issuer
         ):
-            others = len(before.admins - {MemberKey(change.member)})
-            self._needed[index] = max(1, min(self._founded.quorum, others))
+            self._behind[index] = before.admins - {MemberKey(change.member)}
             self._additions |= int(isinstance(change, Add)) << index
+            promotes = isinstance(change, Add | SetRole) and change.role == Role.ADMIN
+            if promotes:
+                self._promotions.append(index)
+            self._plain |= int(self._founded.quorum == 1 and (promotes or isinstance(change, Add))) << index
+
+    def _needed(self, index: int, bits: int) -> int:
+        """How many must stand behind a change: as the admins of its past are, with those whom a full quorum has made
+        without being after it."""
+        behind, quorum = self._behind.get(index), self._founded.quorum
+        if behind is None or quorum < 2:
+            return 1
+        if len(behind) < quorum:
+            behind |= {m for m in self._made_meanwhile(index, bits) if m != self._named(index)}
+        return max(1, min(quorum, len(behind)))
+
+    def _made_meanwhile(self, index: int, bits: int) -> Iterator[MemberKey]:
+        """Whom a full quorum has made an admin that is not all in the past of a change, and none of it after."""
+        for made in self._promotions:
+            if made == index or not bits >> made & 1:
+                continue
+            by = [s for s in self._signatures(made, bits) if s == made or not self.past[s] >> index & 1]
+            if self.past[made] >> index & 1 or len({self.order[s].issuer for s in by}) < self._founded.quorum:
+                continue
+            before = {self.order[s].issuer for s in by if self.past[index] >> s & 1}
+            if len(before) < self._founded.quorum:
+                yield self._named(made)
+
+    def _named(self, index: int) -> MemberKey:
+        change = self.order[index].change
+        if isinstance(change, Add | Remove | SetRole | Lift | Accuse):
+            return MemberKey(change.member)
+        raise AssertionError("an operation that names nobody")
 
     # -- the right --------------------------------------------------------------------------------------------
 
@@ -141,7 +178,7 @@ class Ruling:
             return any(said.target == change.member for said in view.open)
         if isinstance(change, Confirm):
             place = self._position.get(ObjectId(change.operation))
-            if place is None or place not in self._needed or not self.past[index] >> place & 1:
+            if place is None or place not in self._behind or not self.past[index] >> place & 1:
                 return False
             named, issuer = self.order[place], self.order[index].issuer
             member = named.change.member if isinstance(named.change, Add | Remove | SetRole | Lift) else b""
@@ -159,7 +196,11 @@ class Ruling:
             return replace(longer, seats={issuer: index}, given={issuer: (index,)}, with_role=frozenset((issuer,)))
         if isinstance(change, Rejoin):
             return replace(longer, rejoins={**view.rejoins, issuer: index})
+        if view.suspect:
+            return None
         if isinstance(change, Accuse):
+            if not self._still_holds(index, view.bits, view.void):
+                return None
             longer = replace(longer, open=self._open(longer.open, index))
         elif isinstance(change, Remove) and change.member == issuer:
             longer = self._apply(longer, index)
@@ -178,7 +219,7 @@ class Ruling:
         self, view: View, longer: View, index: int, change: Add | Remove | SetRole | Lift | Confirm
     ) -> View | None:
         if not isinstance(change, Confirm):
-            if self._needed[index] > 1:
+            if self._needed(index, longer.bits) > 1:
                 return replace(longer, pending=longer.pending | 1 << index)
             return self._apply(longer, index)
         place = self._position[ObjectId(change.operation)]
@@ -243,23 +284,18 @@ class Ruling:
     # -- all at once ------------------------------------------------------------------------------------------
 
     def _work_out(self, bits: int) -> View:
-        """The rules where some are concurrent: rounds of rule 2, until nothing changes. Where that runs in a circle,
-        everything is void that was so in it."""
+        """The rules where some are concurrent: rounds of rule 2, until nothing more is void."""
         standing = [i for i in bits_of(bits) if not isinstance(self.order[i].change, Confirm) and self.stands(i, bits)]
         pending = 0
-        for index in self._needed.keys() - set(standing):
+        for index in self._behind.keys() - set(standing):
             pending |= bits & 1 << index
-        rounds: list[int] = []
         void = 0
-        while void not in rounds:
-            rounds.append(void)
+        while True:
             view = self._effects(bits, standing, pending, void)
-            void = self._voided(view, standing, void)
-            if void == rounds[-1]:
+            more = void | self._voided(view, standing)
+            if more == void:
                 return view
-        for other in rounds[rounds.index(void) :]:
-            void |= other
-        return self._effects(bits, standing, pending, void)
+            void = more
 
     def _effects(self, bits: int, standing: list[int], pending: int, void: int) -> View:
         """Rules 1, 3, 5 and 6, given what is void."""
@@ -267,8 +303,8 @@ class Ruling:
         giving: dict[MemberKey, list[int]] = {}
         removals: dict[MemberKey, int] = {}
         rejoins: dict[MemberKey, int] = {}
-        lifted: dict[MemberKey, int] = {}
         accusing: list[int] = []
+        lifts: list[int] = []
         for index in standing:
             operation = self.order[index]
             change = operation.change
@@ -289,13 +325,8 @@ class Ruling:
             elif isinstance(change, Accuse):
                 accusing.append(index)
             elif isinstance(change, Lift):
-                member = MemberKey(change.member)
-                lifted[member] = lifted.get(member, 0) | self.past[index]
-        open_: tuple[Accusation, ...] = ()
-        for index in accusing:
-            (said,) = self._open((), index)
-            if said.target not in removals and not lifted.get(said.target, 0) >> index & 1:
-                open_ = (*open_, said)
+                lifts.append(index)
+        clean = [index for index in lifts if self._lifts_cleanly(index, bits, accusing)]
         view = View(
             self._founded.taken,
             bits,
@@ -303,35 +334,79 @@ class Ruling:
             seats={member: since for member, since in seats.items() if member not in removals},
             given={member: self._newest(tuple(found)) for member, found in giving.items()},
             removals=removals,
-            open=open_,
+            open=self._still_open(accusing, lifts, removals),
+            strictly_open=self._still_open(accusing, clean, removals),
+            suspect=any(self._suspects(index, bits, accusing) for index in self._lifts_in(bits)),
             rejoins=rejoins,
             pending=pending,
             void=void,
         )
         return replace(view, with_role=frozenset(m for m in view.seats if self.role(view, m) is Role.ADMIN))
 
-    def _voided(self, view: View, standing: list[int], void: int) -> int:
-        """Rule 2, given what was void so far: one round, in the linear order."""
+    def _lifts_in(self, bits: int) -> Iterator[int]:
+        return (i for i in self._behind if bits >> i & 1 and isinstance(self.order[i].change, Lift))
+
+    def _suspects(self, lift: int, bits: int, accusing: list[int]) -> set[int]:
+        """The signatures under a LIFT that are concurrent with an accusation of their signers."""
+        return {
+            s
+            for s in self._signatures(lift, bits)
+            if any(
+                self._named(a) == self.order[s].issuer and not self.past[s] >> a & 1 and not self.past[a] >> s & 1
+                for a in accusing
+            )
+        }
+
+    def _lifts_cleanly(self, lift: int, bits: int, accusing: list[int]) -> bool:
+        """Whether a LIFT stands without the signatures that are concurrent with an accusation of their signers."""
+        clean = set(self._signatures(lift, bits)) - self._suspects(lift, bits, accusing)
+        return len({self.order[s].issuer for s in clean}) >= self._needed(lift, bits)
+
+    def _still_open(
+        self, accusing: list[int], lifts: list[int], removals: dict[MemberKey, int]
+    ) -> tuple[Accusation, ...]:
+        lifted: dict[MemberKey, int] = {}
+        for index in lifts:
+            member = self._named(index)
+            lifted[member] = lifted.get(member, 0) | self.past[index]
+        open_: tuple[Accusation, ...] = ()
+        for index in accusing:
+            (said,) = self._open((), index)
+            if said.target not in removals and not lifted.get(said.target, 0) >> index & 1:
+                open_ = (*open_, said)
+        return open_
+
+    def _voided(self, view: View, standing: list[int]) -> int:
+        """Rule 2: what is void beside what was so far."""
         ends: dict[MemberKey, list[int]] = {}  # what no signature of a member may be concurrent with
         for index in standing:
             change = self.order[index].change
-            if isinstance(change, Remove) or (isinstance(change, SetRole) and change.role == Role.MEMBER):
-                ends.setdefault(MemberKey(change.member), []).append(index)
+            removes = isinstance(change, Remove) and change.member != self.order[index].issuer
+            if removes or (isinstance(change, SetRole) and change.role == Role.MEMBER):
+                ends.setdefault(self._named(index), []).append(index)
         for member in view.quarantined:
             ends.setdefault(member, []).extend(said.index for said in view.against[member])
+        strictly = view.strictly
+        ends_lifts = {member: [said.index for said in strictly.against[member]] for member in strictly.quarantined}
         taken_in = False
+        void = 0
         for index in standing:
-            if not isinstance(self.order[index].change, _Revocable):
+            change = self.order[index].change
+            if isinstance(change, Accuse):
+                void |= int(not self._still_holds(index, view.bits, view.void)) << index
+            if not isinstance(change, _Revocable):
                 continue
             signers = {
                 self.order[signature].issuer
                 for signature in self._signatures(index, view.bits)
-                if not self._ended(signature, ends) and self._still_holds(signature, view.bits, void)
+                if not self._ended(signature, ends)
+                and not (isinstance(change, Lift) and self._ended(signature, ends_lifts))
+                and self._still_holds(signature, view.bits, view.void)
             }
-            holds = len(signers) >= self._needed[index]
+            holds = len(signers) >= self._needed(index, view.bits)
             if self._contact:
                 holds, taken_in = holds and not taken_in, taken_in or holds
-            void = void & ~(1 << index) | int(not holds) << index
+            void |= int(not holds) << index
         return void
 
     def _signatures(self, index: int, bits: int) -> Iterator[int]:
@@ -348,5 +423,7 @@ class Ruling:
         """Whether its signer holds the right when all that is void is taken out of its past."""
         past = self.past[signature]
         base = bits & past & ~void
-        # what was void in its past already changes nothing when it is taken out: the right was settled without it
-        return base == self.rights & past & ~self._void_before[signature] or self._allows(self.view(base), signature)
+        before = self._void_before[signature]
+        if before & ~self._plain:
+            before = 0  # what is void can still make other things void: the right is settled anew without it
+        return base == self.rights & past & ~before or self._allows(self.view(base), signature)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from chasqui.base.ids import MemberKey, ObjectId
@@ -35,6 +35,8 @@ class View:
     with_role: frozenset[MemberKey] = _NOBODY  # who is in with the role of an admin, quarantined or not
     removals: Mapping[MemberKey, int] = field(default_factory=dict)
     open: tuple[Accusation, ...] = ()
+    strictly_open: tuple[Accusation, ...] = ()  # with the LIFTs left out that rule 2 looks away from
+    suspect: bool = False  # some LIFT is concurrent with an accusation of who signed it
     rejoins: Mapping[MemberKey, int] = field(default_factory=dict)
     pending: int = 0
     void: int = 0
@@ -54,11 +56,20 @@ class View:
 
     @cached_property
     def quarantined(self) -> frozenset[MemberKey]:
-        """Whom enough accusers name. Where one member is left, there is nobody who could."""
+        """Whom enough accusers name."""
         if not self.open:
             return _NOBODY
-        enough = max(1, min(self.taken, len(self.seats) - 1))
-        return frozenset(m for m, said in self.against.items() if m in self.seats and len(said) >= enough)
+        return frozenset(m for m, said in self.against.items() if m in self.seats and self._are_enough(said))
+
+    @cached_property
+    def strictly(self) -> View:
+        """Without the LIFTs that were signed concurrently with an accusation of their signers."""
+        return replace(self, open=self.strictly_open)
+
+    def _are_enough(self, said: tuple[Accusation, ...]) -> bool:
+        """Whether so many accusers quarantine. Who is out makes the group no smaller by that."""
+        size = len(self.seats.keys() | {accusation.accuser for accusation in said})
+        return len(said) >= max(1, min(self.taken, size - 1))
 
     @cached_property
     def voiding(self) -> frozenset[int]:

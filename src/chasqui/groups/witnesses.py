@@ -10,30 +10,30 @@ import msgspec
 
 from chasqui.base.errors import PeerError
 from chasqui.base.ids import ID_BYTES, MemberKey, ObjectId
-from chasqui.base.limits import SEQUENCE_MAX, WITNESS_SPANS_MAX, WITNESSES_AT_ONCE_MAX
-from chasqui.base.ranges import Ranges
+from chasqui.base.limits import OPERATION_HEADS_MAX, WITNESSES_AT_ONCE_MAX
+from chasqui.groups.history import History
 
 
 @dataclass(frozen=True)
 class Witness:
-    """A member's word on one removal: `numbers` are those of all operations of the removed one that it had."""
+    """A member's word on one removal: it had `heads` and all that lies in their past."""
 
     member: MemberKey
     removal: ObjectId
-    numbers: Ranges
+    heads: tuple[ObjectId, ...]
     seq: int
     id: ObjectId  # of the object that said it
 
 
-Said = tuple[tuple[ObjectId, Ranges], ...]
-_Items = tuple[tuple[bytes, tuple[tuple[int, int], ...]], ...]
+Said = tuple[tuple[ObjectId, tuple[ObjectId, ...]], ...]
+_Items = tuple[tuple[bytes, tuple[bytes, ...]], ...]
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(_Items)
 
 
 def encode_witnesses(said: Said) -> bytes:
     """The body of a witness object; `said` in ascending order of the removals."""
-    return _encoder.encode([(removal, numbers.spans) for removal, numbers in said])
+    return _encoder.encode(said)
 
 
 def read_witnesses(data: bytes) -> Said:
@@ -47,13 +47,28 @@ def read_witnesses(data: bytes) -> Said:
     _require(all(len(removal) == ID_BYTES for removal, _ in items), "A witness names something that is no operation.")
     removals = [removal for removal, _ in items]
     _require(all(a < b for a, b in pairwise(removals)), "Witnessed removals are out of order.")
-    for _, spans in items:
-        _require(len(spans) <= WITNESS_SPANS_MAX, "A witness names too many runs of numbers.")
-        last = -1
-        for first, end in spans:
-            _require(max(1, last + 2) <= first <= end <= SEQUENCE_MAX, "A witness names numbers out of order.")
-            last = end
-    return tuple((ObjectId(removal), Ranges(spans)) for removal, spans in items)
+    for _, heads in items:
+        _require(len(heads) <= OPERATION_HEADS_MAX, "A witness names too many heads.")
+        _require(all(len(head) == ID_BYTES for head in heads), "A witness had something that is no operation.")
+        _require(all(a < b for a, b in pairwise(heads)), "What a witness had is out of order.")
+    return tuple((ObjectId(removal), tuple(map(ObjectId, heads))) for removal, heads in items)
+
+
+def had_now(history: History, removed: MemberKey) -> tuple[ObjectId, ...]:
+    """The heads of all that is here, for a witness of a removal. Where there are more than fit: as few as name all
+    operations of the removed one, then those that know most. What waits for its past is named by itself."""
+    own = sum(1 << index for index, operation in enumerate(history.order) if operation.issuer == removed)
+    waiting = [operation.id for operation in history.deferred if operation.issuer == removed]
+    heads = {head: history.past[head] | 1 << history.position[head] for head in history.heads}
+    chosen: list[ObjectId] = []
+    while heads:
+        best = max(heads, key=lambda head: ((heads[head] & own).bit_count(), heads[head].bit_count(), head))
+        own &= ~heads.pop(best)
+        chosen.append(best)
+        if not own:
+            chosen += [*waiting, *sorted(heads, key=lambda head: (-heads[head].bit_count(), head))]
+            break
+    return tuple(sorted(chosen[:OPERATION_HEADS_MAX]))
 
 
 def counting(witnesses: Iterable[Witness]) -> Mapping[ObjectId, Mapping[MemberKey, Witness]]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from chasqui.mls import ed25519, labels, limits, tree_math
+from chasqui.mls.checks import Check
 from chasqui.mls.codec import vl
 from chasqui.mls.errors import PeerError, UsageError
 from chasqui.mls.extensions import Extension, ExtensionType, own_extensions
@@ -107,6 +108,8 @@ def make_commit(
 ) -> Commit:
     """See `GroupState.commit`."""
     state.require_active()
+    if options.psk_usage != PskUsage.APPLICATION and state.epoch != 0:
+        raise UsageError("only the first commit of a new group ties it to an old one", Check.PSK_USAGE)
     crypto = state.crypto
     items, listed = _listed(state, requests, entropy, now, options)
     try:

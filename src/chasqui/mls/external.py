@@ -63,8 +63,9 @@ def join_external(
     """An external commit with which the owner of `keys` enters, and his state after it.
 
     `group_info` is an MLSMessage with external_pub, `tree` a ratchet tree when it has none. `replaces` is the leaf
-    of our own lost self (resync). `psks` are mixed in. `now` (unix seconds) checks all lifetimes. Only credential,
-    capabilities, extensions and signature key of the key package are used; the leaf key is fresh.
+    of our own lost self (resync): of the same credential and signature key. `psks` are mixed in. `now` (unix seconds)
+    checks all lifetimes. Only credential, capabilities, extensions and signature key of the key package are used; the
+    leaf key is fresh.
     Raises PeerError for a bad group info, UsageError when the keys do not fit.
     """
     info = read_group_info_message(group_info)
@@ -85,6 +86,12 @@ def join_external(
         staged = stage(
             crypto, old_tree, info.context.group_id, extensions, [Listed(item, sender) for item in proposals], None
         )
+        replaced = None if replaces is None else old_tree.leaf(replaces)
+        if replaced is not None and (replaced.credential, replaced.signature_key) != (
+            template.credential,
+            signature_key,
+        ):
+            raise PeerError(Check.EXTERNAL_REMOVE)
         found = look_up(lookup, staged.psks)
         own_leaf = staged.draft.free_leaf()
     except PeerError as error:

@@ -49,8 +49,9 @@ def join(
 
     `now` (unix seconds) also checks the lifetimes of all leaves, which a group of long standing may fail; leave it
     out to trust the group's own judgement. `parent` is the old group of a reinitialised or branched one, in the
-    epoch that its resumption key names. `known_groups` are ids that must not come again. Raises PeerError;
-    UsageError when `keys` are damaged. The caller erases `keys.init_private` afterwards unless it is a last resort.
+    epoch that its resumption key names; a group that is not tied to it is refused. `known_groups` are ids that must
+    not come again. Raises PeerError; UsageError when `keys` are damaged. The caller erases `keys.init_private`
+    afterwards unless it is a last resort.
     """
     message = read_message(welcome)
     if not isinstance(message, Welcome):
@@ -162,18 +163,26 @@ def _is_special(psk: PreSharedKeyId) -> bool:
     return psk.id.type == PskType.RESUMPTION and psk.id.usage != PskUsage.APPLICATION
 
 
+def _check_of(parent: GroupState) -> Check:
+    return Check.WELCOME_BRANCH if parent.reinit is None else Check.WELCOME_REINIT
+
+
 def _check_special(
     psks: tuple[PreSharedKeyId, ...], info: GroupInfo, tree: Tree, parent: GroupState | None
 ) -> None:
     """The demands on a reinitialised or branched group (RFC 11.2, 11.3, 12.4.3.1)."""
     special = next((psk.id for psk in psks if _is_special(psk)), None)
     if special is None:
+        if parent is not None:  # else whoever is asked for the new group could give any other in its place
+            raise PeerError(_check_of(parent), "the group is not tied to the old one")
         return
     if info.context.epoch != 1:
         raise PeerError(Check.WELCOME_EPOCH)
     check = Check.WELCOME_REINIT if special.usage == PskUsage.REINIT else Check.WELCOME_BRANCH
     if parent is None or special.group_id != parent.group_id or special.epoch != parent.epoch:
         raise PeerError(check, "the old group is not at hand")
+    if parent.reinit is not None and special.usage == PskUsage.BRANCH:
+        raise PeerError(check, "the old group is closed: only what its ReInit asked for follows")
     new_identities = {leaf.credential.identity for _, leaf in tree.leaves()}
     old_identities = {member.identity for member in parent.members}
     context = info.context

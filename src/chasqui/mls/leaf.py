@@ -124,6 +124,8 @@ def read_leaf(reader: Reader) -> LeafNode:
     extensions = read_extensions(reader)
     end_of_body = reader.pos
     signature = reader.vl()
+    if reader.pos - start > limits.LEAF_BYTES_MAX:
+        raise PeerError(Check.TOO_LARGE, "leaf node")
     return LeafNode(
         reader.data[start : reader.pos],
         reader.data[start:end_of_body],

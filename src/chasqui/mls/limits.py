@@ -44,11 +44,16 @@ CERTIFICATES_MAX: Final = 16
 CREDENTIAL_BYTES_MAX: Final = 64 << 10
 """Identity or certificate chain of one leaf; every member stores it for every other."""
 
+LEAF_BYTES_MAX: Final = 128 << 10
+"""One leaf node: the largest credential and as much again. Without it two members with leaves of 2 MiB would make a
+tree that no welcome and no group info can carry."""
+
 PSKS_MAX: Final = 64
 """Pre-shared keys of one commit or welcome."""
 
 RATCHET_JUMP_MAX: Final = 1024
-"""Generations that one message may skip: 1024 steps cost about 10 ms of hashing, paid once per epoch and sender."""
+"""Generations that one message may skip: 1024 steps cost about 10 ms of hashing. An honest sender makes us pay it once;
+a member who seals rubbish behind true sender data does so with every 140 bytes, because a failure changes nothing."""
 
 RATCHET_KEPT_MAX: Final = 256
 """Skipped message keys kept per sender; the oldest go first. Bounds both memory and what a captor finds."""

@@ -43,8 +43,10 @@ def branch(
 ) -> Commit:
     """A new group of some of the members of `old`, in epoch 1, tied to the old group's current epoch.
 
-    Raises UsageError when somebody is no member of `old`, PeerError for hostile key packages.
+    Raises UsageError when somebody is no member of `old` or `old` is closed, PeerError for hostile key packages.
     """
+    if old.reinit is not None:
+        raise UsageError("a group closed by a ReInit is not branched", Check.GROUP_CLOSED)
     identities = {member.identity for member in old.members}
     if not {read_key_package(data).identity for data in key_packages} <= identities:
         raise UsageError("a branch holds only members of the old group", Check.WELCOME_BRANCH)

@@ -36,6 +36,7 @@ from chasqui.groups.operation import (
 from chasqui.groups.pairing import SUITE
 from chasqui.node.authors import expect_from_start, load_author
 from chasqui.node.branches import follow
+from chasqui.node.effects import Notice
 from chasqui.node.epochs import (
     epochs_of,
     erase_epoch,
@@ -176,7 +177,7 @@ def remove_member(tx: Transaction, group: GroupId, member: MemberKey) -> None:
     last_seq = Ranges(load_author(tx, group, member).spans).last
     change = Remove(cites(history, MemberKey(record.member), witnesses_of(tx, group)), member, last_seq, Reason.REMOVED)
     issue(tx, group, record, history, change)
-    carry_out_due(tx, group)
+    carry_out_due(tx, group, at_once=True)
     _, epoch = head_of(tx, group, load_group(tx, group))
     if member not in removed_members(tx, group) or not is_clean(tx, group, epoch):
         raise AssertionError("a removal that was not carried out")
@@ -227,7 +228,8 @@ def carry_out_due(tx: Transaction, group: GroupId, *, at_once: bool = False) -> 
         leaf = leaf_of(epoch, member)
         if leaf is not None:
             operation = roster.removals.get(member)
-            asked = (operation,) if operation is not None else roster.accusations[member]
+            asked = (operation,) if operation is not None else roster.accusations.get(member, ())
+            asked = asked or roster.unseated[member]
             due.append((tuple(said.id for said in asked), mls.RemoveProposal(leaf)))
             at_once = at_once or carries_out(roster, operation, present) == own
     if not due or own not in roster.current:
@@ -259,7 +261,7 @@ def carry_out(
         commit = state.commit(proposals, tx.entropy, tx.now_s, path=None if proposals else True)
     after = commit.state.without_message_secrets()
     r, first_day = tx.entropy(ID_BYTES), sealing_day(tx, epoch)
-    body = CommitBody(tuple(sorted(operations)), r, first_day, commit.message)
+    body = CommitBody(tuple(sorted(set(operations))), r, first_day, commit.message)
     said, record = say(tx, group, record, Kind.COMMIT, encode(body))
     commit_id = commit_id_of(commit.message)
     path = commit.removed or not proposals  # RFC 9420 12.4
@@ -343,6 +345,19 @@ def require_in(record: GroupRecord) -> GroupRecord:
         what = "You have left this group." if record.out == Reason.LEFT else "You were removed from this group."
         raise UserError(what, safety="Nothing was sent.", todo="An admin can invite you again.")
     return record
+
+
+def shut_if_out(tx: Transaction, group: GroupId) -> bool:
+    """Erases our keys where the operations put us out, whatever has not reached us of the commits. Whether they do."""
+    record = load_group(tx, group)
+    roster = roster_of(tx, group)
+    if not record.out and record.member in roster.removals:
+        tx.notify(Notice("removed", group))
+        shut(tx, group, record, Reason.REMOVED)
+    elif not record.out and record.member in roster.quarantined:
+        tx.notify(Notice("quarantined", group))
+        shut(tx, group, record, Reason.TAKEN)
+    return bool(load_group(tx, group).out)
 
 
 def shut(tx: Transaction, group: GroupId, record: GroupRecord, reason: Reason) -> None:

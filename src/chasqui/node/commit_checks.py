@@ -11,7 +11,7 @@ from chasqui.groups.bodies import CommitBody
 from chasqui.groups.history import History, arrange
 from chasqui.groups.membership import members
 from chasqui.groups.mls_errors import peers_fault
-from chasqui.groups.operation import Accuse, Add, Confirm, GroupKind, Rejoin, Remove
+from chasqui.groups.operation import Accuse, Add, Confirm, GroupKind, Rejoin, Remove, SetRole
 from chasqui.node.branches import branches_of, off_path_rosters
 from chasqui.node.epochs import load_epoch, readers_of
 from chasqui.node.groups import load_group, tree_keys
@@ -77,6 +77,9 @@ def check_cited(
     put_out: set[MemberKey] = set()
     for operation in cited:
         known = history.order[history.position[operation]]
+        if operation in roster.void and isinstance(known.change, Add) and known.change.member in roster.unseated:
+            put_out.add(MemberKey(known.change.member))
+            continue
         if operation not in roster.counting:
             raise PeerError("A commit cites an operation that does not count.")
         match known.change:
@@ -89,13 +92,13 @@ def check_cited(
                 put_out.add(MemberKey(member))
             case Accuse(member=member) if member in roster.out:
                 put_out.add(MemberKey(member))
-            case Confirm():
-                pass  # it only stands behind another that is cited
+            case Confirm() | Accuse() | SetRole():
+                pass  # it only stands behind another that is cited, or makes it void
             case _:
                 raise PeerError("A commit cites an operation that no commit carries out.")
     packages = [proposal.key_package for proposal in processed.proposals if isinstance(proposal, mls.Add)]
     used = {package.leaf.signature_key: package.ref for package in packages}
-    if added != additions.keys() or used != additions or removed != put_out | rejoined & before:
+    if added != additions.keys() or used != additions or removed != (put_out | rejoined) & before:
         raise PeerError("A commit changes the group by something else than the operations that it cites.")
     if ((before | {MemberKey(key) for key in added}) - put_out) & roster.out:
         raise PeerError("A commit keeps somebody whom its operations remove.")

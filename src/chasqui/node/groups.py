@@ -9,8 +9,8 @@ from msgspec import structs
 
 from chasqui.base.errors import UserError
 from chasqui.base.ids import ID_BYTES, NO_GROUP, GroupId, MemberKey, ObjectId
+from chasqui.base.limits import SEQUENCE_MAX
 from chasqui.base.names import peer_name
-from chasqui.base.ranges import Ranges
 from chasqui.base.schema import decode_own
 from chasqui.groups.history import History, arrange
 from chasqui.groups.membership import Roster, members
@@ -52,19 +52,20 @@ def note_out(tx: Transaction, group: GroupId) -> Roster:
     for member in removed_members(tx, group) - roster.out:
         tx.erase(Space.REMOVED, group + member)
     for member in roster.out:
-        operation = roster.removals.get(member) or roster.accusations[member][0]
-        if isinstance(operation.change, Remove | Accuse):
-            tx.put(Space.REMOVED, group + member, u24(operation.change.last_seq))
+        said = (roster.removals[member],) if member in roster.removals else roster.accusations.get(member, ())
+        change = said[0].change if said else None
+        last_seq = change.last_seq if isinstance(change, Remove | Accuse) else SEQUENCE_MAX
+        tx.put(Space.REMOVED, group + member, u24(last_seq))
     return roster
 
 
 def keep_witnesses(tx: Transaction, signed: SignedObject, said: Said) -> None:
     """Keeps what a member says of removals: of several words on one, the first that it signed."""
-    for removal, numbers in said:
+    for removal, heads in said:
         key = signed.group + removal + signed.author
         known = tx.load(Space.WITNESS, key, WitnessRecord)
         if known is None or (signed.seq, signed.id) < (known.seq, known.id):
-            tx.save(Space.WITNESS, key, WitnessRecord(signed.seq, signed.id, numbers.spans))
+            tx.save(Space.WITNESS, key, WitnessRecord(signed.seq, signed.id, heads))
     note_out(tx, signed.group)
 
 
@@ -75,7 +76,8 @@ def witnesses_of(tx: Transaction, group: GroupId) -> tuple[Witness, ...]:
         removal, member = ObjectId(key[ID_BYTES : 2 * ID_BYTES]), MemberKey(key[2 * ID_BYTES :])
         if member:
             word = decode_own(data, WitnessRecord)
-            found.append(Witness(member, removal, Ranges(word.spans), word.seq, ObjectId(word.id)))
+            heads = tuple(map(ObjectId, word.heads))
+            found.append(Witness(member, removal, heads, word.seq, ObjectId(word.id)))
     return tuple(found)
 
 

@@ -8,7 +8,7 @@ from msgspec import structs
 
 from chasqui.base.errors import PeerError, UserError
 from chasqui.base.ids import BundleId, GroupId
-from chasqui.base.limits import OPERATIONS_DEFERRED_MAX
+from chasqui.base.limits import OPERATIONS_IDLE_MAX
 from chasqui.groups.bodies import read_welcome
 from chasqui.groups.history import arrange
 from chasqui.groups.membership import members
@@ -112,6 +112,8 @@ def _operation(tx: Transaction, signed: SignedObject) -> None:
     count(tx, signed)
     before = removed_members(tx, signed.group)
     roster = save_operations(tx, signed.group, (signed,))
+    if operation.id not in roster.rightful and roster.out == before:
+        return
     record = load_group(tx, signed.group)
     if record.member in roster.removals:
         # the operations decide who is a member; the commit that follows would tell us the same
@@ -130,18 +132,17 @@ def _operation(tx: Transaction, signed: SignedObject) -> None:
 
 
 def _admit(tx: Transaction, operation: Operation) -> None:
-    """Refuses what can never count, so that nobody without rights fills the set or the minds of people.
-
-    The right to an operation depends on its past alone and never changes; one whose past is not here waits, a few
-    per member.
-    """
+    """Of what counts for nothing now, keeps a few of each member: what waits for its past, what has no right, what is
+    late. Whether it has a right depends on what is late, and so can come later, with witnesses. Refuses the rest, so
+    that nobody without rights fills the set."""
     known = history_of(tx, operation.signed.group)
-    if operation.heads <= known.position.keys():
-        roster = members(arrange((*known.order, operation)), witnesses_of(tx, operation.signed.group))
-        if operation.id not in roster.rightful | roster.late:
-            raise PeerError("A member signed an operation to which it has no right.")
-    elif sum(other.issuer == operation.issuer for other in known.deferred) >= OPERATIONS_DEFERRED_MAX:
-        raise PeerError("A member signs operations whose past nobody has.")
+    then = arrange((*known.order, *known.deferred, operation))
+    roster = members(then, witnesses_of(tx, operation.signed.group))
+    if operation.id in roster.rightful:
+        return
+    idle = [other for other in (*known.order, *known.deferred) if other.id not in roster.rightful]
+    if sum(other.issuer == operation.issuer for other in idle) >= OPERATIONS_IDLE_MAX:
+        raise PeerError("A member signs too many operations without a right to them, or whose past nobody has.")
 
 
 def _manifest(tx: Transaction, signed: SignedObject) -> None:

@@ -55,11 +55,11 @@ class Space(IntEnum):
 
 
 class WitnessRecord(Body, frozen=True):
-    """A member's word on a removal: numbers of the removed one's operations, and in which object it said so."""
+    """A member's word on a removal: the heads of what it had, and in which object it said so."""
 
     seq: int
     id: bytes
-    spans: tuple[tuple[int, int], ...]
+    heads: tuple[bytes, ...]
 
 
 class SelfRecord(Body, frozen=True):

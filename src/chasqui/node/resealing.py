@@ -10,6 +10,7 @@ from typing import Final
 
 from chasqui.base.errors import PeerError
 from chasqui.base.ids import MEMBER_KEY_BYTES, EpochId, GroupId, MemberKey, ObjectId
+from chasqui.base.limits import ASKED_MAX
 from chasqui.base.ranges import Ranges
 from chasqui.base.schema import encode
 from chasqui.groups.bodies import PartBody, ResealBody, parts_of, read_ask, read_reseal
@@ -45,16 +46,27 @@ def take_ask(tx: Transaction, signed: SignedObject) -> None:
     asked = [_signed_operation(tx, group, operation) for operation in operations]
     numbers = [(known.author, known.seq) for known in asked]
     numbers += [(MemberKey(member), seq) for member, spans in body.numbers for seq in _each(spans)]
+    others: list[tuple[int, int]] = []
     for author, seq in numbers[:NUMBERS_PER_QUESTION_MAX]:
         own = author == record.member
         known = _find(tx, group, author, seq)
         entitled = known is not None and (
             known.kind is Kind.OP or signed.author in readers_of(tx, group, known.origin.epoch)
         )
+        key = group + author + u24(seq)
         if entitled or (own and known is None and seq <= record.seq):
             due = u64(tx.now_s if own else tx.now_s + later_s)
-            key = group + author + u24(seq)
             tx.put(Space.ANSWER, key, min(tx.get(Space.ANSWER, key) or due, due))
+        elif own and known is not None:
+            others.append((seq, seq))
+    _answer_nothing(tx, group, MemberKey(signed.author), others)
+
+
+def _answer_nothing(tx: Transaction, group: GroupId, asker: MemberKey, numbers: list[tuple[int, int]]) -> None:
+    """Our own objects that were not sealed to whoever asks: nothing of them will come to him."""
+    spans = Ranges(()).union(Ranges(tuple(numbers))).spans
+    if spans:
+        say(tx, group, load_group(tx, group), Kind.RESEAL, encode(ResealBody(b"", spans[:ASKED_MAX], asker)))
 
 
 def answer(tx: Transaction, group: GroupId) -> None:
@@ -94,6 +106,8 @@ def take_reseal(tx: Transaction, group: GroupId, by: SignedObject, data: bytes) 
     Raises `PeerError` for what nobody may hand on, and for what its author did not sign.
     """
     body = read_reseal(data)
+    if body.nothing and body.member not in (b"", load_group(tx, group).member):
+        return None  # not for us: to us they may have been sealed
     if body.nothing:
         note_numbers(tx, group, by.author, Ranges(body.nothing), up_to=by.seq)
         return None

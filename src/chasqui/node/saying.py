@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from chasqui.base.errors import UserError
 from chasqui.base.ids import GroupId, MemberKey, ObjectId
-from chasqui.base.limits import WITNESS_SPANS_MAX, WITNESSES_AT_ONCE_MAX
+from chasqui.base.limits import WITNESSES_AT_ONCE_MAX
 from chasqui.base.ranges import Ranges
 from chasqui.groups.membership import Roster, cites
 from chasqui.groups.operation import Accuse, Confirm, Lift, Remove, Role, SetRole
-from chasqui.groups.witnesses import encode_witnesses
+from chasqui.groups.witnesses import encode_witnesses, had_now
 from chasqui.node.authors import load_author
 from chasqui.node.changes import carry_out_due, issue, require_admin, require_clean, require_in
 from chasqui.node.groups import history_of, keep_witnesses, load_group, roster_of, witnesses_of
@@ -78,7 +78,7 @@ def confirm(tx: Transaction, group: GroupId, operation: ObjectId) -> None:
 
 
 def say_witnesses(tx: Transaction, group: GroupId, record: GroupRecord) -> GroupRecord:
-    """Says, once per removal that counts, which operations of the removed one are here."""
+    """Says, once per removal that counts, what is here."""
     if tx.get(Space.WITNESS, group) is None:
         return record
     tx.erase(Space.WITNESS, group)
@@ -86,7 +86,7 @@ def say_witnesses(tx: Transaction, group: GroupId, record: GroupRecord) -> Group
     own = roster.seat(MemberKey(record.member))
     if own is None or own.member in roster.quarantined:
         return record
-    due: list[tuple[ObjectId, Ranges]] = []
+    due: list[tuple[ObjectId, tuple[ObjectId, ...]]] = []
     for operation in history.order:
         change = operation.change
         if not isinstance(change, Remove) or operation.id not in roster.counting:
@@ -95,16 +95,12 @@ def say_witnesses(tx: Transaction, group: GroupId, record: GroupRecord) -> Group
             continue
         if history.precedes(operation.id, own.since):
             continue  # before our time: our word does not count
-        numbers = Ranges()
-        for other in (*history.order, *history.deferred):
-            if other.issuer == change.member:
-                numbers = numbers.add(other.seq)
-        if len(numbers.spans) > WITNESS_SPANS_MAX:
-            numbers = Ranges(((numbers.spans[0][0], numbers.last),))  # names more than was here, never less
-        due.append((operation.id, numbers))
+        due.append((operation.id, had_now(history, MemberKey(change.member))))
     if not due:
         return record
     said = tuple(sorted(due)[:WITNESSES_AT_ONCE_MAX])
+    if len(due) > len(said):
+        tx.put(Space.WITNESS, group, b"")  # the others with the next object
     signed, record = say(tx, group, record, Kind.WITNESS, encode_witnesses(said))
     keep_witnesses(tx, signed, said)
     return record

@@ -28,7 +28,7 @@ from chasqui.groups.bodies import DemandBody, KeyPackagesBody, WelcomeBody, read
 from chasqui.groups.fork_choice import turns
 from chasqui.groups.membership import Roster, cites
 from chasqui.groups.mls_errors import peers_fault
-from chasqui.groups.operation import GroupKind, Operation, Rejoin, encode_change, read_operation
+from chasqui.groups.operation import GroupKind, Operation, Reason, Rejoin, encode_change, read_operation
 from chasqui.groups.pairing import SUITE
 from chasqui.groups.seats import SealedWelcome, open_welcome, read_sealed_welcome, seal_welcome
 from chasqui.node.authors import expect_after, load_author, note_object
@@ -92,10 +92,10 @@ def take_seat_package(tx: Transaction, signed: SignedObject) -> None:
 def demand(tx: Transaction, group: GroupId) -> int:
     """Asks all contacts who are in the group for a new leaf; how many. Raises `UserError` where nobody can be asked."""
     record = load_group(tx, group)
-    if record.out or record.kind == GroupKind.CONTACT:
+    if record.out not in (0, Reason.TAKEN) or record.kind == GroupKind.CONTACT:
         raise UserError("You are not a member of this group.", todo="An admin can invite you again.")
     roster = roster_of(tx, group)
-    contacts = {tx.get(Space.ALIAS, member) for member in roster.current - {record.member}} - {None}
+    contacts = {tx.get(Space.ALIAS, member) for member in roster.current - {MemberKey(record.member)}} - {None}
     if not contacts:
         raise UserError(
             "Nobody in this group is a contact of yours, so nobody can be asked.",
@@ -207,7 +207,7 @@ def take_seat(tx: Transaction, signed: SignedObject, data: bytes) -> None:
 def is_demanded(tx: Transaction, group: GroupId) -> bool:
     """Whether we have asked for a new leaf and not got it."""
     record = tx.load(Space.GROUP, group, GroupRecord)
-    return record is not None and bool(record.demanded_s) and not record.out
+    return record is not None and bool(record.demanded_s) and record.out in (0, Reason.TAKEN)
 
 
 def take_demanded(tx: Transaction, body: WelcomeBody) -> None:
@@ -253,7 +253,7 @@ def re_enter(tx: Transaction, body: WelcomeBody, ref: bytes, keys: mls.KeyPackag
         if other.signature_key in strangers:
             expect_after(tx, group, MemberKey(other.signature_key), last)
     _age_others(tx, group, head)
-    save_group(tx, group, load_group(tx, group), head=head, root=head, stale_s=0, demanded_s=0, seated=False)
+    save_group(tx, group, load_group(tx, group), head=head, root=head, out=0, stale_s=0, demanded_s=0, seated=False)
     tx.erase(Space.KEY_PACKAGE, ref)
     tx.notify(Notice("rejoined", group))
 

@@ -13,7 +13,7 @@ from chasqui.base.limits import BUNDLE_AGE_DAYS_MAX, KEY_PACKAGE_LIFETIME_S, SEC
 from chasqui.base.schema import decode_own
 from chasqui.node.asking import ask
 from chasqui.node.branches import erase_settled
-from chasqui.node.changes import carry_out_due, renew_if_worn
+from chasqui.node.changes import carry_out_due, renew_if_worn, shut_if_out
 from chasqui.node.effects import Notice
 from chasqui.node.epochs import erase_expired, head_of, trusted_day
 from chasqui.node.groups import is_clean, load_group
@@ -109,6 +109,8 @@ def _turns(tx: Transaction, *, everything: bool) -> list[GroupId]:
 
 
 def _take_turn(tx: Transaction, group: GroupId) -> None:
+    if shut_if_out(tx, group):
+        return
     carry_out_due(tx, group, at_once=True)
     renew_if_due(tx, group)
     record = load_group(tx, group)

@@ -249,7 +249,11 @@ def accused(result: MemberChanged) -> str:
 def lifted(result: MemberChanged) -> str:
     """`group lift`"""
     name = safe_line(result.name)
-    return f"What was said against {name} is ended. {name} holds its rights again; it needs new keys to read on."
+    return (
+        f"What was said against {name} is ended, and {name} holds its rights again. If the keys were renewed without\n"
+        "that device, it does not hear of this and reads nothing: remove it (`chasqui group remove`) and add the\n"
+        "contact again."
+    )
 
 
 def confirmed(result: Confirmed) -> str:
