@@ -239,9 +239,11 @@ class Judge:
             assert self.genesis is not None
             taken_in = any(c.change.kind == "add" for c in counted)
             return change.kind == "add" and me == self.genesis.issuer and not taken_in
+        if change.kind == "rejoin":
+            return me in roster.inside
         if me not in roster.current:
             return False
-        if change.kind == "rejoin" or (change.kind == "remove" and change.member == me):
+        if change.kind == "remove" and change.member == me:
             return True
         if change.kind == "accuse":
             pending = any(self.ops[i].issuer == me for i in roster.open)

@@ -81,8 +81,10 @@ def test_who_is_quarantined_holds_no_rights() -> None:
     ops = grown("ben", "caro", "dora", admins="ben")
     one = accuse("caro", "ben", ops[-1])
     two = accuse("dora", "ben", one)
-    for made in (add("ben", "eve", two), rejoin("ben", two), accuse("ben", "caro", two), remove("ben", "ben", two)):
+    for made in (add("ben", "eve", two), accuse("ben", "caro", two), remove("ben", "ben", two)):
         assert made.id not in told(*ops, one, two, made).rightful
+    again = rejoin("ben", two)
+    assert again.id in told(*ops, one, two, again).rightful, "who is lifted cannot have heard of it"
 
 
 def test_nobody_confirms_what_concerns_himself() -> None:

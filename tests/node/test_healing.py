@@ -200,3 +200,28 @@ def test_an_older_copy_of_a_vault_gets_a_new_leaf_by_itself() -> None:
     for person in (ana, caro):
         assert sorted(person.texts(group)) == ["from the newer copy", "from the older one"]
         assert not person.read(group).clashes
+
+
+def test_who_was_quarantined_and_lifted_asks_for_a_new_leaf_and_is_the_same_member() -> None:
+    (ana, ben, caro, dan), group = with_admins("ana", "ben", "caro", "dan")
+    taken = dan.key(group)
+    for accuser in (ben, caro):
+        accuser.do(inputs.Accuse(group, taken))
+    all_sync(ana, ben, caro, dan)
+    assert dan.show(group).state == "quarantined"
+    ana.do(inputs.SendText(group, "not for dan"))
+    all_sync(ana, ben, caro, dan)
+    ana.do(inputs.Lift(group, taken))
+    all_sync(ana, ben, caro, dan)
+    assert dan.do(inputs.Rejoin(group)) == 1
+    for _ in range(2):
+        all_sync(ana, ben, caro, dan)
+        later(30, ana, ben, caro, dan)
+    dan.do(inputs.SendText(group, "it was in the other coat"))
+    all_sync(ana, ben, caro, dan)
+    later(80, ana, ben, caro, dan)
+    all_sync(ana, ben, caro, dan)
+    one_group(group, ana, ben, caro, dan)
+    assert dan.key(group) == taken
+    assert sorted(ana.texts(group)) == ["it was in the other coat", "not for dan"]
+    assert dan.texts(group) == ["it was in the other coat"]

@@ -162,9 +162,13 @@ class Ruling:
             return index == 0
         if self._contact:
             return isinstance(change, Add) and issuer == self.order[0].issuer and not view.bits & self._additions
-        if issuer not in view.seats or issuer in view.quarantined:
+        if issuer not in view.seats:
             return False
-        if isinstance(change, Rejoin) or (isinstance(change, Remove) and change.member == issuer):
+        if isinstance(change, Rejoin):
+            return True  # also under quarantine: who is lifted cannot have heard of it
+        if issuer in view.quarantined:
+            return False
+        if isinstance(change, Remove) and change.member == issuer:
             return True
         if isinstance(change, Accuse):
             return change.member in view.seats and all(said.accuser != issuer for said in view.open)

@@ -180,7 +180,11 @@ def remove_member(tx: Transaction, group: GroupId, member: MemberKey) -> None:
     carry_out_due(tx, group, at_once=True)
     _, epoch = head_of(tx, group, load_group(tx, group))
     if member not in removed_members(tx, group) or not is_clean(tx, group, epoch):
-        raise AssertionError("a removal that was not carried out")
+        raise UserError(
+            "This removal would not count: what you have seen of the group does not give you the right to it.",
+            safety="Nothing was changed.",
+            todo="Exchange with the others, and see `chasqui group show`.",
+        )
 
 
 def leave(tx: Transaction, group: GroupId) -> None:

@@ -11,7 +11,7 @@ from chasqui.groups.bodies import CommitBody
 from chasqui.groups.history import History, arrange
 from chasqui.groups.membership import members
 from chasqui.groups.mls_errors import peers_fault
-from chasqui.groups.operation import Accuse, Add, Confirm, GroupKind, Rejoin, Remove, SetRole
+from chasqui.groups.operation import Accuse, Add, Confirm, GroupKind, Lift, Rejoin, Remove, SetRole
 from chasqui.node.branches import branches_of, off_path_rosters
 from chasqui.node.epochs import load_epoch, readers_of
 from chasqui.node.groups import load_group, tree_keys
@@ -92,8 +92,8 @@ def check_cited(
                 put_out.add(MemberKey(member))
             case Accuse(member=member) if member in roster.out:
                 put_out.add(MemberKey(member))
-            case Confirm() | Accuse() | SetRole():
-                pass  # it only stands behind another that is cited, or makes it void
+            case Confirm() | Accuse() | SetRole() | Lift():
+                pass  # it only stands behind another that is cited, or makes it void, or ends what would forbid it
             case _:
                 raise PeerError("A commit cites an operation that no commit carries out.")
     packages = [proposal.key_package for proposal in processed.proposals if isinstance(proposal, mls.Add)]

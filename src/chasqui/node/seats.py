@@ -28,7 +28,7 @@ from chasqui.groups.bodies import DemandBody, KeyPackagesBody, WelcomeBody, read
 from chasqui.groups.fork_choice import turns
 from chasqui.groups.membership import Roster, cites
 from chasqui.groups.mls_errors import peers_fault
-from chasqui.groups.operation import GroupKind, Operation, Reason, Rejoin, encode_change, read_operation
+from chasqui.groups.operation import GroupKind, Lift, Operation, Reason, Rejoin, encode_change, read_operation
 from chasqui.groups.pairing import SUITE
 from chasqui.groups.seats import SealedWelcome, open_welcome, read_sealed_welcome, seal_welcome
 from chasqui.node.authors import expect_after, load_author, note_object
@@ -274,7 +274,12 @@ def _give(tx: Transaction, group: GroupId, record: GroupRecord, operation: Opera
     proposals: tuple[mls.AddProposal | mls.RemoveProposal, ...] = (mls.AddProposal(seat.key_package),)
     if leaf is not None:
         proposals = (mls.RemoveProposal(leaf), *proposals)
-    carried = carry_out(tx, group, record, (operation.id,), proposals)
+    lifts = [  # without them, what his REJOIN cites may have him under quarantine
+        other.id
+        for other in history_of(tx, group).order
+        if isinstance(other.change, Lift) and other.change.member == operation.issuer
+    ]
+    carried = carry_out(tx, group, record, (operation.id, *lifts), proposals)
     body = welcome_to(tx, group, carried)
     tx.erase(Space.SEAT, group + operation.issuer)
     tx.notify(Notice("members", group))
