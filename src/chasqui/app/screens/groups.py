@@ -251,8 +251,8 @@ def lifted(result: MemberChanged) -> str:
     name = safe_line(result.name)
     return (
         f"What was said against {name} is ended, and {name} holds its rights again. If the keys were renewed without\n"
-        "that device, it does not hear of this and reads nothing yet: let its owner ask a contact in the group for new\n"
-        "ones (`chasqui group rejoin`). What was said meanwhile stays closed to it."
+        "that device, it does not hear of this and reads nothing yet: let its owner ask a contact in the group for\n"
+        "new ones (`chasqui group rejoin`). What was said meanwhile stays closed to it."
     )
 
 
