@@ -135,6 +135,9 @@ def leave_room(tx: Transaction) -> None:
     for contact, _ in list(tx.scan(Space.CONTACT)):
         record = tx.load(Space.GROUP, contact, GroupRecord)
         if record is not None and not record.out:
+            head, epoch = head_of(tx, GroupId(contact), record)
+            if not epoch.own_first:  # the newer one may have been the first to say something in this epoch
+                tx.save(Space.EPOCH, contact + head, structs.replace(epoch, own_first=record.seq + 1))
             save_group(tx, GroupId(contact), record, seq=record.seq + _CONTACT_JUMP)
 
 
