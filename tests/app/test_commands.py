@@ -102,7 +102,7 @@ def test_status(two: tuple[Person, Person]) -> None:
     assert set(status) == {"vault", "name", "daemon", "links", "groups", "contacts", "waiting"}
     assert status["daemon"] == {"running": False, "pid": None}
     assert status["links"][0].keys() == {"id", "kind", "settings", "state"}
-    assert status["groups"][0].keys() == {"id", "name", "state", "members", "messages"}
+    assert status["groups"][0].keys() == {"id", "name", "state", "members", "messages", "confirmed", "alarms"}
 
 
 def test_contacts(two: tuple[Person, Person], folder: Path) -> None:
@@ -206,7 +206,6 @@ def test_wrong_usage(two: tuple[Person, Person], folder: Path) -> None:
         ("group", "add", "convoy", "ben", "--role", "guest"),
         ("group", "add", "convoy", "ben", "--role", "king"),
         ("group", "create", "x", "--retention", "soon"),
-        ("group", "check", "convoy"),
         ("group", "remove", "convoy", "ana"),
         ("up", "--web", "localhost:1"),
         ("link", "add", "tor"),
@@ -318,7 +317,7 @@ def test_screens_have_no_traceback_and_say_what_to_do(two: tuple[Person, Person]
     for arguments in (("--help",), ("group", "--help"), ("link", "add", "--help"), ("send", "--help")):
         done = ana.run(*arguments)
         assert done.code == 0
-        for later in ("panic", "exposure", "--voice", "--web", "check"):
+        for later in ("panic", "exposure", "--voice", "--web"):
             assert not re.search(rf"\s{re.escape(later)}\b", done.out), later
 
 

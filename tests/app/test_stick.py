@@ -138,7 +138,7 @@ def test_a_gap_is_shown_until_it_is_closed(folder: Path) -> None:
     found = two.do("read", "uma")
     assert [m["text"] for m in found["messages"]] == ["second"]
     (gap,) = found["gaps"]
-    assert gap.keys() == {"author", "author_name", "from", "to"}
+    assert gap.keys() == {"author", "author_name", "from", "to", "asked"}
     assert (gap["author_name"], gap["from"]) == ("uma", gap["to"])
     screen = two.run("read", "uma").out
     assert "1 message of uma has not arrived" in screen

@@ -137,30 +137,44 @@ def test_one_who_is_out_by_his_own_word_alone_is_seen() -> None:
 def test_what_is_known_not_to_hold_is_told_apart() -> None:
     text = """
 name = "apart"
-story = "Two admins remove each other."
-days = 2
+story = "Two who do not know of one another's word say that Cy's device was taken, and it is lifted."
+days = 3
 people = ["ana", "ben", "cy", "dee"]
-admins = ["ana", "cy"]
-settle_days = 1
-expects = ["fork"]
-[[cuts]]
-sides = [["ana", "ben"], ["cy", "dee"]]
-from_day = 0
-to_day = 2
+settle_days = 2
+expects = ["lifted"]
+[[couriers]]
+route = ["ana", "ben", "cy", "dee"]
+every_hours = 2
 [[events]]
 day = 1
+who = "ben"
+do = "accuse"
+whom = "cy"
+[[events]]
+day = 1
+who = "dee"
+do = "accuse"
+whom = "cy"
+[[events]]
+day = 2
 who = "ana"
-do = "renew"
-[[events]]
-day = 1
-who = "cy"
-do = "renew"
+do = "lift"
+whom = "cy"
 """
     outcome = Run(read_scenario(text), 1).play()
-    assert outcome.held
+    assert outcome.held and outcome.expected
     open_again = structs.replace(read_scenario(text), expects=())
     again = Run(open_again, 1).play()
     assert again.unmet.keys() == outcome.expected.keys()
+
+
+def test_who_is_quarantined_and_should_not_be_is_seen() -> None:
+    stage = staged()
+    stage.people["ana"].accuse("cy")
+    stage.people["ben"].accuse("cy")
+    Stick(stage.world)
+    stage.hand_over("ben", "ana")
+    assert Liveness(stage).unmet()["quarantine"].endswith(": cy")
 
 
 def _only_signed(tx: Transaction, group: GroupId, member: MemberKey) -> None:

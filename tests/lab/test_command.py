@@ -9,25 +9,19 @@ from pathlib import Path
 import pytest
 
 from chasqui.app.main import main
+from chasqui.node import handlers
 
-BROKEN = """
-name = "cut-for-ever"
-story = "Two admins change the group on both sides of a cut, and no time is left to heal."
-days = 2
+DULL = """
+name = "deaf"
+story = "Two people, and nothing goes wrong."
+days = 1
 people = ["ana", "ben"]
-settle_days = 0.1
-[[cuts]]
-sides = [["ana"], ["ben"]]
-from_day = 0
-to_day = 3
+settle_days = 1
 [[events]]
-day = 1
+day = 0.5
 who = "ana"
-do = "renew"
-[[events]]
-day = 1
-who = "ben"
-do = "renew"
+do = "say"
+text = "hello"
 """
 
 
@@ -48,16 +42,22 @@ def test_run_watch_and_draw(capsys: pytest.CaptureFixture[str], tmp_path: Path) 
     assert svg.read_text(encoding="utf-8").startswith("<svg")
 
 
-def test_a_failure_says_how_to_see_it_again_and_is_kept(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    file = tmp_path / "cut.toml"
-    file.write_text(BROKEN, encoding="utf-8")
-    assert main(["lab", "run", str(file), "--json", "--keep", str(tmp_path / "kept")]) == 1
+def test_a_failure_says_how_to_see_it_again_and_is_kept(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "deaf.toml"
+    file.write_text(DULL, encoding="utf-8")
+    command = ["lab", "run", str(file), "--json", "--keep", str(tmp_path / "kept")]
+    assert main(command) == 0
+    assert json.loads(capsys.readouterr().out)["held"] is True
+    monkeypatch.setattr(handlers, "keep_message", lambda tx, signed, arrival: None)  # texts are counted and not kept
+    assert main(command) == 1
     document = json.loads(capsys.readouterr().out)
     assert document["held"] is False
     (run,) = document["runs"]
-    assert run["failed"][0].startswith("one-head: ana A2, ben B2")
+    assert "all-read: ben has not read 'ana 1: hello' of ana" in run["failed"]
     assert f"chasqui lab run {file} --seed 1 --watch" in run["replay"]
-    kept = tomllib.loads((tmp_path / "kept" / "cut-for-ever-1.toml").read_text(encoding="utf-8"))
+    kept = tomllib.loads((tmp_path / "kept" / "deaf-1.toml").read_text(encoding="utf-8"))
     assert (kept["scenario"], kept["seed"]) == (str(file), 1)
 
 

@@ -26,6 +26,7 @@ ANSWER_OF: Final[dict[type[Request], type[Result]]] = {
     requests.Accuse: results.MemberChanged,
     requests.Lift: results.MemberChanged,
     requests.RejoinGroup: results.Asked,
+    requests.CheckGroup: results.GroupChecked,
     requests.LeaveGroup: results.Left,
     requests.SendText: results.Sent,
     requests.SendFile: results.Sent,

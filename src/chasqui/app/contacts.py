@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 from chasqui.app import requests
 from chasqui.app.desk import stamp, stamp_or_none
 from chasqui.app.names import find_contact
 from chasqui.app.results import ContactLine, Contacts, Offered, Paired, Verified
 from chasqui.app.runner import Runner
+from chasqui.app.spoken import words_of
 from chasqui.base.errors import PeerError, UsageError
 from chasqui.groups.pairing import Offer, read_pairing_file
 from chasqui.node import inputs
@@ -64,16 +63,3 @@ def list_all(runner: Runner, request: requests.ListContacts) -> Contacts:
             for c in list_contacts(runner.look())
         )
     )
-
-
-def words_of(numbers: tuple[int, ...]) -> tuple[str, ...]:
-    """The check words for their numbers: the English list of BIP 39."""
-    words = _word_list()
-    return tuple(words[number] for number in numbers)
-
-
-@cache
-def _word_list() -> list[str]:
-    from mnemonic import Mnemonic  # reads its list from a file
-
-    return list(Mnemonic("english").wordlist)

@@ -10,6 +10,7 @@ from chasqui.app.results import (
     Asked,
     Confirmed,
     ForkLine,
+    GroupChecked,
     GroupDetails,
     GroupLine,
     GroupMade,
@@ -18,17 +19,22 @@ from chasqui.app.results import (
     MemberChanged,
     MemberLine,
     PendingLine,
+    ProofLine,
     Removed,
 )
 from chasqui.app.runner import Runner
+from chasqui.app.spoken import numbers_of, words_of
 from chasqui.base.errors import UsageError, UserError
 from chasqui.base.ids import GroupId, MemberKey, ObjectId
+from chasqui.groups.check import CHALLENGE_WORDS, draw_challenge
 from chasqui.groups.operation import GroupKind, Role
 from chasqui.node import inputs
+from chasqui.node.checking import check_group
+from chasqui.node.delivered import DeliveredView, delivered_to
 from chasqui.node.records import ContactRecord, InvitationRecord, Space
 from chasqui.node.transaction import Transaction
-from chasqui.node.view_types import GroupView
-from chasqui.node.views import group_view, list_groups
+from chasqui.node.view_types import GroupView, MemberView
+from chasqui.node.views import group_view, list_groups, member_name
 
 _ROLES = {"member": Role.MEMBER, "admin": Role.ADMIN}
 
@@ -47,7 +53,7 @@ def list_all(runner: Runner, request: requests.ListGroups) -> Groups:
 def lines_of(tx: Transaction) -> tuple[GroupLine, ...]:
     """Groups and invitations as lines."""
     return tuple(
-        GroupLine(line.id.hex(), line.name, line.state, line.members, line.messages)
+        GroupLine(line.id.hex(), line.name, line.state, line.members, line.messages, line.confirmed, line.alarms)
         for line in list_groups(tx)
         if line.kind is not GroupKind.CONTACT
     )
@@ -57,31 +63,29 @@ def show(runner: Runner, request: requests.ShowGroup) -> GroupDetails:
     """Everything about a group or contact."""
     tx = runner.look()
     view = group_view(tx, find_group(tx, request.group))
+    reached = delivered_to(tx, view.id, (m.key for m in view.members)) if view.own else {}
     return GroupDetails(
         view.id.hex(),
         view.name,
         view.state,
         view.head.hex(),
-        tuple(
-            MemberLine(
-                m.name,
-                m.key.hex(),
-                m.role,
-                m.state,
-                stamp_or_none(m.last_heard_s),
-                stamp_or_none(m.renewed_s),
-                m.key == view.own,
-                m.delivered_up_to,
-            )
-            for m in view.members
-        ),
+        tuple(_member_line(view, m, reached[m.key]) for m in view.members),
         tuple(PendingLine(p.op, p.member, stamp(p.since_s), p.id.hex()) for p in (*view.pending, *view.void)),
         tuple(
-            ForkLine(fork.parent.hex(), tuple(_name_in(view, key) for key in fork.committers), fork.by_one_member)
+            ForkLine(
+                fork.parent.hex(),
+                tuple(_name_in(view, key) for key in fork.committers),
+                fork.by_one_member,
+                fork.confirmed,
+                fork.of,
+                fork.needed,
+            )
             for fork in view.forks
         ),
         view.retention_s,
         view.kind is GroupKind.CONTACT,
+        tuple(ProofLine(p.name, p.member.hex(), p.parent.hex(), _two(p.commits)) for p in view.proofs),
+        stamp_or_none(view.asked_s),
     )
 
 
@@ -190,6 +194,47 @@ def rejoin(runner: Runner, request: requests.RejoinGroup) -> Asked:
     if not isinstance(contacts, int):
         raise AssertionError("no answer")
     return Asked(group.hex(), name, contacts)
+
+
+def check(runner: Runner, request: requests.CheckGroup) -> GroupChecked:
+    """The words of a group check: fresh ones asked and what all answer, or the answer to those that were said."""
+    tx = runner.look()
+    group = find_group(tx, request.group)
+    challenge = numbers_of(request.words) if request.words else draw_challenge(tx.entropy)
+    if len(challenge) != CHALLENGE_WORDS:
+        raise UsageError("A check asks two words.", todo="`chasqui group check GROUP --words WORD WORD`")
+    found = check_group(tx, group, challenge)
+    view = group_view(tx, group)
+    return GroupChecked(
+        group.hex(),
+        view.name,
+        words_of(challenge),
+        words_of(found.words),
+        tuple(member.hex() for member in found.members),
+        not request.words,
+        tuple(member_name(tx, group, member) for member in found.members if member != view.own),
+        view.state,
+    )
+
+
+def _member_line(view: GroupView, member: MemberView, reached: DeliveredView) -> MemberLine:
+    own = member.key == view.own
+    return MemberLine(
+        member.name,
+        member.key.hex(),
+        member.role,
+        member.state,
+        stamp_or_none(member.last_heard_s),
+        stamp_or_none(member.renewed_s),
+        own,
+        member.delivered_up_to,
+        None if own else stamp_or_none(reached.up_to_s),
+        0 if own else reached.waiting,
+    )
+
+
+def _two(commits: tuple[bytes, bytes]) -> tuple[str, str]:
+    return commits[0].hex(), commits[1].hex()
 
 
 def _name_in(view: GroupView, key: MemberKey) -> str:

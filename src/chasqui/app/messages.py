@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import UNSET
 
 from chasqui.app import requests
-from chasqui.app.desk import Surroundings, stamp
+from chasqui.app.desk import Surroundings, stamp, stamp_or_none
 from chasqui.app.names import find_group, find_message
 from chasqui.app.results import Conversation, Gap, Message, Saved, Sent
 from chasqui.app.runner import Runner
@@ -51,14 +51,20 @@ def read(runner: Runner, request: requests.Read) -> Conversation:
         runner.step(inputs.SettleOrder(group))
         tx = runner.look()
     found = read_group(tx, group, max(0, request.since))
-    name, state, pending = _warnings(runner, group)
+    view = group_view(runner.look(), group)
     return Conversation(
         tuple(_message(message) for message in found.messages),
-        tuple(Gap(gap.author.hex(), gap.author_name, gap.first, gap.last) for gap in found.gaps),
-        name,
-        state,
+        tuple(
+            Gap(gap.author.hex(), gap.author_name, gap.first, gap.last, stamp_or_none(gap.asked_s))
+            for gap in found.gaps
+        ),
+        view.name,
+        view.state,
         tuple(member_name(tx, group, member) for member in found.clashes),
-        pending,
+        tuple(p.member for p in view.pending if p.op in ("remove", "quarantine")),
+        (view.forks[0].confirmed, view.forks[0].of) if view.forks else None,
+        tuple(sorted({proof.name for proof in view.proofs})),
+        stamp_or_none(view.asked_s),
     )
 
 
@@ -86,8 +92,3 @@ def _message(view: MessageView) -> Message:
         UNSET if view.size is None else view.size,
         UNSET if view.parts is None else view.parts,
     )
-
-
-def _warnings(runner: Runner, group: GroupId) -> tuple[str, str, tuple[str, ...]]:
-    view = group_view(runner.look(), group)
-    return view.name, view.state, tuple(p.member for p in view.pending if p.op == "remove")

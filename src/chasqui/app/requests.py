@@ -118,6 +118,13 @@ class RejoinGroup(Request, frozen=True):
     group: str
 
 
+class CheckGroup(Request, frozen=True):
+    """`group check`: the two words that the caller said, none for who calls."""
+
+    group: str
+    words: tuple[str, ...] = ()
+
+
 class LeaveGroup(Request, frozen=True):
     """`group leave`"""
 
@@ -200,6 +207,7 @@ AnyRequest = (
     | Accuse
     | Lift
     | RejoinGroup
+    | CheckGroup
     | LeaveGroup
     | SendText
     | SendFile

@@ -87,6 +87,8 @@ class GroupLine(Result, frozen=True):
     state: str
     members: int
     messages: int
+    confirmed: tuple[int, int] | None = None  # of a fork that is not settled: how many members, of how many
+    alarms: int = 0  # members who signed two changes of keys for one state
 
 
 class WaitingCounts(Result, frozen=True):
@@ -173,6 +175,8 @@ class MemberLine(Result, frozen=True):
     renewed: str | None
     own: bool
     delivered_up_to: int
+    delivered_time: str | None = None  # when the last message of ours was written up to which it has all
+    undelivered: int = 0  # messages of ours after that
 
 
 class PendingLine(Result, frozen=True):
@@ -190,6 +194,18 @@ class ForkLine(Result, frozen=True):
     parent: str
     committers: tuple[str, ...]
     one_member: bool
+    confirmed: int = 0
+    of: int = 0
+    needed: int = 0
+
+
+class ProofLine(Result, frozen=True):
+    """Two commits that one member signed for one parent: each carries its signature, so it cannot be denied."""
+
+    member: str
+    key: str
+    parent: str
+    commits: tuple[str, str]
 
 
 class GroupDetails(Result, frozen=True):
@@ -204,6 +220,22 @@ class GroupDetails(Result, frozen=True):
     forks: tuple[ForkLine, ...]
     retention_s: int
     contact: bool
+    alarms: tuple[ProofLine, ...] = ()
+    asked: str | None = None  # when new keys were asked for, and not given yet
+
+
+class GroupChecked(Result, frozen=True):
+    """`group check`: the two words that were asked, the four that all answer, and whose answers count."""
+
+    _PEOPLE_ONLY: ClassVar[tuple[str, ...]] = ("caller", "names", "state")
+    id: str
+    name: str
+    challenge: tuple[str, ...]
+    words: tuple[str, ...]
+    members: tuple[str, ...]
+    caller: bool = False
+    names: tuple[str, ...] = ()
+    state: str = ""
 
 
 class Added(Result, frozen=True):
@@ -291,18 +323,22 @@ class Gap(Result, frozen=True):
     author_name: str
     first: int = field(name="from")
     last: int = field(name="to")
+    asked: str | None = None
 
 
 class Conversation(Result, frozen=True):
     """`read`"""
 
-    _PEOPLE_ONLY: ClassVar[tuple[str, ...]] = ("name", "state", "clashes", "pending")
+    _PEOPLE_ONLY: ClassVar[tuple[str, ...]] = ("name", "state", "clashes", "pending", "confirmed", "alarms", "asked")
     messages: tuple[Message, ...]
     gaps: tuple[Gap, ...]
     name: str = ""
     state: str = ""
     clashes: tuple[str, ...] = ()  # names of members who sent two objects under one number
     pending: tuple[str, ...] = ()  # names of members whose removal is not carried out
+    confirmed: tuple[int, int] | None = None  # of a fork that is not settled
+    alarms: tuple[str, ...] = ()  # names of members who signed two changes of keys for one state
+    asked: str | None = None  # when new keys were asked for, and not given yet
 
 
 class Saved(Result, frozen=True):

@@ -89,6 +89,7 @@ _QUICK: Final[dict[type[Request], _Quick]] = {
     requests.Accuse: lambda runner, request, *_: (groups.accuse(runner, request), b""),
     requests.Lift: lambda runner, request, *_: (groups.lift(runner, request), b""),
     requests.RejoinGroup: lambda runner, request, *_: (groups.rejoin(runner, request), b""),
+    requests.CheckGroup: lambda runner, request, *_: (groups.check(runner, request), b""),
     requests.LeaveGroup: lambda runner, request, *_: (groups.leave(runner, request), b""),
     requests.SendText: lambda runner, request, _, around: (messages.send_text(runner, request, around), b""),
     requests.SendFile: lambda runner, request, data, around: (messages.send_file(runner, request, data, around), b""),

@@ -22,6 +22,7 @@ KDF_HEAD_MASK: Final = b"chq1 head mask"
 KDF_CHAIN: Final = b"chq1 chain"
 KDF_CHAIN_NEXT: Final = b"chq1 chain next"
 KDF_MESSAGE: Final = b"chq1 message"
+KDF_GROUP_CHECK: Final = b"chq1 group check"
 
 # Hashes: BLAKE2b with these as personalisation.
 HASH_BUNDLE_ID: Final = b"chq1 bundle id"

@@ -120,6 +120,15 @@ class Deeds:
                 person.add(event.whom, Role.ADMIN if event.admin else Role.MEMBER)
             case "remove":
                 person.remove(event.whom)
+            case "accuse":
+                person.accuse(event.whom)
+            case "lift":
+                person.lift(event.whom)
+            case "rejoin":
+                person.rejoin()
+            case "pair":
+                self.stage.pair(event.who, event.whom)
+                tell(f"{event.who} and {event.whom} meet and pair anew")
             case "leave":
                 person.leave()
             case "renew" | "flood":

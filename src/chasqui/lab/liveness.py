@@ -19,17 +19,18 @@ DEMANDS: Final = {
     "one-head": "all who are in send in the same epoch",
     "one-roster": "all who are in know the same members, and the keys are theirs",
     "who-is-in": "whoever is a member is in, and nobody else",
-    "one-seat": "nobody sits there twice",
+    "quarantine": "those are quarantined whom the scenario names, and nobody else",
+    "one-seat": "nobody sits there twice, or under a key that his device does not use",
     "all-read": "every text that was accepted is read by all whom it was for, or its author sees who waits",
     "order": "an author's texts are read in the order in which he said them, each once",
     "delivered": "'delivered' is shown only of what is there",
 }
 KNOWN: Final = {  # what the node does not do yet, and which demands cannot hold because of it
-    "fork": frozenset({"one-head", "one-roster", "who-is-in", "all-read"}),  # branches stay apart
     "two-seats": frozenset({"one-seat"}),  # two admins who add one contact seat him twice
-    "silent-leaver": frozenset({"one-roster"}),  # only an admin carries out that somebody left, and there is none
-    "old-copy": frozenset({"all-read", "delivered", "key-reuse", "twice"}),  # a restored copy that speaks first
-    "spent-welcome": frozenset({"who-is-in"}),  # a welcome that comes before the news of one's removal is dropped
+    "lifted": frozenset({"one-roster", "who-is-in"}),  # whom accusers froze hears of no LIFT, and cannot rejoin
+    "old-copy": frozenset({"all-read", "delivered", "key-reuse", "twice", "one-head"}),  # a restored copy
+    # a newcomer who got new leaves of one key package on two branches can stay behind on the one that lost
+    "newcomers": frozenset({"one-head", "one-roster", "who-is-in", "all-read"}),
 }
 _TEXT_S: Final = 3600 << LIFETIME_EXPONENT[BundleClass.TEXT]
 
@@ -81,31 +82,47 @@ class Liveness:
 
     def _rosters(self, found: dict[str, str]) -> None:
         group = self.group
-        rosters = {}
+        rosters, current = {}, {}
+        frozen = set(self.stage.scenario.quarantined)
         for device in self.inside():
             tx = device.look()
             record = self._record(device)
             if record is None:
                 continue
-            rosters[device.name] = roster_of(tx, group).members
+            roster = roster_of(tx, group)
+            rosters[device.name], current[device.name] = roster.members, roster.current
+            if {self.ledger.name_of(group, member) for member in roster.quarantined} != frozen:
+                found.setdefault("quarantine", f"{device.name}: {self._names(roster.quarantined)}")
             tree = tree_keys(head_of(tx, group, record)[1])
-            if tree != rosters[device.name]:
-                more = self._names(tree - rosters[device.name])
-                fewer = self._names(rosters[device.name] - tree)
+            missing = {key for key in roster.current - tree if self._is_waited_for(key)}
+            if tree - roster.current or missing:
+                more, fewer = self._names(tree - roster.current), self._names(frozenset(missing))
                 found.setdefault("one-roster", f"{device.name}: keys too many: {more}; missing: {fewer}")
-        if len(set(rosters.values())) > 1:
-            found["one-roster"] = "; ".join(f"{who}: {self._names(seats)}" for who, seats in rosters.items())
-        members = frozenset[MemberKey]().union(*rosters.values())
+        for known in (rosters, current):
+            if len(set(known.values())) > 1:
+                found["one-roster"] = "; ".join(f"{who}: {self._names(seats)}" for who, seats in known.items())
+        self._seats(found, frozenset[MemberKey]().union(*current.values()))
+
+    def _seats(self, found: dict[str, str], members: frozenset[MemberKey]) -> None:
+        group = self.group
         for device in self.honest:
             record = self._record(device)
             mine = MemberKey(record.member) if record is not None and not record.out else None
             seated = {key for key in self.ledger.keys[group, device.name] if key in members}
-            if mine is None and seated:
+            used = self.ledger.sits_as.get((group, device.name))
+            if mine is None and seated & {used}:
                 found.setdefault("who-is-in", f"{device.name} is not in, and is a member for others")
+            elif mine is None and seated and used is None:
+                found.setdefault("who-is-in", f"{device.name} never came in, and is a member for others")
             elif mine is not None and mine not in seated:
                 found.setdefault("who-is-in", f"{device.name} is in, and is no member for others")
-            elif len(seated) > 1:
-                found.setdefault("one-seat", f"{device.name} sits there {len(seated)} times")
+            elif seated - {used}:
+                found.setdefault("one-seat", f"{device.name} sits there under a key that his device does not use")
+
+    def _is_waited_for(self, key: MemberKey) -> bool:
+        """Whether somebody honest uses this key: a hostile one may leave the leaf that is kept for him."""
+        name = self.ledger.owners.get((self.group, key), "")
+        return name not in self.stage.safety.hostile and self.ledger.sits_as.get((self.group, name)) == key
 
     def _names(self, keys: frozenset[MemberKey]) -> str:
         return ", ".join(sorted(self.ledger.name_of(self.group, key) for key in keys)) or "nobody"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from chasqui.base.errors import ChasquiError, PeerError, RefusedForSafetyError, UserError
-from chasqui.base.ids import GroupId
+from chasqui.base.ids import GroupId, MemberKey
 from chasqui.groups.operation import Role
 from chasqui.lab.device import Device, DownError
 from chasqui.lab.ledger import Ledger
@@ -68,14 +68,31 @@ class Person:
 
     def remove(self, whom: str) -> None:
         """Puts a member out."""
+        self._to_member("remove", whom, inputs.RemoveMember)
 
+    def accuse(self, whom: str) -> None:
+        """Says that somebody's device was taken."""
+        self._to_member("accuse", whom, inputs.Accuse)
+
+    def lift(self, whom: str) -> None:
+        """Ends the accusations against somebody."""
+        self._to_member("lift", whom, inputs.Lift)
+
+    def rejoin(self) -> None:
+        """Asks for a new leaf, as the screen tells those who can follow the group no more."""
+        self._try("ask for a new leaf", lambda: inputs.Rejoin(self.group), self._rejoined)
+
+    def _rejoined(self, _: Any) -> None:
+        self.world.tell(f"{self.name} asks for a new leaf")
+
+    def _to_member(self, deed: str, whom: str, make: Callable[[GroupId, MemberKey], inputs.Input]) -> None:
         def begin() -> inputs.Input | None:
             roster = roster_of(self.device.look(), self.group)
             mine = self.ledger.keys[self.group, whom]
             seated = next((key for key in reversed(mine) if roster.seat(key) is not None), None)
-            return inputs.RemoveMember(self.group, seated) if seated is not None else None
+            return make(self.group, seated) if seated is not None else None
 
-        self._try(f"remove {whom}", begin, lambda _: self.world.tell(f"{self.name} removes {whom}"))
+        self._try(f"{deed} {whom}", begin, lambda _: self.world.tell(f"{self.name} {deed}s {whom}"))
 
     def leave(self) -> None:
         """Leaves the group."""

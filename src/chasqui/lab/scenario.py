@@ -54,7 +54,7 @@ class CourierTable(Part, frozen=True):
 
 Deed = Literal[
     "say", "add", "remove", "leave", "renew", "backup", "restore", "crash", "clock", "lose",
-    "flood", "fork", "grind", "withhold", "replay",
+    "accuse", "lift", "rejoin", "pair", "flood", "fork", "grind", "withhold", "replay",
 ]  # fmt: skip
 
 
@@ -101,7 +101,8 @@ class Chances(Part, frozen=True):
 
 class Scenario(Part, frozen=True):
     """The whole file. `people` are members from the first day, the first of them founds the group; `outsiders` know
-    the founder and every admin. `expects` names what the node is known not to do
+    the founder and every admin. So many as `taken` says quarantine a member, and in the end those are `quarantined` and
+    nobody else. `expects` names what the node is known not to do
     yet (`liveness.KNOWN`)."""
 
     name: str
@@ -111,10 +112,12 @@ class Scenario(Part, frozen=True):
     admins: tuple[str, ...] = ()
     outsiders: tuple[str, ...] = ()
     hostile: tuple[str, ...] = ()
+    taken: int = 2
+    quarantined: tuple[str, ...] = ()
     seeds: tuple[int, ...] = (1,)
     texts_per_day: float = 0.0  # of each person
     settle_days: float = 6.0
-    expects: tuple[Literal["fork", "two-seats", "spent-welcome", "silent-leaver", "old-copy"], ...] = ()
+    expects: tuple[Literal["two-seats", "old-copy", "lifted", "newcomers"], ...] = ()
     links: tuple[Link, ...] = ()
     cuts: tuple[CutTable, ...] = ()
     couriers: tuple[CourierTable, ...] = ()
@@ -168,7 +171,7 @@ def _check(scenario: Scenario) -> None:
     _require(0 < len(names) <= PEOPLE_MAX, f"between 1 and {PEOPLE_MAX} people")
     _require(len(set(names)) == len(names), "each name once")
     _require(0 < scenario.days <= DAYS_MAX, f"between 0 and {DAYS_MAX} days")
-    used = [*scenario.admins, *scenario.hostile]
+    used = [*scenario.admins, *scenario.hostile, *scenario.quarantined]
     used += [name for link in scenario.links for name in link.between]
     used += [name for cut in scenario.cuts for side in cut.sides for name in side]
     used += [name for courier in scenario.couriers for name in courier.route]
@@ -176,7 +179,7 @@ def _check(scenario: Scenario) -> None:
     for name in used:
         _require(name in names, f"only people of it ('{name}' is nobody)")
     for event in scenario.events:
-        _require(event.do not in ("add", "remove") or bool(event.whom), f"'{event.do}' with `whom`")
+        _require(event.do not in ("add", "remove", "accuse", "lift", "pair") or bool(event.whom), f"'{event.do}' with `whom`")
         _require(event.times >= 1 and event.every_hours > 0, "`times` from 1")
 
 

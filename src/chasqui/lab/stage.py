@@ -79,7 +79,7 @@ class Stage:
             for other in scenario.everybody:
                 if other != one and other not in self.people[one].contacts:
                     self.pair(one, other)
-        self.group = self.devices[founder].do(inputs.CreateGroup("convoy"))
+        self.group = self.devices[founder].do(inputs.CreateGroup("convoy", taken=scenario.taken))
         for person in self.people.values():
             person.group = self.group
         for name in scenario.people[1:]:
@@ -96,11 +96,12 @@ class Stage:
                 stick.visit(self.devices[name])
 
     def pair(self, one: str, other: str) -> None:
-        """Two people meet and exchange two files."""
+        """Two people meet and exchange two files; those who have met before call each other by another name."""
         first, second = self.devices[one], self.devices[other]
+        again = " anew" if other in self.people[one].contacts else ""
         offer = first.do(inputs.MakeOffer())
-        accepted: Accepted = second.do(inputs.AcceptPairing(offer, one))
-        mine: Accepted = first.do(inputs.AcceptPairing(accepted.reply or b"", other))
+        accepted: Accepted = second.do(inputs.AcceptPairing(offer, one + again))
+        mine: Accepted = first.do(inputs.AcceptPairing(accepted.reply or b"", other + again))
         if mine.record.words != accepted.record.words:
             raise AssertionError("the words of two who met are not equal")
         self.people[one].contacts[other] = self.people[other].contacts[one] = mine.contact

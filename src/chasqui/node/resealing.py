@@ -15,7 +15,7 @@ from chasqui.base.ranges import Ranges
 from chasqui.base.schema import encode
 from chasqui.groups.bodies import PartBody, ResealBody, parts_of, read_ask, read_reseal
 from chasqui.groups.fork_choice import turns
-from chasqui.groups.operation import Genesis
+from chasqui.groups.operation import Add, Genesis
 from chasqui.node.authors import note_numbers
 from chasqui.node.epochs import NOWHERE, head_of, load_epoch, readers_of
 from chasqui.node.groups import history_of, load_group, roster_of, tree_keys
@@ -114,12 +114,19 @@ def take_reseal(tx: Transaction, group: GroupId, by: SignedObject, data: bytes) 
     signed = read_whole(body.whole, group)
     if signed.kind not in _CARRIED:
         raise PeerError("An object of a kind that is never sealed again was.")
-    if tx.get(Space.MEMBER, group + signed.author) is None:
+    if tx.get(Space.MEMBER, group + signed.author) is None and not _is_added(tx, group, signed.author):
         raise PeerError("An object of somebody who never was in the group was sealed again.")
     tx.put(Space.RESEALED, group + signed.id, by.origin.epoch)
     tx.erase(Space.ANSWER, group + signed.author + u24(signed.seq))
     here = tx.get(Space.STAMP, group + signed.author + u24(signed.seq) + signed.id) is not None
     return None if here or signed.author == load_group(tx, group).member else signed
+
+
+def _is_added(tx: Transaction, group: GroupId, member: MemberKey) -> bool:
+    """Whether an operation lets somebody in whom we saw in no tree, because that was on a branch we cannot read."""
+    history = history_of(tx, group)
+    added = (known.change for known in (*history.order, *history.deferred))
+    return any(isinstance(change, Add) and change.member == member for change in added)
 
 
 def publish(tx: Transaction, group: GroupId, operations: tuple[ObjectId, ...] = ()) -> GroupRecord:

@@ -32,7 +32,7 @@ from chasqui.groups.operation import GroupKind, Lift, Operation, Reason, Rejoin,
 from chasqui.groups.pairing import SUITE
 from chasqui.groups.seats import SealedWelcome, open_welcome, read_sealed_welcome, seal_welcome
 from chasqui.node.authors import expect_after, load_author, note_object
-from chasqui.node.branches import branches_of
+from chasqui.node.branches import Branches, branches_of
 from chasqui.node.changes import carry_out, issue, welcome_to
 from chasqui.node.commit_checks import check_leaves
 from chasqui.node.effects import Notice
@@ -52,7 +52,7 @@ from chasqui.node.large import say_large
 from chasqui.node.outbox import BODY_BYTES_MAX, say
 from chasqui.node.pairing import load_self
 from chasqui.node.receipting import told
-from chasqui.node.records import EpochRecord, GroupRecord, OwnKeyPackageRecord, SeatRecord, Space
+from chasqui.node.records import CommitRecord, EpochRecord, GroupRecord, OwnKeyPackageRecord, SeatRecord, Space
 from chasqui.node.transaction import Transaction
 from chasqui.sealed.kinds import Kind
 from chasqui.sealed.object import Origin, SignedObject, make_object, read_whole
@@ -135,6 +135,9 @@ def leave_room(tx: Transaction) -> None:
     for contact, _ in list(tx.scan(Space.CONTACT)):
         record = tx.load(Space.GROUP, contact, GroupRecord)
         if record is not None and not record.out:
+            head, epoch = head_of(tx, GroupId(contact), record)
+            if not epoch.own_first:  # the newer one may have been the first to say something in this epoch
+                tx.save(Space.EPOCH, contact + head, structs.replace(epoch, own_first=record.seq + 1))
             save_group(tx, GroupId(contact), record, seq=record.seq + _CONTACT_JUMP)
 
 
@@ -308,16 +311,33 @@ def _rejoin_of(roster: Roster, member: MemberKey, seat: SeatRecord) -> Operation
 
 
 def _is_due(tx: Transaction, group: GroupId, record: GroupRecord, operation: Operation, seat: SeatRecord) -> bool:
-    """A member without a leaf on our branch, or one who asked for another leaf and did not get it on this branch."""
+    """A member without a leaf on our branch, or with one that he cannot use; or one who asked for another leaf and did
+    not get it on this branch."""
     _, epoch = head_of(tx, group, record)
-    if not seat.contact:
-        present = operation.issuer in tree_keys(epoch)
-        if present and record.root == record.head:
-            tx.erase(Space.SEAT, group + operation.issuer)  # its seat is settled
-        return not present
     branches = branches_of(tx, group)
-    done = (branches.made_by[e][1].operations for e in branches.path(EpochId(record.head)) if e in branches.made_by)
-    return not any(operation.id in operations for operations in done)
+    path = [branches.made_by[e][1] for e in branches.path(EpochId(record.head)) if e in branches.made_by]
+    if seat.contact:
+        return not any(operation.id in commit.operations for commit in path)
+    present = operation.issuer in tree_keys(epoch)
+    if present and _is_spent(tx, group, branches, path, operation, seat):
+        return True
+    if present and record.root == record.head:
+        tx.erase(Space.SEAT, group + operation.issuer)  # its seat is settled
+    return not present
+
+
+def _is_spent(
+    tx: Transaction, group: GroupId, branches: Branches, path: list[CommitRecord], operation: Operation, seat: SeatRecord
+) -> bool:
+    """Whether the leaf on our branch was made of a key package that its member has used up on another: he gives a new
+    one only after he has entered, and gave this one in an epoch that does not come after our leaf."""
+    history = history_of(tx, group)
+    for commit in path:
+        for cited in commit.operations:
+            known = history.order[history.position[cited]] if cited in history.position else None
+            if known is not None and isinstance(known.change, Rejoin) and known.issuer == operation.issuer:
+                return known.id != operation.id and commit.child not in branches.path(EpochId(seat.epoch))
+    return False
 
 
 def _readers(tx: Transaction, group: GroupId, seat: SeatRecord) -> frozenset[MemberKey]:

@@ -38,6 +38,19 @@ class ForkView:
     parent: bytes
     committers: tuple[MemberKey, ...]
     by_one_member: bool
+    confirmed: int  # members who voted for the one that is followed
+    of: int  # members who can vote
+    needed: int  # votes that settle it
+
+
+@dataclass(frozen=True)
+class ProofView:
+    """Two commits that one member signed for one parent; stays when the fork is settled."""
+
+    member: MemberKey
+    name: str
+    parent: bytes
+    commits: tuple[bytes, bytes]
 
 
 @dataclass(frozen=True)
@@ -55,6 +68,8 @@ class GroupView:
     forks: tuple[ForkView, ...]
     void: tuple[PendingView, ...]
     retention_s: int
+    proofs: tuple[ProofView, ...] = ()
+    asked_s: int = 0  # when we asked for a new leaf and did not get it yet
 
 
 @dataclass(frozen=True)
@@ -67,6 +82,8 @@ class GroupLine:
     state: str
     members: int
     messages: int
+    confirmed: tuple[int, int] | None = None  # of the oldest fork that is not settled: how many, of how many
+    alarms: int = 0  # members who signed two commits for one parent
 
 
 @dataclass(frozen=True)
@@ -107,6 +124,7 @@ class GapView:
     author_name: str
     first: int
     last: int
+    asked_s: int = 0  # when they were last asked for
 
 
 @dataclass(frozen=True)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 
 from chasqui.base.errors import UserError
-from chasqui.base.ids import GroupId, MemberKey
+from chasqui.base.ids import ID_BYTES, GroupId, MemberKey
 from chasqui.base.ranges import Ranges
 from chasqui.base.schema import decode_own
 from chasqui.groups.bodies import parts_of, read_manifest
+from chasqui.groups.fork_choice import Fork
 from chasqui.groups.membership import SeatState, members
 from chasqui.groups.operation import Add, Genesis, GroupKind, Lift, Reason, Remove, Role, SetRole
 from chasqui.node.authors import gaps_of, load_author
 from chasqui.node.branches import open_forks
 from chasqui.node.changes import removal_waits
+from chasqui.node.delivered import last_number
 from chasqui.node.epochs import head_of, leaf_of, readers_of
-from chasqui.node.groups import history_of, is_clean, load_group, tree_keys, witnesses_of
+from chasqui.node.groups import history_of, is_clean, load_group, removed_members, tree_keys, witnesses_of
 from chasqui.node.keys import u64
 from chasqui.node.large import parts_here
 from chasqui.node.pairing import load_self
@@ -25,6 +28,7 @@ from chasqui.node.records import (
     ContactRecord,
     GroupRecord,
     InvitationRecord,
+    LackRecord,
     LinkRecord,
     MemberRecord,
     MessageRecord,
@@ -43,6 +47,7 @@ from chasqui.node.view_types import (
     MemberView,
     MessageView,
     PendingView,
+    ProofView,
     Waiting,
 )
 from chasqui.sealed.kinds import Kind
@@ -59,7 +64,11 @@ def list_groups(tx: Transaction) -> list[GroupLine]:
         name = group_name(tx, group, record)
         size = len(head_of(tx, group, record)[1].roster) if record.head else 0
         messages = tx.count(Space.MESSAGE, group, prefix_end(group))
-        lines.append(GroupLine(group, name, GroupKind(record.kind), _state(tx, group, record), size, messages))
+        forks = fork_views(tx, group)
+        confirmed = (forks[0].confirmed, forks[0].of) if forks else None
+        alarms = len({key[len(group) : -ID_BYTES] for key, _ in tx.scan_prefix(Space.PROOF, group)})
+        state = _state(tx, group, record, forks)
+        lines.append(GroupLine(group, name, GroupKind(record.kind), state, size, messages, confirmed, alarms))
     for key, data in tx.scan(Space.INVITATION):
         name = decode_own(data, InvitationRecord).name
         lines.append(GroupLine(GroupId(key), name, GroupKind.GROUP, "invited", 0, 0))
@@ -119,14 +128,7 @@ def group_view(tx: Transaction, group: GroupId) -> GroupView:
         PendingView("add", _contact_name(tx, contact), waiting.since_s)
         for contact, waiting in tx.load_prefix(Space.PENDING_ADD, group, PendingAddRecord)
     ]
-    forks = tuple(
-        ForkView(
-            fork.parent,
-            tuple(child.committer for child in fork.children),
-            len({child.committer for child in fork.children}) < len(fork.children),
-        )
-        for fork in open_forks(tx, group)
-    )
+    forks = fork_views(tx, group)
     void = tuple(
         PendingView("confirm?", member_name(tx, group, MemberKey(change.member)), by_id[i].minute * 60, i)
         for i in sorted(roster.void | roster.pending)
@@ -136,7 +138,7 @@ def group_view(tx: Transaction, group: GroupId) -> GroupView:
         group,
         group_name(tx, group, record),
         GroupKind(record.kind),
-        _state(tx, group, record),
+        _state(tx, group, record, forks),
         record.head,
         MemberKey(record.member),
         tuple(views),
@@ -144,7 +146,34 @@ def group_view(tx: Transaction, group: GroupId) -> GroupView:
         forks,
         void,
         record.retention_s,
+        tuple(_proofs(tx, group)),
+        0 if record.out else record.demanded_s,
     )
+
+
+def fork_views(tx: Transaction, group: GroupId) -> tuple[ForkView, ...]:
+    """The forks that are not settled, the oldest first, and how many stand behind the branch that is followed."""
+    forks, out = open_forks(tx, group), removed_members(tx, group)
+    return tuple(_fork_view(fork, out) for fork in forks)
+
+
+def _fork_view(fork: Fork, out: AbstractSet[MemberKey]) -> ForkView:
+    committers = tuple(child.committer for child in fork.children)
+    voters = len(fork.electorate)
+    return ForkView(
+        fork.parent,
+        committers,
+        len(frozenset(committers)) < len(committers),
+        fork.support(fork.winner(out)),
+        voters,
+        2 * voters // 3 + 1,
+    )
+
+
+def _proofs(tx: Transaction, group: GroupId) -> Iterator[ProofView]:
+    for key, commits in tx.scan_prefix(Space.PROOF, group):
+        member, parent = MemberKey(key[len(group) : -ID_BYTES]), key[-ID_BYTES:]
+        yield ProofView(member, member_name(tx, group, member), parent, (commits[:ID_BYTES], commits[ID_BYTES:]))
 
 
 def read_group(tx: Transaction, group: GroupId, since: int = 0) -> Conversation:
@@ -162,13 +191,21 @@ def read_group(tx: Transaction, group: GroupId, since: int = 0) -> Conversation:
     authors = [(MemberKey(key), author) for key, author in tx.load_prefix(Space.AUTHOR, group, AuthorRecord)]
     said = told(tx, group)
     gaps = tuple(
-        GapView(author, member_name(tx, group, author), first, last)
+        GapView(author, member_name(tx, group, author), first, last, _asked_s(tx, group, author, first, last))
         for author, known in authors
         if author not in (record.member, *record.former) and not record.out
         for first, last in gaps_of(known, said.get(author, 0))
     )
     clashes = tuple(author for author, known in authors if known.clash)
     return Conversation(tuple(reader.view(pos, message) for _, pos, message in found), gaps, clashes)
+
+
+def _asked_s(tx: Transaction, group: GroupId, author: MemberKey, first: int, last: int) -> int:
+    """When somebody was last asked for numbers of this gap; 0 for never."""
+    lacked = tx.load(Space.LACKED, group + author, LackRecord)
+    if lacked is None or not any(start <= last and first <= end for start, end in lacked.spans):
+        return 0
+    return lacked.asked_s
 
 
 def member_name(tx: Transaction, group: GroupId, member: MemberKey) -> str:
@@ -257,7 +294,7 @@ class _Reader:
         origin = signed.origin.epoch
         if origin not in self._readers:
             self._readers[origin] = readers_of(self._tx, self._group, origin)
-        last = _last_seq(signed)
+        last = last_number(signed)
         for member in self._readers[origin]:
             if member == signed.author:
                 continue
@@ -271,13 +308,6 @@ class _Reader:
         if found is None:
             found = self._have[member, author] = have(self._tx, self._group, member, author)
         return found
-
-
-def _last_seq(signed: SignedObject) -> int:
-    """A file is delivered with its last part."""
-    if signed.kind is not Kind.MANIFEST:
-        return signed.seq
-    return signed.seq + parts_of(read_manifest(signed.body).size)
 
 
 _SEAT_STATES = {SeatState.CURRENT: "", SeatState.QUARANTINED: "quarantined"}
@@ -329,7 +359,7 @@ def _contact_name(tx: Transaction, contact: bytes) -> str:
     return record.name if record else contact.hex()[:8]
 
 
-def _state(tx: Transaction, group: GroupId, record: GroupRecord) -> str:
+def _state(tx: Transaction, group: GroupId, record: GroupRecord, forks: Sequence[ForkView]) -> str:
     if record.out:
         return {Reason.LEFT: "left", Reason.TAKEN: "quarantined"}.get(Reason(record.out), "removed")
     if record.stale_s:
@@ -339,6 +369,4 @@ def _state(tx: Transaction, group: GroupId, record: GroupRecord) -> str:
     _, epoch = head_of(tx, group, record)
     if not is_clean(tx, group, epoch):
         return "removal-pending"
-    if open_forks(tx, group):
-        return "fork-pending"
-    return "current"
+    return "fork-pending" if forks else "current"

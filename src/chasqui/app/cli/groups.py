@@ -16,7 +16,7 @@ _RETENTION_S_MIN = 3600  # the vault is swept once an hour
 _RETENTION_S_MAX = 10 * 366 * 86_400
 
 
-@click.group(cls=Family, later=("check",))
+@click.group(cls=Family)
 def group() -> None:
     """Groups: make, join, change and leave them."""
 
@@ -177,6 +177,22 @@ def rejoin(call: Invocation, group: str) -> None:
 
     result, _ = call.call(requests.RejoinGroup(group), results.Asked)
     call.show(result, screen.asked(result))
+
+
+@group.command(short_help="Check aloud that all see the same group.")
+@click.argument("group")
+@click.option("--words", nargs=2, metavar="WORD WORD", help="The two words that the caller said.")
+@click.pass_obj
+def check(call: Invocation, group: str, words: tuple[str, str] | None) -> None:
+    """Check aloud that all see the same group, over any channel where you know each other's voices.
+
+    One person calls: without --words, for two fresh words and the four that everybody must answer. All others give
+    the two words that they heard. Nothing is sent, nothing is kept.
+    """
+    from chasqui.app.screens import groups as screen
+
+    result, _ = call.call(requests.CheckGroup(group, words or ()), results.GroupChecked)
+    call.show(result, screen.checked(result))
 
 
 def seconds_of(text: str) -> int:

@@ -6,15 +6,21 @@ from chasqui.app.results import (
     Added,
     Asked,
     Confirmed,
+    GroupChecked,
     GroupDetails,
     GroupMade,
     Groups,
     Left,
     MemberChanged,
+    MemberLine,
+    ProofLine,
     Removed,
 )
-from chasqui.app.screens.text import count, heading, safe_line, short, span, table, typed, when
-from chasqui.app.screens.words import GROUP_STATES, MEMBER_STATES
+from chasqui.app.screens.text import count, cut, day, heading, paragraph, safe_line, short, span, table, typed, when
+from chasqui.app.screens.words import group_state, member_state
+
+_NAME_COLUMNS = 13
+_MAKERS_COLUMNS = 50
 
 
 def created(result: GroupMade, retention_s: int) -> str:
@@ -37,7 +43,7 @@ def listed(result: Groups) -> str:
             short(g.id),
             count(g.members, "member") if g.members else "",
             count(g.messages, "message") if g.messages else "",
-            GROUP_STATES.get(g.state, g.state),
+            group_state(g.state, g.confirmed) + (" · !! alarm: see `group show`" if g.alarms else ""),
         )
         for g in result.groups
     )
@@ -46,40 +52,142 @@ def listed(result: Groups) -> str:
 def shown(result: GroupDetails) -> str:
     """`group show`"""
     kind = "contact" if result.contact else "group"
+    fork = result.forks[0] if result.forks else None
+    confirmed = (fork.confirmed, fork.of) if fork else None
     lines = [heading(f"{safe_line(result.name)}  ({kind} {short(result.id)})"), ""]
-    lines.append(f"State      {GROUP_STATES.get(result.state, result.state)}")
-    if result.state == "removal-pending":
-        lines += [
-            "           Somebody was removed, but the new keys are not here yet. What anybody sends who does not",
-            "           know of it can still be read by that member. Nothing is sent from here until it is done.",
-        ]
-    if result.state in ("removed", "left"):
-        lines.append("           What you had read stays readable. Nothing new comes, and you cannot send.")
-    if result.state == "invited":
-        lines.append("           Nobody sees you as a member who reads until you join.")
+    lines.append(f"State      {group_state(result.state, confirmed)}")
+    lines += paragraph(_meaning(result), " " * 11, " " * 11)
+    if result.asked:
+        lines.append(f"Asked      for new keys on {day(result.asked)}, not answered yet")
     if result.retention_s:
         lines.append(f"Messages   disappear after {span(result.retention_s)} on every device")
+    for alarm in result.alarms:
+        lines += ["", *_alarm(alarm, result.name)]
     if result.members:
-        lines += ["", "Members"]
-        rows = [("name", "role", "state", "last heard", "last new keys", "key")]
-        for m in result.members:
-            heard = "this device" if m.own else when(m.last_heard)
-            name = f"{m.name} (you)" if m.own else m.name
-            rows.append((name, m.role, MEMBER_STATES.get(m.state, m.state), heard, when(m.renewed), short(m.key)))
-        lines.append(table(rows))
+        lines += ["", "Members", _members(result)]
     if result.pending:
         lines += ["", "Not carried out yet"]
         lines.append(table((p.op, p.member, f"since {when(p.since)}", p.id) for p in result.pending))
         if any(p.id for p in result.pending):
             lines.append("An admin who stands behind a 'confirm?' says so: `chasqui group confirm GROUP ID`.")
-    for fork in result.forks:
-        makers = " and ".join(sorted(safe_line(name) for name in fork.committers))
-        lines += ["", f"! Two changes of keys on one state, by {makers}."]
-        if fork.one_member:
-            lines.append("  One member made both: that happens when a device was copied or restored from a copy.")
-            lines.append("  Ask that person, not over this group.")
-        else:
-            lines.append("  Devices follow one of them as they meet: there is nothing to do.")
+    if result.forks:
+        lines += ["", "Not settled yet"]
+        rows = [("keys changed by", "confirmed", "needed")]
+        for fork in result.forks:
+            makers = " and ".join(sorted(set(fork.committers)))
+            rows.append((cut(makers, _MAKERS_COLUMNS), f"{fork.confirmed} of {fork.of}", str(fork.needed)))
+        lines.append(table(rows))
+    return "\n".join(lines)
+
+
+def _members(result: GroupDetails) -> str:
+    """A member a line, in 80 columns."""
+    rows = [("name", "role", "last heard", "new keys", "yours up to", "key")]
+    for m in result.members:
+        heard = "this is you" if m.own else when(m.last_heard)
+        state = member_state(m.state, m.role)
+        rows.append((cut(m.name, _NAME_COLUMNS), state, heard, day(m.renewed), _reached(m), short(m.key)))
+    return table(rows)
+
+
+def _reached(member: MemberLine) -> str:
+    """Up to which of our messages a member has signed for all."""
+    if member.own or member.state == "removed":
+        return ""
+    if not member.undelivered:
+        return "all" if member.delivered_time else ""
+    return day(member.delivered_time) if member.delivered_time else "none yet"
+
+
+def _meaning(result: GroupDetails) -> str:
+    """What a state means for the people in the group, and what to do now."""
+    if result.state == "removal-pending":
+        return (
+            "Somebody was removed, but the new keys are not here yet. What others send who do not know of it, that "
+            "member can still read. Nothing is sent from here until it is done. Exchange with the others."
+        )
+    if result.state == "fork-pending" and result.forks:
+        fork = result.forks[0]
+        return (
+            "The group was cut: both sides changed its keys without hearing of each other. It becomes one again by "
+            "itself. Nobody who was removed comes back, nothing that was said is lost, and you can go on writing. "
+            f"It is settled when {fork.needed} of {fork.of} devices have confirmed one side: exchange with the others."
+        )
+    if result.state == "stale" and result.contact:
+        return (
+            "This vault was restored from an older copy, or copied: nothing is sent to this contact any more, so "
+            "that no key is used twice. Meet again: `chasqui contact offer`."
+        )
+    if result.state == "stale":
+        return (
+            "This vault was restored from an older copy, or copied. Nothing is sent from here, so that no key is used "
+            "twice. It asks your contacts in the group for new keys by itself, and "
+            f"`chasqui group rejoin {typed(result.name)}` asks now. Exchange with them. You stay the same member, and "
+            "what you missed is asked for."
+        )
+    if result.state == "quarantined":
+        return (
+            "Members say that your device was taken. It gets no new keys, and you cannot send. If it is in your hands, "
+            "tell an admin by voice: `chasqui group lift` ends it."
+        )
+    if result.state in ("removed", "left"):
+        return "What you had read stays readable. Nothing new comes, and you cannot send."
+    if result.state == "invited":
+        return "Nobody sees you as a member who reads until you join."
+    return ""
+
+
+def _alarm(alarm: ProofLine, group: str) -> list[str]:
+    name, first, rest = safe_line(alarm.member), "   ", "     "
+    commits = " and ".join(short(commit) for commit in alarm.commits)
+    return [
+        f"!! ALARM: the device of {cut(name, _NAME_COLUMNS)} ({short(alarm.key)}) signed two changes for one state.",
+        *paragraph(
+            "A vault that was restored from a backup does so. So does somebody else who has a copy of it. "
+            f"Ask {name} by voice or face to face, not over this group.",
+            first,
+            first,
+        ),
+        *paragraph("- Restored a backup? Then no harm is done, and this stays as a record.", first, rest),
+        "   - Nothing restored? Then others hold those keys. Any member can say so:",
+        f"     `chasqui group taken {typed(group)} {short(alarm.key)}`",
+        f"   Proof: commits {commits} on state {short(alarm.parent)}.",
+    ]
+
+
+def checked(result: GroupChecked) -> str:
+    """`group check`"""
+    group = typed(result.name)
+    words = "   ".join(result.words)
+    asked = " ".join(result.challenge)
+    lines = [heading(f"{safe_line(result.name)}: group check"), ""]
+    who = ", ".join(safe_line(name) for name in result.names)
+    if result.caller:
+        lines += [
+            "1. Call the others, where you know their voices. Say these two words aloud:",
+            "",
+            f"      {asked}",
+            "",
+            f"2. Each one types: chasqui group check {group} --words {asked}",
+            "   and says four words to you. Do not say them first.",
+            "",
+            "3. All must be equal to these:",
+        ]
+    else:
+        lines.append(f"The caller said: {asked}. Say these four words aloud:")
+    lines += ["", f"      {words}", "", *paragraph(f"Everybody who has to answer so: {who}."), ""]
+    for text in (
+        "All equal: you all see the same group. You and these are in it, and nobody else. Is there a name that "
+        "nobody on the call knows? Have an admin remove it.",
+        "One differs: that device sees another group. Most often it only lacks a change: exchange with that person "
+        "and check again, with new words. Still different? Then write nothing there that could hurt somebody. Compare "
+        f"who is in it on both screens (`chasqui group show {group}`), and start a new group with those whose words "
+        "agree.",
+        "Somebody does not answer: of that device you know nothing.",
+    ):
+        lines += paragraph(text, rest="  ")
+    if result.state == "fork-pending":
+        lines += ["", "The group was cut and is healing: words differ until you have exchanged."]
     return "\n".join(lines)
 
 
@@ -143,8 +251,8 @@ def lifted(result: MemberChanged) -> str:
     name = safe_line(result.name)
     return (
         f"What was said against {name} is ended, and {name} holds its rights again. If the keys were renewed without\n"
-        "that device, it does not hear of this and reads nothing yet: let its owner ask a contact in the group for new\n"
-        "ones (`chasqui group rejoin`). What was said meanwhile stays closed to it."
+        "that device, it does not hear of this and reads nothing yet: let its owner ask a contact in the group for\n"
+        "new ones (`chasqui group rejoin`). What was said meanwhile stays closed to it."
     )
 
 
@@ -158,7 +266,8 @@ def asked(result: Asked) -> str:
     who = "One contact" if result.contacts == 1 else f"{result.contacts} contacts"
     return (
         f"{who} in {safe_line(result.name)} will be asked for new keys with the next exchange.\n"
-        "You stay the same member. What was said meanwhile is asked for by itself."
+        "You stay the same member. What was said meanwhile is asked for by itself.\n"
+        f"Until an answer comes, `chasqui group show {typed(result.name)}` says when you asked."
     )
 
 

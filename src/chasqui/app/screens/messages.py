@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from msgspec import UnsetType
 
 from chasqui.app.results import Conversation, Gap, Message, Saved, Sent
-from chasqui.app.screens.text import count, heading, local, safe_line, safe_lines, short, size, typed
+from chasqui.app.screens.text import count, day, heading, local, safe_line, safe_lines, short, size, typed
 from chasqui.base.limits import FILE_PART_BYTES
 
 _LARGE_BYTES = 1_000_000
+_SHOW = "See `chasqui group show`."
 
 
 def about_to_send(name: str, length: int) -> str:
@@ -69,15 +70,15 @@ class Scroll:
         return "\n".join(lines)
 
 
-def _body(found: Conversation, day: str, gaps: Sequence[Gap]) -> list[str]:
+def _body(found: Conversation, today: str, gaps: Sequence[Gap]) -> list[str]:
     lines: list[str] = []
     left = list(gaps)
     for message in found.messages:
         for gap in [g for g in left if g.author == message.author and g.last < message.seq]:
             left.remove(gap)
             lines.append(_gap(gap))
-        if _day(message) != day:
-            day = _day(message)
+        if _day(message) != today:
+            today = _day(message)
             lines.append(local(message.time).strftime("%a %Y-%m-%d"))
         lines += _message(message, local(message.time).strftime("%H:%M"), found.name)
     return lines + [_gap(gap) for gap in left]
@@ -96,11 +97,19 @@ def _head(found: Conversation) -> list[str]:
             "!! Nothing is sent from here until they are. Exchange with the others.",
         ]
     elif found.state == "fork-pending":
-        lines.append("!  Two changes of keys met; which one holds is not settled. See `chasqui group show`.")
+        k, n = found.confirmed or (0, 0)
+        lines.append(f"!  The group was cut and is healing: {k} of {n} confirmed. Go on writing; exchange.")
+    elif found.state == "stale":
+        asked = f"It asked for new keys on {day(found.asked)}, not answered yet." if found.asked else ""
+        lines += ["!  This vault is an older copy of itself: nothing is sent from here.", f"!  {asked or _SHOW}"]
+    elif found.state == "quarantined":
+        lines.append("!! Members say that your device was taken: you get nothing new. An admin can lift it.")
     elif found.state == "removed":
         lines.append("✗  You were removed from this group. This is what you had received.")
     elif found.state == "left":
         lines.append("✗  You left this group. This is what you had received.")
+    for name in found.alarms:
+        lines.append(f"!! The device of {safe_line(name)} signed as if it were two. See `chasqui group show`.")
     for name in found.clashes:
         lines.append(f"!  {safe_line(name)} sent two different things under one number, as a copied device does. Ask.")
     return lines
@@ -134,4 +143,5 @@ def _gap(gap: Gap) -> str:
     missing = gap.last - gap.first + 1
     have = "has" if missing == 1 else "have"
     what = count(missing, "message")
-    return f"· · ·  {what} of {safe_line(gap.author_name)} {have} not arrived"
+    line = f"· · ·  {what} of {safe_line(gap.author_name)} {have} not arrived"
+    return f"{line}; asked for again on {day(gap.asked)}" if gap.asked else line

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from shlex import quote
+from textwrap import wrap
 from typing import Final
 from unicodedata import east_asian_width
 
@@ -64,6 +65,26 @@ def local(stamp: str) -> datetime:
 def when(stamp: str | None) -> str:
     """Date and time in the time of this machine; 'never' for none."""
     return local(stamp).strftime("%Y-%m-%d %H:%M") if stamp else "never"
+
+
+def day(stamp: str | None) -> str:
+    """The date in the time of this machine; 'never' for none."""
+    return local(stamp).strftime("%Y-%m-%d") if stamp else "never"
+
+
+def cut(text: str, width: int) -> str:
+    """A safe line that takes at most so many cells; one that was longer ends in an ellipsis."""
+    shown = safe_line(text)
+    if columns(shown) <= width:
+        return shown
+    while columns(shown) >= width:
+        shown = shown[:-1]
+    return shown + "…"
+
+
+def paragraph(text: str, first: str = "", rest: str = "", width: int = 80) -> list[str]:
+    """A text in lines of at most so many cells, `first` before the first of them and `rest` before the others."""
+    return wrap(text, width, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)
 
 
 def count(number: int, noun: str, nouns: str = "") -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from chasqui.app.results import Status, VaultMade
-from chasqui.app.screens.text import count, safe_line, short, table
-from chasqui.app.screens.words import GROUP_STATES
+from chasqui.app.results import GroupLine, Status, VaultMade
+from chasqui.app.screens.text import count, safe_line, short, table, typed
+from chasqui.app.screens.words import group_state
 
 
 def made(result: VaultMade) -> str:
@@ -35,10 +35,13 @@ def status(result: Status) -> str:
     lines.append("")
     if result.groups:
         rows = [
-            (group.name, _people(group.members), GROUP_STATES.get(group.state, group.state), short(group.id))
+            (group.name, _people(group.members), group_state(group.state, group.confirmed), short(group.id))
             for group in result.groups
         ]
         lines += ["Groups", table(rows)]
+        needs = [line for group in result.groups for line in _needs(group)]
+        if needs:
+            lines += ["", "Look at this", *(f"  {line}" for line in needs)]
     else:
         lines.append("Groups   none yet")
     waiting = result.waiting
@@ -50,6 +53,22 @@ def status(result: Status) -> str:
     if waiting.invitations:
         lines.append(f"Waiting  {count(waiting.invitations, 'invitation')} for your answer: `chasqui group list`")
     return "\n".join(lines)
+
+
+_NEEDS = {
+    "removal-pending": "!! {}: not yet private, nothing is sent. Exchange with the others.",
+    "stale": "!  {}: this vault is an older copy; it asks your contacts for new keys.",
+    "quarantined": "!! {}: members say that your device was taken. Ask an admin.",
+    "fork-pending": "!  {}: was cut and is healing. Go on writing; nothing to do but exchange.",
+}
+
+
+def _needs(group: GroupLine) -> list[str]:
+    lines = [_NEEDS[group.state].format(safe_line(group.name))] if group.state in _NEEDS else []
+    if group.alarms:
+        show = f"`chasqui group show {typed(group.name)}`"
+        lines += [f"!! {safe_line(group.name)}: one device signed as if it were two:", f"   {show}"]
+    return lines
 
 
 def _people(number: int) -> str:

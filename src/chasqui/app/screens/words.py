@@ -7,16 +7,24 @@ from typing import Final
 GROUP_STATES: Final = {
     "invited": "? you are invited: `chasqui group join`",
     "current": "✓ in order",
-    "fork-pending": "! two changes of keys met; which one holds is not settled yet",
+    "fork-pending": "! was cut, healing",
     "removal-pending": "!! REMOVAL PENDING: NOT YET PRIVATE",
-    "stale": "! too old: this device has to join anew",
-    "quarantined": "!! you are quarantined: members say that your device was taken; an admin can lift it",
+    "stale": "! older copy: must rejoin",
+    "quarantined": "!! quarantined: your device is said to be taken",
     "removed": "✗ you were removed",
     "left": "✗ you left",
 }
-MEMBER_STATES: Final = {
-    "invited": "? invited, not heard yet",
-    "current": "✓ member",
-    "quarantined": "! shut out for now",
-    "removed": "✗ removed",
-}
+_SIGNS: Final = {"invited": "?", "current": "✓", "quarantined": "!", "removed": "✗"}
+
+
+def group_state(state: str, confirmed: tuple[int, int] | None) -> str:
+    """The state of a group; of one that settles, how far that is."""
+    if state == "fork-pending" and confirmed is not None:
+        return f"! healing: {confirmed[0]} of {confirmed[1]} confirmed"
+    return GROUP_STATES.get(state, state)
+
+
+def member_state(state: str, role: str) -> str:
+    """A role, or what is in the way of it."""
+    word = {"current": role, "quarantined": "shut out"}.get(state, state)
+    return f"{_SIGNS.get(state, ' ')} {word}"
