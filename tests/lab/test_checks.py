@@ -162,7 +162,8 @@ do = "lift"
 whom = "cy"
 """
     outcome = Run(read_scenario(text), 1).play()
-    assert outcome.held and outcome.expected
+    assert outcome.held
+    assert outcome.expected
     open_again = structs.replace(read_scenario(text), expects=())
     again = Run(open_again, 1).play()
     assert again.unmet.keys() == outcome.expected.keys()

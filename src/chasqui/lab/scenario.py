@@ -179,7 +179,8 @@ def _check(scenario: Scenario) -> None:
     for name in used:
         _require(name in names, f"only people of it ('{name}' is nobody)")
     for event in scenario.events:
-        _require(event.do not in ("add", "remove", "accuse", "lift", "pair") or bool(event.whom), f"'{event.do}' with `whom`")
+        names_somebody = event.do in ("add", "remove", "accuse", "lift", "pair")
+        _require(not names_somebody or bool(event.whom), f"'{event.do}' with `whom`")
         _require(event.times >= 1 and event.every_hours > 0, "`times` from 1")
 
 

@@ -13,7 +13,7 @@ from msgspec import structs
 from chasqui import mls
 from chasqui.base.days import day_of
 from chasqui.base.errors import PeerError, RefusedForSafetyError, UserError
-from chasqui.base.ids import EpochId, GroupId, MemberKey
+from chasqui.base.ids import EpochId, GroupId, MemberKey, ObjectId
 from chasqui.base.limits import (
     BUNDLE_AGE_DAYS_MAX,
     BUNDLE_FUTURE_DAYS_MAX,
@@ -327,13 +327,18 @@ def _is_due(tx: Transaction, group: GroupId, record: GroupRecord, operation: Ope
 
 
 def _is_spent(
-    tx: Transaction, group: GroupId, branches: Branches, path: list[CommitRecord], operation: Operation, seat: SeatRecord
+    tx: Transaction,
+    group: GroupId,
+    branches: Branches,
+    path: list[CommitRecord],
+    operation: Operation,
+    seat: SeatRecord,
 ) -> bool:
     """Whether the leaf on our branch was made of a key package that its member has used up on another: he gives a new
     one only after he has entered, and gave this one in an epoch that does not come after our leaf."""
     history = history_of(tx, group)
     for commit in path:
-        for cited in commit.operations:
+        for cited in map(ObjectId, commit.operations):
             known = history.order[history.position[cited]] if cited in history.position else None
             if known is not None and isinstance(known.change, Rejoin) and known.issuer == operation.issuer:
                 return known.id != operation.id and commit.child not in branches.path(EpochId(seat.epoch))
