@@ -27,7 +27,7 @@ DEMANDS: Final = {
 }
 KNOWN: Final = {  # what the node does not do yet, and which demands cannot hold because of it
     "two-seats": frozenset({"one-seat"}),  # two admins who add one contact seat him twice
-    "lifted": frozenset({"one-roster", "who-is-in"}),  # whom accusers froze hears of no LIFT, and cannot rejoin
+    "lifted": frozenset({"all-read"}),  # whom accusers froze erased his keys: what was on its way to him stays closed
     "old-copy": frozenset({"all-read", "delivered", "key-reuse", "twice", "one-head"}),  # a restored copy
     # a newcomer who got new leaves of one key package on two branches can stay behind on the one that lost
     "newcomers": frozenset({"one-head", "one-roster", "who-is-in", "all-read"}),
