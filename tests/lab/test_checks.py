@@ -183,7 +183,7 @@ def _only_signed(tx: Transaction, group: GroupId, member: MemberKey) -> None:
     history = history_of(tx, group)
     last = Ranges(load_author(tx, group, member).spans).last
     change = Remove(cites(history, MemberKey(record.member)), member, last, Reason.REMOVED)
-    changes.issue(tx, group, record, history, change)
+    changes.issue(tx, group, record, change)
 
 
 def _held(stage: Stage, name: str) -> list[bytes]:

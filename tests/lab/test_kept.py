@@ -17,6 +17,6 @@ KEPT = sorted((Path(__file__).parent / "kept").glob("*.toml"))
 def test_a_kept_seed_holds(path: Path, request: pytest.FixtureRequest) -> None:
     kept = read_kept(path)
     if kept.known:
-        request.applymarker(pytest.mark.xfail(strict=False, reason="known, not mended yet"))
+        request.applymarker(pytest.mark.xfail(strict=True, reason="known, not mended yet"))
     outcome = play(find_scenario(kept.scenario), kept.seed)
     assert outcome.held, "\n".join(outcome.complaints())

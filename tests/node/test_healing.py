@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from chasqui.base.ids import GroupId
-from chasqui.groups.operation import Role
+from chasqui.base.secret import Secret
+from chasqui.groups.operation import Rejoin, Role, encode_change
 from chasqui.node import inputs
-from chasqui.node.groups import load_group
+from chasqui.node.epochs import NOWHERE
+from chasqui.node.groups import history_of, load_group, save_operations
+from chasqui.node.records import SeatRecord, Space
+from chasqui.node.seats import _new_seat
+from chasqui.sealed.kinds import Kind
+from chasqui.sealed.object import Origin, make_object
+from tests.node.hostile import keep
 from tests.node.world import Person, make_group, pair
 
 
@@ -225,3 +232,31 @@ def test_who_was_quarantined_and_lifted_asks_for_a_new_leaf_and_is_the_same_memb
     assert dan.key(group) == taken
     assert sorted(ana.texts(group)) == ["it was in the other coat", "not for dan"]
     assert dan.texts(group) == ["it was in the other coat"]
+
+
+def test_a_key_package_that_has_expired_holds_up_nothing_else() -> None:
+    (ana, ben, _, dan), group = with_admins("ana", "ben", "caro", "dan")
+    tx = ana.tx()
+    key_package, ref = _new_seat(dan.tx(), group, load_group(dan.tx(), group), lifetime_s=60)
+    signed = make_object(
+        group=group,
+        author=dan.key(group),
+        key=Secret(load_group(dan.tx(), group).signing_key),
+        seq=load_group(dan.tx(), group).seq + 1,
+        minute=ana.now_s // 60,
+        kind=Kind.OP,
+        body=encode_change(Rejoin(history_of(tx, group).heads, ref)),
+        receipts=b"",
+        origin=Origin(NOWHERE, 0, 0),
+    )
+    save_operations(tx, group, (signed,))
+    tx.save(Space.SEAT, group + dan.key(group), SeatRecord(key_package, ref, b"", pair(ana, Person("eve"))))
+    keep(ana, tx)
+    later(24, ana)
+    assert not list(ana.tx().scan_prefix(Space.SEAT, group)), "it is of no use"
+    head = head_of(ana, group)
+    later(24 * 8, ana, ben)
+    ben.do(inputs.SendText(group, "today"))
+    ben.sync(ana)
+    ana.do(inputs.Flush())
+    assert head_of(ana, group) != head, "keys renew all the same"

@@ -36,7 +36,7 @@ def test_operations_without_a_right_neither_enter_the_set_nor_crowd_out_a_remova
     root = history.order[1].id
     for n in range(40):
         change = Add((root,), bytes([n]) * 32, bytes(32), Role.MEMBER)
-        _, record = issue(tx, group, record, history, change)
+        _, record = issue(tx, group, record, change)
     for effect in tx.outcome():
         eve._carry_out(effect, None)
     eve.restart()
@@ -58,7 +58,7 @@ def test_a_contact_never_grows_whatever_its_founder_signs() -> None:
     tx = ben.tx()
     history = history_of(tx, contact)
     change = Add((history.order[0].id,), package.signature_key, package.ref, Role.MEMBER)
-    signed, record = issue(tx, contact, load_group(tx, contact), history, change)
+    signed, record = issue(tx, contact, load_group(tx, contact), change)
     carry_out(tx, contact, record, (signed.id,), (mls.AddProposal(keys.key_package),))
     for effect in tx.outcome():
         ben._carry_out(effect, None)
@@ -77,7 +77,7 @@ def test_a_commit_that_uses_another_key_package_than_its_operation_is_refused() 
     tx = ana.tx()
     history = history_of(tx, group)
     change = Add(history.heads, package.signature_key, bytes(32), Role.MEMBER)
-    signed, record = issue(tx, group, load_group(tx, group), history, change)
+    signed, record = issue(tx, group, load_group(tx, group), change)
     carry_out(tx, group, record, (signed.id,), (mls.AddProposal(keys.key_package),))
     for effect in tx.outcome():
         ana._carry_out(effect, None)
@@ -110,7 +110,7 @@ def test_a_member_without_rights_cannot_remove() -> None:
     tx = eve.tx()
     history = history_of(tx, group)
     change = Remove(history.heads, ana.key(group), 0, 2)
-    issue(tx, group, load_group(tx, group), history, change)
+    issue(tx, group, load_group(tx, group), change)
     for effect in tx.outcome():
         eve._carry_out(effect, None)
     eve.restart()

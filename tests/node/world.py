@@ -11,6 +11,7 @@ from chasqui.groups.operation import Role
 from chasqui.lab.memory_store import MemoryStore
 from chasqui.node import inputs
 from chasqui.node.effects import Answer, CloseSession, Effect, Notice, Persist, Send
+from chasqui.node.groups import load_group
 from chasqui.node.inputs import Input
 from chasqui.node.link_port import SessionId
 from chasqui.node.neighbours import held_ids
@@ -152,3 +153,16 @@ def make_group(founder: Person, *others: Person, name: str = "convoy") -> GroupI
         other.do(inputs.JoinGroup(group))
     meet(founder, *others)
     return group
+
+
+def settled_group(*names: str) -> tuple[list[Person], GroupId]:
+    """People in one group of which everything is settled."""
+    crowd = [Person(name) for name in names]
+    group = make_group(*crowd)
+    for person in crowd:
+        person.now_s += 72 * 3600
+    meet(*crowd)
+    for person in crowd:
+        record = load_group(person.tx(), group)
+        assert record.root == record.head
+    return crowd, group

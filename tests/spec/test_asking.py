@@ -19,19 +19,10 @@ from chasqui.node.records import MessageRecord, Space
 from chasqui.sealed.kinds import Kind
 from chasqui.sealed.object import SignedObject, parse_whole
 from tests.node.hostile import fresh, head, utter, utter_object
-from tests.node.world import Person, make_group, meet, pair
+from tests.node.world import Person, make_group, meet, pair, settled_group
 
 HOUR_S, DAY_S = 3600, 86_400
 KEY = b"k" * 32
-
-
-def group_of(*names: str) -> tuple[list[Person], GroupId]:
-    crowd = [Person(name) for name in names]
-    group = make_group(*crowd)
-    for person in crowd:
-        person.now_s += 72 * HOUR_S
-    meet(*crowd)
-    return crowd, group
 
 
 def said(person: Person, group: GroupId, text: str) -> SignedObject:
@@ -82,7 +73,7 @@ def test_questions_and_answers_byte_by_byte() -> None:
 
 @pytest.mark.must("M-ASK-2", "M-ASK-3")
 def test_the_author_answers_at_once_and_others_by_turns_to_whom_it_was_sealed() -> None:
-    (ana, ben, caro, dan), group = group_of("ana", "ben", "caro", "dan")
+    (ana, ben, caro, dan), group = settled_group("ana", "ben", "caro", "dan")
     before = set(ana.held())
     ana.do(inputs.SendText(group, "lost"))
     ben.do(inputs.TakeBundles(fresh(ana, before)))
@@ -106,7 +97,7 @@ def test_the_author_answers_at_once_and_others_by_turns_to_whom_it_was_sealed() 
 
 @pytest.mark.must("M-ASK-2")
 def test_who_asks_for_what_was_never_sealed_to_him_gets_nothing() -> None:
-    (ana, ben, caro), group = group_of("ana", "ben", "caro")
+    (ana, ben, caro), group = settled_group("ana", "ben", "caro")
     ana.do(inputs.SendText(group, "before dan"))
     meet(ana, ben, caro)
     number = said(ana, group, "before dan").seq
@@ -118,7 +109,13 @@ def test_who_asks_for_what_was_never_sealed_to_him_gets_nothing() -> None:
     question = asks(dan, group, ana.key(group), number)
     for person in (ana, ben):
         assert takes(person, question)
-        assert not list(person.tx().scan_prefix(Space.ANSWER, group))
+    ((_, noted),) = ana.tx().scan_prefix(Space.ANSWER, group)
+    assert noted[8:] == dan.key(group), "that it was not for him is all that he hears, and he alone"
+    assert not list(ben.tx().scan_prefix(Space.ANSWER, group))
+    ana.sync(ben, caro, dan)
+    assert "before dan" not in dan.texts(group)
+    assert number in Ranges(load_author(dan.tx(), group, ana.key(group)).spans)
+    assert ana.texts(group) == ben.texts(group)
     ana.do(inputs.RemoveMember(group, caro.key(group)))
     late = asks(caro, group, ana.key(group), number)
     ana.do(inputs.TakeBundles((late,)))
@@ -127,7 +124,7 @@ def test_who_asks_for_what_was_never_sealed_to_him_gets_nothing() -> None:
 
 @pytest.mark.must("M-ASK-4")
 def test_numbers_are_said_to_be_empty_by_their_author_and_only_those_he_has_given() -> None:
-    (ana, ben, caro), group = group_of("ana", "ben", "caro")
+    (ana, ben, caro), group = settled_group("ana", "ben", "caro")
     signed, _ = utter_object(ana, group, Kind.RECEIPT, b"")
     assert takes(ana, asks(ben, group, ana.key(group), signed.seq, signed.seq + 5))
     before = set(ana.held())
@@ -147,7 +144,7 @@ def test_numbers_are_said_to_be_empty_by_their_author_and_only_those_he_has_give
 
 @pytest.mark.must("M-ASK-5")
 def test_a_forged_object_is_not_sealed_again() -> None:
-    (ana, ben, caro), group = group_of("ana", "ben", "caro")
+    (ana, ben, caro), group = settled_group("ana", "ben", "caro")
     ana.do(inputs.SendText(group, "true"))
     signed = said(ana, group, "true")
     whole = signed.to_whole()
@@ -177,7 +174,7 @@ def test_a_forged_object_is_not_sealed_again() -> None:
     "kind", [Kind.COMMIT, Kind.WELCOME, Kind.RECEIPT, Kind.PART, Kind.ASK, Kind.DEMAND, Kind.RESEAL]
 )
 def test_what_nobody_may_seal_again(kind: Kind) -> None:
-    (ana, ben, caro), group = group_of("ana", "ben", "caro")
+    (ana, ben, caro), group = settled_group("ana", "ben", "caro")
     signed, _ = utter_object(ana, group, kind, b"x")
     before = head(caro, group)[0]
     assert not takes(caro, utter(ben, group, Kind.RESEAL, again(signed.to_whole())))
@@ -186,7 +183,7 @@ def test_what_nobody_may_seal_again(kind: Kind) -> None:
 
 @pytest.mark.must("M-ASK-6")
 def test_an_object_that_comes_again_is_acted_upon_once_and_its_author_is_not_heard() -> None:
-    (ana, ben, caro), group = group_of("ana", "ben", "caro")
+    (ana, ben, caro), group = settled_group("ana", "ben", "caro")
     before = set(ana.held())
     ana.do(inputs.SendText(group, "once"))
     (first,) = fresh(ana, before)
@@ -203,7 +200,7 @@ def test_an_object_that_comes_again_is_acted_upon_once_and_its_author_is_not_hea
 
 @pytest.mark.must("M-ASK-7")
 def test_operations_are_sealed_again_before_the_commit_that_cites_them() -> None:
-    (ana, _, caro, _), group = group_of("ana", "ben", "caro", "dan")
+    (ana, _, caro, _), group = settled_group("ana", "ben", "caro", "dan")
     eve = Person("eve", now_s=ana.now_s)
     ana.do(inputs.AddMember(group, pair(ana, eve), Role.MEMBER))
     meet(ana, eve)
@@ -217,3 +214,24 @@ def test_operations_are_sealed_again_before_the_commit_that_cites_them() -> None
     eve.do(inputs.TakeBundles(fresh(ana, before)))
     assert head(eve, group)[0] == head(ana, group)[0]
     assert gone not in tree_keys(head(eve, group)[1])
+
+
+@pytest.mark.must("M-ASK-4")
+def test_nothing_is_answered_while_somebody_who_is_out_still_holds_the_keys() -> None:
+    (ana, ben, caro), group = settled_group("ana", "ben", "caro")
+    ben.do(inputs.SendText(group, "before dan"))
+    meet(ana, ben, caro)
+    number = said(ben, group, "before dan").seq
+    dan = Person("dan", now_s=ana.now_s)
+    ana.do(inputs.AddMember(group, pair(ana, dan), Role.MEMBER))
+    meet(ana, ben, caro, dan)
+    dan.do(inputs.JoinGroup(group))
+    meet(ana, ben, caro, dan)
+    question = asks(dan, group, ben.key(group), number)
+    before = set(ana.held())
+    ana.do(inputs.RemoveMember(group, caro.key(group)))
+    ben.do(inputs.TakeBundles((min(fresh(ana, before), key=len),)))
+    assert ben.show(group).state == "removal-pending"
+    held = set(ben.held())
+    assert takes(ben, question)
+    assert set(ben.held()) - held == {question}, "it has noted the question and said nothing"

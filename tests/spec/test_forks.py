@@ -21,22 +21,9 @@ from chasqui.sealed.kinds import Kind
 from chasqui.sealed.object import Origin, SignedObject
 from chasqui.sealed.receipts import ReceiptEntry, Vote, decode_receipts, encode_receipts
 from tests.node.hostile import fresh, head, keep, mls_state, utter_commit
-from tests.node.world import Person, make_group, meet
+from tests.node.world import Person, settled_group
 
 HOUR_S, DAY_S = 3600, 86_400
-
-
-def group_of(*names: str) -> tuple[list[Person], GroupId]:
-    """People in one group of which everything is settled."""
-    crowd = [Person(name) for name in names]
-    group = make_group(*crowd)
-    for person in crowd:
-        person.now_s += 72 * HOUR_S
-    meet(*crowd)
-    for person in crowd:
-        record = load_group(person.tx(), group)
-        assert record.root == record.head
-    return crowd, group
 
 
 def renew(person: Person, group: GroupId) -> tuple[EpochId, tuple[bytes, ...]]:
@@ -86,7 +73,7 @@ def test_a_vote_is_four_bytes_at_the_end_of_the_receipts() -> None:
 
 @pytest.mark.must("M-FRK-2")
 def test_a_vote_names_commits_on_the_path_of_its_epoch_and_none_beyond() -> None:
-    (ana, ben, caro, _), group = group_of("ana", "ben", "caro", "dan")
+    (ana, ben, caro, _), group = settled_group("ana", "ben", "caro", "dan")
     root = head(ana, group)[0]
     path = [renew(ana, group)[0] for _ in range(3)]
     parents = [root, *path]
@@ -105,7 +92,7 @@ def test_a_vote_names_commits_on_the_path_of_its_epoch_and_none_beyond() -> None
 
 @pytest.mark.must("M-FRK-3")
 def test_only_who_sat_in_the_tree_of_the_parent_may_vote() -> None:
-    (ana, ben, caro, _), group = group_of("ana", "ben", "caro", "dan")
+    (ana, ben, caro, _), group = settled_group("ana", "ben", "caro", "dan")
     root = head(ana, group)[0]
     ana.do(inputs.RemoveMember(group, caro.key(group)))
     child = head(ana, group)[0]
@@ -122,7 +109,7 @@ def test_only_who_sat_in_the_tree_of_the_parent_may_vote() -> None:
 
 @pytest.mark.must("M-FRK-4")
 def test_a_member_votes_once_on_each_parent() -> None:
-    (ana, ben, *_), group = group_of("ana", "ben", "caro", "dan")
+    (ana, ben, *_), group = settled_group("ana", "ben", "caro", "dan")
     root = head(ana, group)[0]
     _, ours = renew(ana, group)
     _, theirs = renew(ben, group)
@@ -143,7 +130,7 @@ def test_a_member_votes_once_on_each_parent() -> None:
 
 @pytest.mark.must("M-FRK-4")
 def test_two_votes_of_one_member_count_for_both_and_settle_nothing_alone() -> None:
-    (ana, ben, caro, dan), group = group_of("ana", "ben", "caro", "dan")
+    (ana, ben, caro, dan), group = settled_group("ana", "ben", "caro", "dan")
     root = head(ana, group)[0]
     mine, _ = renew(ana, group)
     theirs, bundles = renew(ben, group)
@@ -161,7 +148,7 @@ def test_two_votes_of_one_member_count_for_both_and_settle_nothing_alone() -> No
 
 @pytest.mark.must("M-FRK-5")
 def test_a_vote_is_given_after_72_hours_or_when_all_have_signed_for_the_commit() -> None:
-    (ana, ben, caro), group = group_of("ana", "ben", "caro")
+    (ana, ben, caro), group = settled_group("ana", "ben", "caro")
 
     def vote(person: Person) -> Vote | None:
         tx = person.tx()
@@ -231,7 +218,7 @@ def test_the_choice_goes_by_votes_then_doubles_then_removals_then_hashes() -> No
 
 @pytest.mark.must("M-FRK-7")
 def test_a_removal_wins_over_a_renewal() -> None:
-    (ana, ben, caro, dan), group = group_of("ana", "ben", "caro", "dan")
+    (ana, ben, caro, dan), group = settled_group("ana", "ben", "caro", "dan")
     before = set(ana.held())
     ana.do(inputs.RemoveMember(group, caro.key(group)))
     operation, commit = sorted(fresh(ana, before), key=len)
@@ -247,7 +234,7 @@ def test_a_removal_wins_over_a_renewal() -> None:
 
 @pytest.mark.must("M-FRK-8")
 def test_the_head_follows_from_the_sets_in_any_order_and_length_counts_nothing() -> None:
-    (ana, ben, caro, dan), group = group_of("ana", "ben", "caro", "dan")
+    (ana, ben, caro, dan), group = settled_group("ana", "ben", "caro", "dan")
     parent = head(ana, group)[0]
 
     def hashed(person: Person) -> bytes:
@@ -271,7 +258,7 @@ def test_the_head_follows_from_the_sets_in_any_order_and_length_counts_nothing()
 
 @pytest.mark.must("M-FRK-9")
 def test_settled_branches_are_followed_for_30_days_more_then_their_states_go() -> None:
-    (ana, ben, caro, dan), group = group_of("ana", "ben", "caro", "dan")
+    (ana, ben, caro, dan), group = settled_group("ana", "ben", "caro", "dan")
     root = head(ana, group)[0]
     mine, _ = renew(ana, group)
     lost = [renew(ben, group) for _ in range(2)]
@@ -315,7 +302,7 @@ def test_turns_are_five_seconds_apart_in_the_order_of_a_hash() -> None:
         return blake2b(PARENT + member, person=b"chq1 turn", digest_size=16).digest()
 
     assert turns(PARENT, frozenset((A, B, C, D))) == tuple(sorted((A, B, C, D), key=rank_of))
-    (ana, ben, caro, dan), group = group_of("ana", "ben", "caro", "dan")
+    (ana, ben, caro, dan), group = settled_group("ana", "ben", "caro", "dan")
     epoch = head(ana, group)[0]
     before = set(ana.held())
     ana.do(inputs.RemoveMember(group, dan.key(group)))
@@ -339,7 +326,7 @@ def test_turns_are_five_seconds_apart_in_the_order_of_a_hash() -> None:
 @pytest.mark.must("M-FRK-10")
 @pytest.mark.parametrize("everybodys", ["stick", "sweep"])
 def test_a_stick_and_the_hour_are_everybodys_turn(everybodys: str) -> None:
-    (ana, ben, caro, dan), group = group_of("ana", "ben", "caro", "dan")
+    (ana, ben, caro, dan), group = settled_group("ana", "ben", "caro", "dan")
     before = set(ana.held())
     ana.do(inputs.RemoveMember(group, dan.key(group)))
     operation = min(fresh(ana, before), key=len)
@@ -353,7 +340,7 @@ def test_a_stick_and_the_hour_are_everybodys_turn(everybodys: str) -> None:
 
 @pytest.mark.must("M-FRK-11")
 def test_keys_renew_after_a_week_and_not_while_a_fork_is_open() -> None:
-    (ana, ben, caro, _), group = group_of("ana", "ben", "caro", "dan")
+    (ana, ben, caro, _), group = settled_group("ana", "ben", "caro", "dan")
     epoch, record = head(ana, group)
     due_s = renewal_due_s(record, ana.now_s)
     spread_s = int.from_bytes(ana.key(group)[:4], "big") % DAY_S
@@ -381,7 +368,7 @@ def test_keys_renew_after_a_week_and_not_while_a_fork_is_open() -> None:
 @pytest.mark.must("M-FRK-11")
 def test_who_hears_nobody_renews_sixteen_times_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("chasqui.node.renewal.trusted_day", lambda tx: tx.now_s // DAY_S)
-    (ana, _, _), group = group_of("ana", "ben", "caro")
+    (ana, _, _), group = settled_group("ana", "ben", "caro")
     for _ in range(20):
         ana.now_s += 8 * DAY_S
         ana.do(inputs.Flush())
@@ -390,7 +377,7 @@ def test_who_hears_nobody_renews_sixteen_times_and_no_more(monkeypatch: pytest.M
 
 @pytest.mark.must("M-FRK-12")
 def test_two_commits_of_one_member_on_one_parent_are_kept_as_a_proof_and_shown() -> None:
-    (ana, ben, caro, _), group = group_of("ana", "ben", "caro", "dan")
+    (ana, ben, caro, _), group = settled_group("ana", "ben", "caro", "dan")
     parent = head(ana, group)[0]
     messages = [mls_state(ben, group).commit((), ben.entropy, ben.now_s, path=True).message for _ in range(2)]
     ids = sorted(blake2b(message, person=b"chq1 commit id", digest_size=16).digest() for message in messages)

@@ -264,7 +264,7 @@ def test_a_commit_of_an_operation_that_does_not_count() -> None:
     ana.do(inputs.TakeBundles((addition,)))
     tx = ana.tx()
     change = Remove(heads, ben.key(group), 0, 2)
-    removed, _ = issue(tx, group, load_group(tx, group), history_of(tx, group), change)
+    removed, _ = issue(tx, group, load_group(tx, group), change)
     keep(ana, tx)
     before, tx = set(ana.held()), ana.tx()
     proposals = (mls.RemoveProposal(leaf(ana, group, ben.key(group))), mls.AddProposal(spare))
@@ -286,13 +286,13 @@ def test_a_commit_that_keeps_somebody_whom_its_past_removes() -> None:
     before, tx = set(ana.held()), ana.tx()
     record, history = load_group(tx, group), history_of(tx, group)
     change = Remove(tuple(history.heads), caro.key(group), 0, 2)
-    _, record = issue(tx, group, record, history, change)
+    _, record = issue(tx, group, record, change)
     spare = take_spare(tx, contact)
     assert spare is not None
     package = mls.read_key_package(spare)
     history = history_of(tx, group)
     added, record = issue(
-        tx, group, record, history, Add(tuple(history.heads), package.signature_key, package.ref, Role.MEMBER)
+        tx, group, record, Add(tuple(history.heads), package.signature_key, package.ref, Role.MEMBER)
     )
     carry_out(tx, group, record, (added.id,), (mls.AddProposal(spare),))
     keep(ana, tx)
@@ -645,7 +645,7 @@ def test_nobody_joins_where_tree_and_operations_differ(role: Role) -> None:
     package = mls.read_key_package(spare)
     record, history = load_group(tx, group), history_of(tx, group)
     change = Add(tuple(history.heads), package.signature_key, package.ref, Role.MEMBER)
-    added, record = issue(tx, group, record, history, change)
+    added, record = issue(tx, group, record, change)
     carried = carry_out(tx, group, record, (added.id,), (mls.AddProposal(spare), mls.AddProposal(ghost)))
     assert carried.welcome is not None
     operations = tuple(o.signed.to_whole() for o in history_of(tx, group).order)

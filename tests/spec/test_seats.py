@@ -23,18 +23,9 @@ from chasqui.node.seats import re_enter
 from chasqui.sealed.kinds import Kind
 from chasqui.sealed.object import Origin, SignedObject, make_object
 from tests.node.hostile import fresh, head, keep, utter
-from tests.node.world import Person, make_group, meet, pair
+from tests.node.world import Person, meet, pair, settled_group
 
 HOUR_S, DAY_S = 3600, 86_400
-
-
-def group_of(*names: str) -> tuple[list[Person], GroupId]:
-    crowd = [Person(name) for name in names]
-    group = make_group(*crowd)
-    for person in crowd:
-        person.now_s += 72 * HOUR_S
-    meet(*crowd)
-    return crowd, group
 
 
 def takes(person: Person, bundle: bytes) -> bool:
@@ -107,7 +98,7 @@ def given(person: Person, group: GroupId, made: mls.KeyPackageKeys) -> tuple[byt
     before, tx = set(person.held()), person.tx()
     history = history_of(tx, group)
     record = load_group(tx, group)
-    issue(tx, group, record, history, Rejoin(cites(history, MemberKey(record.member)), ref_of(made)))
+    issue(tx, group, record, Rejoin(cites(history, MemberKey(record.member)), ref_of(made)))
     keep(person, tx)
     utter(person, group, Kind.KEY_PACKAGES, encode(KeyPackagesBody((made.key_package,))))
     return fresh(person, before)
@@ -115,7 +106,7 @@ def given(person: Person, group: GroupId, made: mls.KeyPackageKeys) -> tuple[byt
 
 @pytest.mark.must("M-SEA-1")
 def test_who_was_let_in_gives_a_key_package_after_six_hours_until_that_is_settled() -> None:
-    (ana, ben, caro, dan), group = group_of("ana", "ben", "caro", "dan")
+    (ana, ben, caro, dan), group = settled_group("ana", "ben", "caro", "dan")
     eve = Person("eve", now_s=ana.now_s)
     ana.do(inputs.AddMember(group, pair(ana, eve), Role.MEMBER))
     ana.sync(ben, caro, dan, eve)
@@ -156,7 +147,7 @@ def test_who_was_let_in_gives_a_key_package_after_six_hours_until_that_is_settle
 
 @pytest.mark.must("M-SEA-2")
 def test_a_key_package_for_somebody_elses_leaf_is_refused() -> None:
-    (ana, ben, caro), group = group_of("ana", "ben", "caro")
+    (ana, ben, caro), group = settled_group("ana", "ben", "caro")
     his = seat_keys(ben, group).key_package
     assert not takes(ana, utter(caro, group, Kind.KEY_PACKAGES, encode(KeyPackagesBody((his,)))))
     stranger = mls.make_key_package(mls.CipherSuite.X25519_CHACHA, b"caro", caro.entropy, caro.now_s, DAY_S)
@@ -169,7 +160,7 @@ def test_a_key_package_for_somebody_elses_leaf_is_refused() -> None:
 
 @pytest.mark.must("M-SEA-3")
 def test_what_a_demand_needs() -> None:
-    (ana, ben, caro), group = group_of("ana", "ben", "caro")
+    (ana, ben, caro), group = settled_group("ana", "ben", "caro")
     made = seat_keys(ben, group)
     mine = rejoin(ben, group, ref_of(made))
     good = DemandBody(group, mine.to_whole(), made.key_package)
@@ -206,7 +197,7 @@ def test_what_a_demand_needs() -> None:
 
 @pytest.mark.must("M-SEA-4", "M-SEA-8")
 def test_a_demand_is_carried_out_at_once_and_an_older_copy_leaves_numbers_out() -> None:
-    (ana, ben, caro), group = group_of("ana", "ben", "caro")
+    (ana, ben, caro), group = settled_group("ana", "ben", "caro")
     tx = ben.tx()
     number = load_group(tx, group).seq
     save_group(tx, group, load_group(tx, group), stale_s=ben.now_s)
@@ -231,7 +222,7 @@ def test_a_demand_is_carried_out_at_once_and_an_older_copy_leaves_numbers_out() 
 
 @pytest.mark.must("M-SEA-5")
 def test_a_rejoin_is_not_carried_out_twice_nor_with_another_key_package() -> None:
-    (ana, ben, caro), group = group_of("ana", "ben", "caro")
+    (ana, ben, caro), group = settled_group("ana", "ben", "caro")
     made, second = seat_keys(ben, group), seat_keys(ben, group)
     bundles = given(ben, group, made)
     for person in (ana, caro):
@@ -255,7 +246,7 @@ def test_a_rejoin_is_not_carried_out_twice_nor_with_another_key_package() -> Non
 
 @pytest.mark.must("M-SEA-6")
 def test_nobody_moves_a_member_whose_seat_is_settled_and_who_demanded_nothing() -> None:
-    (ana, ben, caro), group = group_of("ana", "ben", "caro")
+    (ana, ben, caro), group = settled_group("ana", "ben", "caro")
     made = seat_keys(ben, group)
     for person in (ana, caro):
         person.do(inputs.TakeBundles(given(ben, group, made)) if person is ana else inputs.Tick())
@@ -271,7 +262,7 @@ def test_nobody_moves_a_member_whose_seat_is_settled_and_who_demanded_nothing() 
 
 @pytest.mark.must("M-SEA-7")
 def test_what_a_welcome_for_a_member_needs() -> None:
-    (ana, ben, caro), group = group_of("ana", "ben", "caro")
+    (ana, ben, caro), group = settled_group("ana", "ben", "caro")
     made = seat_keys(ben, group)
     ana.do(inputs.TakeBundles(given(ben, group, made)))
     body, _ = seated_again(ana, group, ben, made)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from chasqui.groups.operation import Role
 from chasqui.lab import mallory
 from chasqui.lab.courier import Courier, Stick, Wear
@@ -32,7 +34,7 @@ class Deeds:
         for event in self.scenario.events:
             for turn in range(event.times):
                 at_s = self._s(event.day) + int((event.hour + turn * event.every_hours) * HOUR_S)
-                self.stage.world.at(at_s, lambda event=event: self._do(event))  # type: ignore[misc]
+                self.stage.world.at(at_s, partial(self._do, event))
         if self.scenario.texts_per_day:
             for name in self.scenario.people:
                 self._next_text(self.stage.people[name])
@@ -57,8 +59,8 @@ class Deeds:
         for cut in cuts:
             sides = " | ".join(", ".join(side) for side in cut.sides)
             way = "cut in one direction" if cut.one_way else "cut"
-            self.stage.world.at(cut.from_s, lambda text=f"{way}: {sides}": self.stage.world.tell(text))  # type: ignore[misc]
-            self.stage.world.at(cut.to_s, lambda text=f"mended: {sides}": self.stage.world.tell(text))  # type: ignore[misc]
+            self.stage.world.at(cut.from_s, partial(self.stage.world.tell, f"{way}: {sides}"))
+            self.stage.world.at(cut.to_s, partial(self.stage.world.tell, f"mended: {sides}"))
         self.stage.network.plan(meshes, cuts)
         for name in sorted({name for link in self.scenario.links for name in link.between}):
             self.stage.world.at(SET_UP_S, self.stage.devices[name].wake)

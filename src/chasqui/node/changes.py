@@ -18,8 +18,7 @@ from chasqui.base.ranges import Ranges
 from chasqui.base.schema import encode
 from chasqui.groups.bodies import CommitBody, WelcomeBody
 from chasqui.groups.fork_choice import turns
-from chasqui.groups.history import History
-from chasqui.groups.membership import Roster, carries_out, cites, members
+from chasqui.groups.membership import Roster, carries_out
 from chasqui.groups.mls_errors import peers_fault
 from chasqui.groups.operation import (
     Accuse,
@@ -50,19 +49,20 @@ from chasqui.node.groups import (
     history_of,
     is_clean,
     load_group,
+    next_heads,
     note_members,
     removed_members,
     roster_of,
     save_group,
     save_operations,
     tree_keys,
-    witnesses_of,
 )
 from chasqui.node.keys import u64
 from chasqui.node.outbox import say
 from chasqui.node.receipting import owe
 from chasqui.node.records import CommitRecord, GroupRecord, Space
 from chasqui.node.resealing import publish
+from chasqui.node.store_port import prefix_end
 from chasqui.node.transaction import Transaction
 from chasqui.sealed.kinds import Kind
 from chasqui.sealed.object import Origin, SignedObject, make_object
@@ -128,8 +128,7 @@ def add_member(
     Raises `UserError` where we may not, or the group is full; `PeerError` for a key package that cannot be used.
     """
     record = load_group(tx, group)
-    history = history_of(tx, group)
-    roster = members(history, witnesses_of(tx, group))
+    roster = roster_of(tx, group)
     if not first_of_contact:
         require_admin(record, roster)
     if len(roster.seats) >= GROUP_MEMBERS_MAX:
@@ -139,8 +138,8 @@ def add_member(
     member = MemberKey(package.signature_key)
     if len(key_package) > LEAF_BYTES_MAX or member in roster.members or member in roster.removals:
         raise PeerError("A key package is too large, or of somebody who is or was in the group.")
-    change = Add(cites(history, MemberKey(record.member), witnesses_of(tx, group)), member, package.ref, role)
-    signed, record = issue(tx, group, record, history, change)
+    change = Add(next_heads(tx, group, record), member, package.ref, role)
+    signed, record = issue(tx, group, record, change)
     carried = carry_out(tx, group, record, (signed.id,), (mls.AddProposal(key_package),))
     expect_from_start(tx, group, member)
     return Added(member, welcome_to(tx, group, carried), carried.state)
@@ -167,16 +166,15 @@ def _last_held(tx: Transaction, group: GroupId, member: bytes, record: GroupReco
 def remove_member(tx: Transaction, group: GroupId, member: MemberKey) -> None:
     """Puts a member out and renews the keys. Raises `UserError` where we may not."""
     record = load_group(tx, group)
-    history = history_of(tx, group)
-    roster = members(history, witnesses_of(tx, group))
+    roster = roster_of(tx, group)
     require_admin(record, roster)
     if roster.seat(member) is None:
         raise UserError("That member is not in the group any more.")
     if member == record.member:
         raise UserError("You cannot remove yourself.", todo="To leave: `chasqui group leave GROUP`.")
     last_seq = Ranges(load_author(tx, group, member).spans).last
-    change = Remove(cites(history, MemberKey(record.member), witnesses_of(tx, group)), member, last_seq, Reason.REMOVED)
-    issue(tx, group, record, history, change)
+    change = Remove(next_heads(tx, group, record), member, last_seq, Reason.REMOVED)
+    issue(tx, group, record, change)
     carry_out_due(tx, group, at_once=True)
     _, epoch = head_of(tx, group, load_group(tx, group))
     if member not in removed_members(tx, group) or not is_clean(tx, group, epoch):
@@ -191,23 +189,22 @@ def leave(tx: Transaction, group: GroupId) -> None:
     """Says that we leave, and erases every key of the group; an admin renews the keys of those who stay."""
     record = load_group(tx, group)
     if not record.stale_s:  # an older copy of the vault must not seal even this; an admin removes it
-        history = history_of(tx, group)
         last_seq = record.seq + 1  # of this operation itself
-        heads = cites(history, MemberKey(record.member), witnesses_of(tx, group))
-        change = Remove(heads, record.member, last_seq, Reason.LEFT)
-        _, record = issue(tx, group, record, history, change)
+        change = Remove(next_heads(tx, group, record), record.member, last_seq, Reason.LEFT)
+        _, record = issue(tx, group, record, change)
     shut(tx, group, record, Reason.LEFT)
 
 
 def issue(
-    tx: Transaction, group: GroupId, record: GroupRecord, history: History, change: Change
+    tx: Transaction, group: GroupId, record: GroupRecord, change: Change
 ) -> tuple[SignedObject, GroupRecord]:
     """Signs and seals an operation, and adds it to the set. All but removals and accusations leave
     room for as many of these.
 
     Raises `UserError` where the set is full.
     """
-    if len(history.order) >= GROUP_OPERATIONS_MAX // (1 if isinstance(change, Remove | Accuse) else 2):
+    room = GROUP_OPERATIONS_MAX // (1 if isinstance(change, Remove | Accuse) else 2)
+    if tx.count(Space.OPERATION, group, prefix_end(group)) >= room:
         raise UserError("This group has seen too many changes.", todo="Make a new group with its members.")
     signed, record = say(tx, group, record, Kind.OP, encode_change(change))
     save_operations(tx, group, (signed,))

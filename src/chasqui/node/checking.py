@@ -49,8 +49,8 @@ def check_group(tx: Transaction, group: GroupId, challenge: tuple[int, ...]) -> 
             safety="Equal words would not mean that you are among yourselves, so there are none.",
             todo="Exchange with the others until `chasqui group show` says that the removal is done.",
         )
-    words = answer_to(challenge, GroupState.from_bytes(epoch.mls_state).epoch_authenticator, group)
     if len(epoch.roster) == 1:
         raise UserError("You are alone in this group: there is nobody to compare with.", todo="")
+    words = answer_to(challenge, GroupState.from_bytes(epoch.mls_state).epoch_authenticator, group)
     others = tuple(MemberKey(key) for _, key in epoch.roster if key != record.member)
     return CheckView(words, (MemberKey(record.member), *others))

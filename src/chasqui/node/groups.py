@@ -13,7 +13,7 @@ from chasqui.base.limits import SEQUENCE_MAX
 from chasqui.base.names import peer_name
 from chasqui.base.schema import decode_own
 from chasqui.groups.history import History, arrange
-from chasqui.groups.membership import Roster, members
+from chasqui.groups.membership import Roster, cites, members
 from chasqui.groups.operation import Accuse, Operation, Remove, read_parsed_operation
 from chasqui.groups.witnesses import Said, Witness
 from chasqui.mls import GroupState
@@ -102,6 +102,11 @@ def history_of(tx: Transaction, group: GroupId) -> History:
 def roster_of(tx: Transaction, group: GroupId) -> Roster:
     """The members whom the operations give."""
     return members(history_of(tx, group), witnesses_of(tx, group))
+
+
+def next_heads(tx: Transaction, group: GroupId, record: GroupRecord) -> tuple[ObjectId, ...]:
+    """What our next operation cites."""
+    return cites(history_of(tx, group), MemberKey(record.member), witnesses_of(tx, group))
 
 
 def tree_keys(epoch: EpochRecord) -> frozenset[MemberKey]:

@@ -81,9 +81,7 @@ def enter(tx: Transaction, body: WelcomeBody, ref: bytes) -> tuple[GroupRecord, 
     Raises `PeerError` where tree and operations do not agree, or somebody sits there whom they removed.
     """
     group = GroupId(body.group)
-    today = day_of(tx.now_s)
-    if not today - BUNDLE_AGE_DAYS_MAX <= body.first_day <= today + BUNDLE_FUTURE_DAYS_MAX:
-        raise PeerError("The invitation is too old, or dated in the future.")
+    check_first_day(tx, body)
     history, roster, genesis = read_operations(body)
     if genesis.suite != SUITE:
         raise PeerError("The group uses a cipher suite that is not known here.")
@@ -124,6 +122,13 @@ def enter(tx: Transaction, body: WelcomeBody, ref: bytes) -> tuple[GroupRecord, 
     expect_from_start(tx, group, member)
     tx.erase(Space.KEY_PACKAGE, ref)
     return record, state
+
+
+def check_first_day(tx: Transaction, body: WelcomeBody) -> None:
+    """Raises `PeerError` for a welcome into an epoch in which nobody would accept what we say."""
+    today = day_of(tx.now_s)
+    if not today - BUNDLE_AGE_DAYS_MAX <= body.first_day <= today + BUNDLE_FUTURE_DAYS_MAX:
+        raise PeerError("The invitation is too old, or dated in the future.")
 
 
 def encode_welcome(body: WelcomeBody) -> bytes:

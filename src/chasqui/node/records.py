@@ -46,7 +46,7 @@ class Space(IntEnum):
     TURN = 37  # group: when it is our turn to commit what others have not
     MISSING = 38  # group, operation: something cites it and it is not here: since when 8, asked for when 8
     LACKED = 39  # group, author 32: numbers that did not come
-    ANSWER = 40  # group, author 32, seq 3: a number that somebody lacks: when it is our turn to seal it again
+    ANSWER = 40  # group, author 32, seq 3: a number that somebody lacks, and when it is our turn to answer
     RESEALED = 41  # group, object id: the newest epoch in which it was sealed again
     SEAT = 42  # group, member 32: the key package of which its next leaf can be made
     REORDER = 30  # group: an object came late, the order has to be worked out again

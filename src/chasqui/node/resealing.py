@@ -46,49 +46,45 @@ def take_ask(tx: Transaction, signed: SignedObject) -> None:
     asked = [_signed_operation(tx, group, operation) for operation in operations]
     numbers = [(known.author, known.seq) for known in asked]
     numbers += [(MemberKey(member), seq) for member, spans in body.numbers for seq in _each(spans)]
-    others: list[tuple[int, int]] = []
     for author, seq in numbers[:NUMBERS_PER_QUESTION_MAX]:
         own = author == record.member
         known = _find(tx, group, author, seq)
         entitled = known is not None and (
             known.kind is Kind.OP or signed.author in readers_of(tx, group, known.origin.epoch)
         )
-        key = group + author + u24(seq)
-        if entitled or (own and known is None and seq <= record.seq):
+        if entitled or (own and seq <= record.seq):
+            key = group + author + u24(seq)
             due = u64(tx.now_s if own else tx.now_s + later_s)
-            tx.put(Space.ANSWER, key, min(tx.get(Space.ANSWER, key) or due, due))
-        elif own and known is not None:
-            others.append((seq, seq))
-    _answer_nothing(tx, group, MemberKey(signed.author), others)
-
-
-def _answer_nothing(tx: Transaction, group: GroupId, asker: MemberKey, numbers: list[tuple[int, int]]) -> None:
-    """Our own objects that were not sealed to whoever asks: nothing of them will come to him."""
-    spans = Ranges(()).union(Ranges(tuple(numbers))).spans
-    if spans:
-        say(tx, group, load_group(tx, group), Kind.RESEAL, encode(ResealBody(b"", spans[:ASKED_MAX], asker)))
+            to_him = b"" if entitled or known is None else signed.author  # that it was not for him, is for him alone
+            noted = tx.get(Space.ANSWER, key)
+            if noted is None or (noted[8:] and not to_him):
+                tx.put(Space.ANSWER, key, due + to_him)
 
 
 def answer(tx: Transaction, group: GroupId) -> None:
     """Seals again what is due. The caller knows that the head is clean."""
     record = load_group(tx, group)
-    nothing = Ranges()
-    for key, due in list(tx.scan_prefix(Space.ANSWER, group)):
+    nothing: dict[bytes, Ranges] = {}  # to whom, empty for all
+    for key, value in list(tx.scan_prefix(Space.ANSWER, group)):
+        due, asker = value[:8], value[8:]
         if int.from_bytes(due, "big") > tx.now_s:
             continue
         tx.erase(Space.ANSWER, key)
         author = MemberKey(key[len(group) : len(group) + MEMBER_KEY_BYTES])
         seq = int.from_bytes(key[-3:], "big")
         known = _find(tx, group, author, seq)
-        if known is not None:
+        if asker:
+            nothing[asker] = nothing.get(asker, Ranges()).add(seq)
+        elif known is not None:
             record = reseal(tx, group, record, known)
         elif author == record.member and (part := _own_part(tx, group, record, seq)) is not None:
             _, record = say(tx, group, record, Kind.PART, part)
         elif author == record.member:
-            nothing = nothing.add(seq)
-    for at in range(0, len(nothing.spans), 256):
-        body = encode(ResealBody(b"", nothing.spans[at : at + 256]))
-        _, record = say(tx, group, record, Kind.RESEAL, body)
+            nothing[b""] = nothing.get(b"", Ranges()).add(seq)
+    for asker, numbers in nothing.items():
+        for at in range(0, len(numbers.spans), ASKED_MAX):
+            body = encode(ResealBody(b"", numbers.spans[at : at + ASKED_MAX], asker))
+            _, record = say(tx, group, record, Kind.RESEAL, body)
 
 
 def reseal(tx: Transaction, group: GroupId, record: GroupRecord, signed: SignedObject) -> GroupRecord:

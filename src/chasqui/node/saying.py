@@ -6,12 +6,12 @@ from chasqui.base.errors import UserError
 from chasqui.base.ids import GroupId, MemberKey, ObjectId
 from chasqui.base.limits import WITNESSES_AT_ONCE_MAX
 from chasqui.base.ranges import Ranges
-from chasqui.groups.membership import Roster, cites
+from chasqui.groups.membership import Roster
 from chasqui.groups.operation import Accuse, Confirm, Lift, Remove, Role, SetRole
 from chasqui.groups.witnesses import encode_witnesses, had_now
 from chasqui.node.authors import load_author
 from chasqui.node.changes import carry_out_due, issue, require_admin, require_clean, require_in
-from chasqui.node.groups import history_of, keep_witnesses, load_group, roster_of, witnesses_of
+from chasqui.node.groups import history_of, keep_witnesses, load_group, next_heads, roster_of
 from chasqui.node.outbox import say
 from chasqui.node.records import GroupRecord, Space
 from chasqui.node.transaction import Transaction
@@ -24,9 +24,8 @@ def set_role(tx: Transaction, group: GroupId, member: MemberKey, role: Role) -> 
     roster = roster_of(tx, group)
     require_admin(record, roster)
     _require_other(record, roster, member)
-    history = history_of(tx, group)
-    change = SetRole(cites(history, MemberKey(record.member), witnesses_of(tx, group)), member, role)
-    issue(tx, group, record, history, change)
+    change = SetRole(next_heads(tx, group, record), member, role)
+    issue(tx, group, record, change)
 
 
 def accuse(tx: Transaction, group: GroupId, member: MemberKey) -> None:
@@ -38,9 +37,9 @@ def accuse(tx: Transaction, group: GroupId, member: MemberKey) -> None:
         require_clean(tx, group)  # says why not
     history = history_of(tx, group)
     last_seq = Ranges(load_author(tx, group, member).spans).last
-    change = Accuse(cites(history, MemberKey(record.member), witnesses_of(tx, group)), member, last_seq)
+    change = Accuse(next_heads(tx, group, record), member, last_seq)
     said = [o for o in history.order if o.issuer == record.member and isinstance(o.change, Accuse)]
-    signed, _ = issue(tx, group, record, history, change)
+    signed, _ = issue(tx, group, record, change)
     if signed.id not in roster_of(tx, group).rightful:
         raise UserError(
             "You cannot accuse anybody more here." if said else "You cannot accuse this member here.",
@@ -58,8 +57,7 @@ def lift(tx: Transaction, group: GroupId, member: MemberKey) -> None:
     _require_other(record, roster, member)
     if member not in roster.accusations:
         raise UserError("Nobody accuses this member.")
-    history = history_of(tx, group)
-    issue(tx, group, record, history, Lift(cites(history, MemberKey(record.member), witnesses_of(tx, group)), member))
+    issue(tx, group, record, Lift(next_heads(tx, group, record), member))
 
 
 def confirm(tx: Transaction, group: GroupId, operation: ObjectId) -> None:
@@ -69,9 +67,8 @@ def confirm(tx: Transaction, group: GroupId, operation: ObjectId) -> None:
     require_admin(record, roster)
     if operation not in roster.void | roster.pending:
         raise UserError("There is no such change that waits for anybody.", todo="See `chasqui group show`.")
-    history = history_of(tx, group)
-    change = Confirm(cites(history, MemberKey(record.member), witnesses_of(tx, group)), operation)
-    signed, _ = issue(tx, group, record, history, change)
+    change = Confirm(next_heads(tx, group, record), operation)
+    signed, _ = issue(tx, group, record, change)
     if signed.id not in roster_of(tx, group).rightful:
         raise UserError("Another admin has to confirm this: it is your own, or concerns you.")
     carry_out_due(tx, group)

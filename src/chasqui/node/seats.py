@@ -11,12 +11,9 @@ from typing import Final
 from msgspec import structs
 
 from chasqui import mls
-from chasqui.base.days import day_of
 from chasqui.base.errors import PeerError, RefusedForSafetyError, UserError
 from chasqui.base.ids import EpochId, GroupId, MemberKey, ObjectId
 from chasqui.base.limits import (
-    BUNDLE_AGE_DAYS_MAX,
-    BUNDLE_FUTURE_DAYS_MAX,
     KEY_PACKAGE_LIFETIME_S,
     LEAF_BYTES_MAX,
     SECONDS_PER_DAY,
@@ -26,11 +23,11 @@ from chasqui.base.schema import encode
 from chasqui.base.secret import Secret
 from chasqui.groups.bodies import DemandBody, KeyPackagesBody, WelcomeBody, read_demand, read_key_packages
 from chasqui.groups.fork_choice import turns
-from chasqui.groups.membership import Roster, cites
+from chasqui.groups.membership import Roster
 from chasqui.groups.mls_errors import peers_fault
 from chasqui.groups.operation import GroupKind, Lift, Operation, Reason, Rejoin, encode_change, read_operation
 from chasqui.groups.pairing import SUITE
-from chasqui.groups.seats import SealedWelcome, open_welcome, read_sealed_welcome, seal_welcome
+from chasqui.groups.seats import open_welcome, read_sealed_welcome, seal_welcome
 from chasqui.node.authors import expect_after, load_author, note_object
 from chasqui.node.branches import Branches, branches_of
 from chasqui.node.changes import carry_out, issue, welcome_to
@@ -40,14 +37,14 @@ from chasqui.node.epochs import NOWHERE, head_of, leaf_of, load_epoch, open_epoc
 from chasqui.node.groups import (
     history_of,
     load_group,
+    next_heads,
     note_members,
     roster_of,
     save_group,
     save_operations,
     tree_keys,
-    witnesses_of,
 )
-from chasqui.node.joining import read_operations
+from chasqui.node.joining import check_first_day, read_operations
 from chasqui.node.large import say_large
 from chasqui.node.outbox import BODY_BYTES_MAX, say
 from chasqui.node.pairing import load_self
@@ -76,9 +73,7 @@ def offer_seat(tx: Transaction, group: GroupId) -> None:
     if any(own.contact == group for _, own in tx.load_prefix(Space.KEY_PACKAGE, b"", OwnKeyPackageRecord)):
         return
     key_package, ref = _new_seat(tx, group, record)
-    history = history_of(tx, group)
-    heads = cites(history, MemberKey(record.member), witnesses_of(tx, group))
-    _, record = issue(tx, group, record, history, Rejoin(heads, ref))
+    _, record = issue(tx, group, record, Rejoin(next_heads(tx, group, record), ref))
     say(tx, group, record, Kind.KEY_PACKAGES, encode(KeyPackagesBody((key_package,))))
 
 
@@ -102,13 +97,16 @@ def demand(tx: Transaction, group: GroupId) -> int:
             todo="Pair with a member (`chasqui contact offer`), and ask to be invited again.",
         )
     key_package, ref = _new_seat(tx, group, record)
-    history = history_of(tx, group)
     seq = record.seq + 1
     if record.stale_s:  # numbers that the newer copy may have given are left out, and never given twice
         own = MemberKey(record.member)
         seq = max(record.seq, told(tx, group).get(own, 0), load_author(tx, group, own).claimed) + _JUMP
     if seq > SEQUENCE_MAX:
-        raise RefusedForSafetyError("The numbers of this group are used up.", safety="Nothing was sent.", todo="")
+        raise RefusedForSafetyError(
+            "The numbers of this group are used up.",
+            safety="Nothing was sent.",
+            todo="Make a new group with its members.",
+        )
     signed = make_object(
         group=group,
         author=MemberKey(record.member),
@@ -116,7 +114,7 @@ def demand(tx: Transaction, group: GroupId) -> int:
         seq=seq,
         minute=tx.now_s // 60,
         kind=Kind.OP,
-        body=encode_change(Rejoin(cites(history, MemberKey(record.member), witnesses_of(tx, group)), ref)),
+        body=encode_change(Rejoin(next_heads(tx, group, record), ref)),
         receipts=b"",
         origin=Origin(NOWHERE, 0, 0),
     )
@@ -187,7 +185,13 @@ def reseat(tx: Transaction, group: GroupId) -> None:
         turn = turns(head, (present & able) | {own}).index(own)
         if not seat.contact and tx.now_s < seat.due_s + SEAT_SLOT_S * turn:
             continue
-        record = _give(tx, group, record, operation, seat)
+        part = tx.part()
+        try:
+            record = _give(part, group, record, operation, seat)
+        except PeerError:
+            tx.erase(Space.SEAT, group + member)  # its key package has expired, or is refused: he has to give another
+            continue
+        tx.absorb(part)
         head, epoch = head_of(tx, group, record)
         present = tree_keys(epoch)
 
@@ -201,10 +205,11 @@ def take_seat(tx: Transaction, signed: SignedObject, data: bytes) -> None:
     record = load_group(tx, signed.group)
     if record.seated and not record.demanded_s:
         raise PeerError("A member wants to move us to another branch, though our seat is settled.")
-    body = open_welcome(SealedWelcome(sealed.ref, sealed.kem_output, sealed.ciphertext), _keys(own))
+    keys = _keys(own)
+    body = open_welcome(sealed, keys)
     if body.group != signed.group:
         raise PeerError("A welcome leads into another group than the one in which it came.")
-    re_enter(tx, body, sealed.ref, _keys(own))
+    re_enter(tx, body, sealed.ref, keys)
 
 
 def is_demanded(tx: Transaction, group: GroupId) -> bool:
@@ -238,9 +243,7 @@ def re_enter(tx: Transaction, body: WelcomeBody, ref: bytes, keys: mls.KeyPackag
     history, _, _ = read_operations(body)
     with peers_fault():
         state = mls.join(body.message, keys).without_message_secrets()
-    today = day_of(tx.now_s)
-    if not today - BUNDLE_AGE_DAYS_MAX <= body.first_day <= today + BUNDLE_FUTURE_DAYS_MAX:
-        raise PeerError("A welcome is too old, or dated in the future.")
+    check_first_day(tx, body)
     check_leaves(state, None)
     roster = save_operations(tx, group, (operation.signed for operation in history.order))
     seated = frozenset(MemberKey(member.signature_key) for member in state.members)
@@ -359,13 +362,16 @@ def _ref_of(member: MemberKey, key_package: bytes) -> bytes:
     return package.ref
 
 
-def _new_seat(tx: Transaction, group: GroupId, record: GroupRecord) -> tuple[bytes, bytes]:
+def _new_seat(
+    tx: Transaction, group: GroupId, record: GroupRecord, lifetime_s: int = KEY_PACKAGE_LIFETIME_S
+) -> tuple[bytes, bytes]:
+    """A key package for our next leaf and its KeyPackageRef; its private keys are kept."""
     keys = mls.make_key_package(
         SUITE,
         load_self(tx).name.encode(),
         tx.entropy,
         tx.now_s,
-        KEY_PACKAGE_LIFETIME_S,
+        lifetime_s,
         signature_private=record.signing_key[:_SEED_BYTES],
     )
     ref = mls.read_key_package(keys.key_package).ref

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from msgspec import structs
 
@@ -22,7 +23,7 @@ from chasqui.node.keys import u64
 from chasqui.node.large import erase_large, sweep_large
 from chasqui.node.outbox import say
 from chasqui.node.receipting import due_entries
-from chasqui.node.records import GroupRecord, InvitationRecord, MessageRecord, OwnKeyPackageRecord, Space
+from chasqui.node.records import InvitationRecord, MessageRecord, OwnKeyPackageRecord, Space
 from chasqui.node.renewal import renew_if_due
 from chasqui.node.resealing import answer, publish
 from chasqui.node.saying import say_witnesses
@@ -41,12 +42,10 @@ SWEEP_EVERY_S = 3600  # retention is told to the hour; lifetimes to the day
 def keep_up(tx: Transaction, *, everything: bool) -> None:
     """Erases what has to go and sends the receipts that are due; with `everything`, all that are owed, and commits
     what is ours to commit. No group can keep another from its turn."""
-    _sweep(tx)
-    for group in _turns(tx, everything=everything):
-        _apart(tx, group, _take_turn, group)
-        _apart(tx, group, demand_if_stale, group)
-    for group in _voting(tx, everything=everything):
-        _apart(tx, group, _send_vote, group)
+    everybodys = _sweep(tx) or everything  # the hour counts as everybody's turn, as a stick does
+    for group in _groups(tx) if everybodys else _turns(tx):
+        for work in _TURN:
+            _apart(tx, group, work, group)
     for group in _due(tx, everything=everything):
         if not _apart(tx, group, _send_receipt, group):
             tx.put(Space.DUE, group, u64(tx.now_s + SECONDS_PER_DAY))
@@ -100,45 +99,39 @@ def _due(tx: Transaction, *, everything: bool) -> list[GroupId]:
     ]
 
 
-def _turns(tx: Transaction, *, everything: bool) -> list[GroupId]:
-    """Groups in which something may be ours to commit: a removal whose turn has come, or keys that are old. The hour
-    of the sweep, and `everything`, count as everybody's turn."""
-    if everything or tx.get(Space.META, _SWEPT) == u64(tx.now_s):
-        return _groups(tx)
+def _turns(tx: Transaction) -> list[GroupId]:
+    """Groups in which it is our turn to commit a removal that others have not."""
     return [GroupId(key) for key, value in tx.scan(Space.TURN) if int.from_bytes(value, "big") <= tx.now_s]
 
 
-def _take_turn(tx: Transaction, group: GroupId) -> None:
-    if shut_if_out(tx, group):
-        return
+def _carry_out(tx: Transaction, group: GroupId) -> None:
     carry_out_due(tx, group, at_once=True)
-    renew_if_due(tx, group)
-    record = load_group(tx, group)
-    if record.head and not record.stale_s and is_clean(tx, group, head_of(tx, group, record)[1]):
-        reseat(tx, group)
-        offer_seat(tx, group)
-        forget_seat(tx, group)
-        publish(tx, group)
-        answer(tx, group)
-        ask(tx, group)
 
 
-def _voting(tx: Transaction, *, everything: bool) -> list[GroupId]:
-    """Groups in which a vote may be due: looked at when everything is asked for, or with the sweep."""
-    if not everything and tx.get(Space.META, _SWEPT) != u64(tx.now_s):
-        return []
-    return [GroupId(key) for key, data in tx.scan(Space.GROUP) if _unsettled(decode_own(data, GroupRecord))]
+def _while_clean(work: Callable[[Transaction, GroupId], object]) -> Callable[[Transaction, GroupId], None]:
+    """The work, where we are in the group and nobody sits in the tree of our head who is out."""
+
+    def done(tx: Transaction, group: GroupId) -> None:
+        record = load_group(tx, group)
+        if record.head and not record.stale_s and is_clean(tx, group, head_of(tx, group, record)[1]):
+            work(tx, group)
+
+    return done
 
 
-def _unsettled(record: GroupRecord) -> bool:
-    return bool(record.head) and record.root != record.head and not record.stale_s
-
-
-def _send_vote(tx: Transaction, group: GroupId) -> None:
+def _vote(tx: Transaction, group: GroupId) -> None:
     """A vote that found no other object to ride in goes by itself."""
-    record = load_group(tx, group)
-    if is_clean(tx, group, head_of(tx, group, record)[1]) and due_vote(tx, group, record) is not None:
+    if due_vote(tx, group, load_group(tx, group)) is not None:
         say(tx, group, renew_if_worn(tx, group), Kind.RECEIPT, b"")
+
+
+_TURN: Final = (  # each is done whole or not at all: what one peer spoils holds up nothing else
+    shut_if_out,
+    _carry_out,
+    renew_if_due,
+    demand_if_stale,
+    *(_while_clean(work) for work in (reseat, offer_seat, forget_seat, publish, answer, ask, _vote)),
+)
 
 
 def _apart(tx: Transaction, group: GroupId | None, work: Callable[..., object], *arguments: object) -> bool:
@@ -172,11 +165,12 @@ def _send_receipt(tx: Transaction, group: GroupId) -> None:
     tx.erase(Space.DUE, group)
 
 
-def _sweep(tx: Transaction) -> None:
-    """Erases what has expired: bundles, keys, and messages that their group keeps no longer. Once an hour."""
+def _sweep(tx: Transaction) -> bool:
+    """Erases what has expired: bundles, keys, and messages that their group keeps no longer. Once an hour; whether it
+    was time."""
     last = int.from_bytes(tx.get(Space.META, _SWEPT) or b"", "big")
     if last <= tx.now_s < last + SWEEP_EVERY_S:
-        return
+        return False
     tx.put(Space.META, _SWEPT, u64(tx.now_s))
     _apart(tx, None, drop_expired)
     if day_of(last) != day_of(tx.now_s):
@@ -188,6 +182,7 @@ def _sweep(tx: Transaction) -> None:
         _apart(tx, group, erase_expired, group)
         _apart(tx, group, erase_settled, group)
         _apart(tx, group, _sweep_content, group)
+    return True
 
 
 def _sweep_content(tx: Transaction, group: GroupId) -> None:
