@@ -8,7 +8,7 @@ from chasqui.groups.operation import Rejoin, Role, encode_change
 from chasqui.node import inputs
 from chasqui.node.epochs import NOWHERE
 from chasqui.node.groups import history_of, load_group, save_operations
-from chasqui.node.records import SeatRecord, Space
+from chasqui.node.records import CommitRecord, SeatRecord, Space
 from chasqui.node.seats import _new_seat
 from chasqui.sealed.kinds import Kind
 from chasqui.sealed.object import Origin, make_object
@@ -207,6 +207,11 @@ def test_an_older_copy_of_a_vault_gets_a_new_leaf_by_itself() -> None:
     for person in (ana, caro):
         assert sorted(person.texts(group)) == ["from the newer copy", "from the older one"]
         assert not person.read(group).clashes
+    anas, caros = (dict(person.tx().load_prefix(Space.COMMIT, group, CommitRecord)) for person in (ana, caro))
+    assert {key: commit.removes for key, commit in anas.items() if key in caros} == {
+        key: commit.removes for key, commit in caros.items() if key in anas
+    }, "maker and reader agree whom a commit puts out: the choice between branches follows from it"
+    assert any(isinstance(operation.change, Rejoin) for operation in history_of(ana.tx(), group).order)
 
 
 def test_who_was_quarantined_and_lifted_asks_for_a_new_leaf_and_is_the_same_member() -> None:

@@ -22,7 +22,7 @@ from chasqui.mls.framing import (
 )
 from chasqui.mls.group import epoch_state
 from chasqui.mls.joining import check_group_info
-from chasqui.mls.key_package import KeyPackageKeys, check_keys, read_key_package_form
+from chasqui.mls.key_package import KeyPackageKeys, check_keys, open_keys, read_key_package_form
 from chasqui.mls.key_schedule import external_init_sender, interim_transcript
 from chasqui.mls.leaf import LeafTemplate
 from chasqui.mls.proposals import CommitContent, ExternalInit, PreSharedKey, Proposal, Remove
@@ -205,12 +205,7 @@ def propose_own_add(group_id: bytes, epoch: int, keys: KeyPackageKeys, entropy: 
 
     Raises UsageError when `keys` are damaged.
     """
-    try:
-        key_package = decode_all(keys.key_package, read_key_package_form)
-        crypto = own_crypto(key_package.suite_number)
-    except PeerError as error:
-        raise UsageError("damaged key package keys") from error
-    check_keys(crypto, key_package, keys)
+    crypto, key_package = open_keys(keys)
     proposal = to_wire(crypto, AddProposal(keys.key_package), entropy)
     assert proposal is not None  # noqa: S101
     content = frame(group_id, epoch, Sender(SenderType.NEW_MEMBER_PROPOSAL), b"", proposal)

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from chasqui.mls import labels, tree_math
 from chasqui.mls.checks import Check
 from chasqui.mls.codec import decode_all
-from chasqui.mls.errors import PeerError, UsageError
+from chasqui.mls.errors import PeerError
 from chasqui.mls.extensions import VERSION_MLS10, ExtensionType, check_group_extensions
 from chasqui.mls.framing import read_message
 from chasqui.mls.group import GroupState, epoch_state
-from chasqui.mls.key_package import KeyPackage, KeyPackageKeys, check_keys, read_key_package_form
+from chasqui.mls.key_package import KeyPackage, KeyPackageKeys, open_keys
 from chasqui.mls.key_schedule import epoch_of_joiner, interim_transcript, welcome_secret
 from chasqui.mls.psk import PreSharedKeyId, PskLookup, PskType, PskUsage, look_up, no_psks, psk_secret
 from chasqui.mls.secret import Secret
-from chasqui.mls.suite import Crypto, own_crypto
+from chasqui.mls.suite import Crypto
 from chasqui.mls.transition import Advanced, confirmation_tag
 from chasqui.mls.tree import Tree, read_tree
 from chasqui.mls.tree_check import check_tree
@@ -56,12 +56,7 @@ def join(
     message = read_message(welcome)
     if not isinstance(message, Welcome):
         raise PeerError(Check.WRONG_WIRE_FORMAT, "no welcome")
-    try:
-        key_package = decode_all(keys.key_package, read_key_package_form)
-        crypto = own_crypto(key_package.suite_number)
-    except PeerError as error:
-        raise UsageError("damaged key package keys") from error
-    check_keys(crypto, key_package, keys)
+    crypto, key_package = open_keys(keys)
     if message.suite != crypto.suite:
         raise PeerError(Check.WELCOME_SUITE)
     lookup = psks if parent is None else _with_parent(parent, psks)

@@ -177,6 +177,17 @@ class KeyPackageKeys:
 _KEYS_MAGIC = b"mlsK\x01"
 
 
+def open_keys(keys: KeyPackageKeys) -> tuple[Crypto, KeyPackage]:
+    """The algorithms and the form of a key package of ours. Raises UsageError when it is damaged or not ours."""
+    try:
+        key_package = decode_all(keys.key_package, read_key_package_form)
+        crypto = own_crypto(key_package.suite_number)
+    except PeerError as error:
+        raise UsageError("damaged key package keys") from error
+    check_keys(crypto, key_package, keys)
+    return crypto, key_package
+
+
 def check_keys(crypto: Crypto, key_package: KeyPackage, keys: KeyPackageKeys) -> None:
     """Raises UsageError unless the private keys belong to the key package."""
     lengths = (len(keys.init_private), len(keys.leaf_private), len(keys.signature_private))

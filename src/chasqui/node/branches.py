@@ -6,7 +6,7 @@ stays readable by all whom that branch had not removed. Where a device sends fol
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
@@ -16,11 +16,13 @@ from chasqui.base.ids import ID_BYTES, CommitId, EpochId, GroupId, MemberKey
 from chasqui.base.limits import SECONDS_PER_DAY
 from chasqui.groups.fork_choice import Child, Fork
 from chasqui.groups.operation import Reason, Remove
+from chasqui.mls import Member
 from chasqui.node.effects import Notice
 from chasqui.node.epochs import epochs_of, load_epoch, retire_epoch
 from chasqui.node.groups import load_group, removed_members, roster_of, save_group, tree_keys
 from chasqui.node.records import CommitRecord, EpochRecord, GroupRecord, Space
 from chasqui.node.transaction import Transaction
+from chasqui.sealed.object import SignedObject
 
 FOLLOWED_S = 30 * SECONDS_PER_DAY  # how long a settled fork point still opens siblings that come late
 FOLLOWED_TAKEN_S = 3 * SECONDS_PER_DAY  # where a captured member was put out
@@ -56,6 +58,33 @@ def branches_of(tx: Transaction, group: GroupId) -> Branches:
         children.setdefault(EpochId(commit.parent), []).append((CommitId(key), commit))
         made_by[EpochId(commit.child)] = CommitId(key), commit
     return Branches({parent: tuple(commits) for parent, commits in children.items()}, made_by)
+
+
+def put_out(removed: Iterable[Member], added: Iterable[Member]) -> tuple[bytes, ...]:
+    """Whom a commit puts out: not those who only get another leaf. The same for its maker and its readers."""
+    return tuple(sorted({member.signature_key for member in removed} - {member.signature_key for member in added}))
+
+
+def keep_commit(
+    tx: Transaction,
+    signed: SignedObject,
+    commit: CommitId,
+    child: EpochId,
+    removes: tuple[bytes, ...],
+    bundle: bytes,
+    operations: tuple[bytes, ...],
+) -> None:
+    """Remembers a commit that was applied; two of one member on one parent are kept as a proof."""
+    group, parent = signed.group, signed.origin.epoch
+    siblings = branches_of(tx, group).children.get(parent, ())
+    made = CommitRecord(parent, child, signed.author, signed.seq, bundle, operations, removes, tx.now_s)
+    tx.save(Space.COMMIT, group + commit, made)
+    if siblings:
+        tx.notify(Notice("fork", group))
+    for other, sibling in siblings:
+        if sibling.committer == signed.author:
+            tx.put(Space.PROOF, group + signed.author + parent, min(other, commit) + max(other, commit))
+            tx.notify(Notice("two commits", group))
 
 
 def root_of(tx: Transaction, group: GroupId, record: GroupRecord, branches: Branches) -> EpochId:

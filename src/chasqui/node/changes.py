@@ -34,7 +34,7 @@ from chasqui.groups.operation import (
 )
 from chasqui.groups.pairing import SUITE
 from chasqui.node.authors import expect_from_start, load_author
-from chasqui.node.branches import follow
+from chasqui.node.branches import follow, keep_commit, put_out
 from chasqui.node.effects import Notice
 from chasqui.node.epochs import (
     epochs_of,
@@ -60,7 +60,7 @@ from chasqui.node.groups import (
 from chasqui.node.keys import u64
 from chasqui.node.outbox import say
 from chasqui.node.receipting import owe
-from chasqui.node.records import CommitRecord, GroupRecord, Space
+from chasqui.node.records import GroupRecord, Space
 from chasqui.node.resealing import publish
 from chasqui.node.store_port import prefix_end
 from chasqui.node.transaction import Transaction
@@ -276,9 +276,7 @@ def carry_out(
         commit=commit_id,
         updated=(epoch.own_leaf,) if path else (),
     )
-    removes = tuple(sorted(member.signature_key for member in commit.removed))
-    made = CommitRecord(parent, child, record.member, said.seq, b"", body.operations, removes, tx.now_s)
-    tx.save(Space.COMMIT, group + commit_id, made)
+    keep_commit(tx, said, commit_id, child, put_out(commit.removed, commit.added), b"", body.operations)
     if len(epoch.roster) == 1:
         tx.put(Space.VOTE, group + parent + record.member, commit_id)  # nobody else is there to be asked
     note_members(tx, group, after)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from chasqui import mls
 from chasqui.base.errors import PeerError
-from chasqui.base.ids import CommitId, EpochId, MemberKey, ObjectId
+from chasqui.base.ids import MemberKey, ObjectId
 from chasqui.base.limits import (
     COMMITS_A_DAY_MAX,
     MINUTES_PER_DAY,
@@ -18,13 +18,13 @@ from chasqui.groups.bodies import read_commit
 from chasqui.groups.mls_errors import peers_fault
 from chasqui.groups.operation import Reason
 from chasqui.node.authors import expect_from_start
-from chasqui.node.branches import branches_of, follow, root_of
+from chasqui.node.branches import branches_of, follow, keep_commit, put_out, root_of
 from chasqui.node.changes import commit_id_of, shut
 from chasqui.node.commit_checks import check_cited, check_form, check_leaves, check_only_additions_and_removals
 from chasqui.node.effects import Notice
 from chasqui.node.epochs import head_of, load_epoch, open_epoch
 from chasqui.node.groups import history_of, load_group, note_members, roster_of
-from chasqui.node.records import CommitRecord, Space
+from chasqui.node.records import Space
 from chasqui.node.transaction import Transaction
 from chasqui.sealed.object import SignedObject
 
@@ -83,36 +83,13 @@ def take_commit(tx: Transaction, signed: SignedObject, bundle: bytes) -> None:
     child = open_epoch(
         tx, group, after, r=body.r, first_day=body.first_day, parent=parent, commit=commit_id, updated=updated
     )
-    removes = tuple(sorted({member.signature_key for member in processed.removed} - rejoined))
-    keep_commit(tx, signed, commit_id, child, removes, bundle, body.operations)
+    keep_commit(tx, signed, commit_id, child, put_out(processed.removed, processed.added), bundle, body.operations)
     note_members(tx, group, after)
     for member in processed.added:
         if member.signature_key not in rejoined:
             expect_from_start(tx, group, MemberKey(member.signature_key))
     if follow(tx, group).head == child:
         tx.notify(Notice("members" if processed.added or processed.removed else "renewed", group))
-
-
-def keep_commit(
-    tx: Transaction,
-    signed: SignedObject,
-    commit: CommitId,
-    child: EpochId,
-    removes: tuple[bytes, ...],
-    bundle: bytes,
-    operations: tuple[bytes, ...],
-) -> None:
-    """Remembers a commit that was applied; two of one member on one parent are kept as a proof."""
-    group, parent = signed.group, signed.origin.epoch
-    siblings = branches_of(tx, group).children.get(parent, ())
-    made = CommitRecord(parent, child, signed.author, signed.seq, bundle, operations, removes, tx.now_s)
-    tx.save(Space.COMMIT, group + commit, made)
-    if siblings:
-        tx.notify(Notice("fork", group))
-    for other, sibling in siblings:
-        if sibling.committer == signed.author:
-            tx.put(Space.PROOF, group + signed.author + parent, min(other, commit) + max(other, commit))
-            tx.notify(Notice("two commits", group))
 
 
 def _check_pace(tx: Transaction, signed: SignedObject) -> None:
