@@ -214,7 +214,7 @@ def test_a_commit_that_cites_an_unconfirmed_removal_is_refused_by_everybody(cite
     gone = dora.key(group)
     ana.do(inputs.RemoveMember(group, gone))
     meet(*people)
-    cited = (waiting(ana, group),)
+    cited: tuple[ObjectId, ...] = (waiting(ana, group),)
     if cites_more:  # what is here and stands behind something else
         cited = tuple(sorted((*cited, *(o.id for o in confirms_of(ana, group)))))
     leaf = leaf_of(head(ana, group)[1], gone)
