@@ -107,7 +107,7 @@ def test_a_welcome_with_a_forged_or_malformed_witness_is_refused() -> None:
     body = invitation(eve, group)
     assert len(body.witnesses) == 3
     first, *others = body.witnesses
-    text = utter_object(dora, group, Kind.TEXT, b"no witness")[0].to_whole()
+    text = utter_object(dora, group, Kind.TEXT, parse_whole(first, group).body)[0].to_whole()
     ragged = utter_object(dora, group, Kind.WITNESS, b"\x91\x90")[0].to_whole()
     strange = make_group(caro, Person("zoe"), name="other")
     elsewhere = utter_object(caro, strange, Kind.WITNESS, parse_whole(first, group).body)[0].to_whole()
