@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any
 
 import pytest
@@ -36,7 +37,9 @@ class Host:
         self.task = asyncio.create_task(self.links.run(self.radio))
 
     def _released(self, effects: list[Release]) -> None:
-        self._soon(lambda: [self.links.carry_out(e) for e in effects if isinstance(e, Transmit | Wake)])
+        for effect in effects:
+            if isinstance(effect, Transmit | Wake):
+                self._soon(partial(self.links.carry_out, effect))
 
     def _again(self) -> None:
         self.links.begin_again()
