@@ -14,6 +14,7 @@ from chasqui.groups.operation import GroupKind
 from chasqui.groups.pairing import Offer, read_pairing_file
 from chasqui.node import inputs, pairing, saying
 from chasqui.node.changes import found_group, leave, remove_member, require_clean, require_in
+from chasqui.node.derived import Derived
 from chasqui.node.effects import Answer, Effect, Timer
 from chasqui.node.epochs import note_day
 from chasqui.node.groups import load_group
@@ -46,6 +47,7 @@ class Node:
         self._store = store
         self._entropy = entropy
         self._live = LiveEpochs(store)
+        self._derived = Derived()
         self._neighbours = Neighbours()
         self._timer_s = 0
 
@@ -56,7 +58,7 @@ class Node:
 
     def step(self, event: inputs.Input, now_s: int) -> list[Effect]:
         """Effects of an input at a time in seconds since 1970. Raises `ChasquiError`; then nothing has changed."""
-        tx = Transaction(self._store, now_s, self._entropy)
+        tx = Transaction(self._store, now_s, self._entropy, self._derived)
         neighbours = self._neighbours.copy()
         try:
             answer = _HANDLERS[type(event)](self, tx, event)
@@ -67,6 +69,7 @@ class Node:
             self._live = LiveEpochs(self._store)
             self._neighbours = neighbours
             raise
+        tx.teach(self._derived)
         if due_s != self._timer_s:
             self._timer_s = due_s
             effects.append(Timer(due_s))
