@@ -14,10 +14,11 @@ from chasqui.groups.operation import Role
 from chasqui.lab.run import Run
 from chasqui.lab.scenario import packaged
 from chasqui.node import derived as module
-from chasqui.node import inputs, upkeep
+from chasqui.node import inputs
 from chasqui.node.derived import Derived, Follows
 from chasqui.node.groups import removed_members, roster_of
 from chasqui.node.records import Space
+from chasqui.node.seats import until_offer
 from chasqui.node.transaction import Transaction
 from tests.node.world import Person, make_group, pair
 
@@ -100,12 +101,12 @@ def test_a_part_that_undoes_what_the_step_wrote_sees_that() -> None:
 def test_what_belongs_to_no_one_group_concerns_all(monkeypatch: pytest.MonkeyPatch) -> None:
     ana, ben = Person("ana"), Person("ben")
     group = make_group(ana, ben)
-    upkeep.until_offer(known(ana), group)
-    count = Count(upkeep.until_offer, monkeypatch)
-    upkeep.until_offer(known(ana), group)
+    until_offer(known(ana), group)
+    count = Count(until_offer, monkeypatch)
+    until_offer(known(ana), group)
     assert count.calls == 0
     ana.do(inputs.MakeOffer())  # makes a key package
-    upkeep.until_offer(known(ana), group)
+    until_offer(known(ana), group)
     assert count.calls == 1
 
 

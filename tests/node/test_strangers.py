@@ -10,8 +10,8 @@ import pytest
 from chasqui.base.errors import PeerError
 from chasqui.base.ids import EpochId, GroupId
 from chasqui.groups.operation import Role
-from chasqui.node import inbox, inputs
-from chasqui.node.records import Space
+from chasqui.node import holding, inbox, inputs
+from chasqui.node.records import BundleRecord, Space
 from chasqui.sealed.recogniser import Recogniser
 from tests.node.hostile import fresh
 from tests.node.world import Person, make_group, pair
@@ -72,7 +72,7 @@ def test_what_came_before_its_epoch_is_opened_with_it_whenever_the_node_starts_a
 def foreign(person: Person) -> set[bytes]:
     """What is held as strangers'."""
     tx = person.tx()
-    records = (tx.load(Space.BUNDLE, bundle, inbox.BundleRecord) for bundle, _ in inbox.foreign(tx))
+    records = (tx.load(Space.BUNDLE, bundle, BundleRecord) for bundle, _ in holding.foreign(tx))
     return {record.data for record in records if record is not None}
 
 

@@ -21,6 +21,7 @@ from chasqui.groups.operation import Role
 from chasqui.lab.run import Run
 from chasqui.lab.scenario import packaged
 from chasqui.node import inputs, upkeep
+from chasqui.node.changes import until_out
 from chasqui.node.effects import Notice
 from chasqui.node.epochs import note_day
 from chasqui.node.groups import load_group
@@ -270,7 +271,7 @@ def test_a_group_that_rests_costs_no_turn(monkeypatch: pytest.MonkeyPatch) -> No
         return False
 
     monkeypatch.setattr(upkeep, "shut_if_out", asked)
-    monkeypatch.setattr(upkeep, "_TURN", (upkeep._Duty(asked, upkeep.until_out), *upkeep._TURN[1:]))
+    monkeypatch.setattr(upkeep, "_TURN", (upkeep._Duty(asked, until_out), *upkeep._TURN[1:]))
     ana.now_s += 2 * SECONDS_PER_DAY  # votes are given, receipts sent, no key is old
     ana.do(inputs.Tick())
     ana.do(inputs.Flush())

@@ -16,11 +16,13 @@ from chasqui.base.schema import decode_own
 from chasqui.node.asking import ask, until_ask
 from chasqui.node.branches import erase_settled
 from chasqui.node.changes import carry_out_due, renew_if_worn, shut_if_out, until_out, until_removal
+from chasqui.node.deciding import stand_behind_the_same, until_same
 from chasqui.node.derived import Follows, derived
 from chasqui.node.effects import Notice
 from chasqui.node.epochs import erase_expired, head_of, trusted_day
 from chasqui.node.groups import is_clean, load_group
 from chasqui.node.holding import drop_expired
+from chasqui.node.invitations import add_confirmed, until_confirmed
 from chasqui.node.keys import u64
 from chasqui.node.large import erase_large, sweep_large
 from chasqui.node.outbox import say
@@ -151,6 +153,8 @@ _TURN: Final = (  # each is done whole or not at all: what one peer spoils holds
     _Duty(_carry_out, until_removal),
     _Duty(renew_if_due, until_renewal),
     _Duty(demand_if_stale, until_demand),
+    _Duty(_while_clean(stand_behind_the_same), until_same),
+    _Duty(_while_clean(add_confirmed), until_confirmed),
     _Duty(_while_clean(reseat), until_reseat),
     _Duty(_while_clean(offer_seat), until_offer),
     _Duty(_while_clean(forget_seat), until_offer),
