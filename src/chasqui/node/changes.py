@@ -56,6 +56,7 @@ from chasqui.node.groups import (
     save_group,
     save_operations,
     tree_keys,
+    words_for_newcomers,
 )
 from chasqui.node.keys import u64
 from chasqui.node.outbox import say
@@ -168,7 +169,14 @@ def welcome_to(tx: Transaction, group: GroupId, carried: Carried) -> WelcomeBody
     operations = tuple(operation.signed.to_whole() for operation in history_of(tx, group).order)
     sealed_before = tuple(_last_held(tx, group, other.signature_key, carried.group) for other in carried.state.members)
     return WelcomeBody(
-        group, carried.group.member, operations, carried.r, carried.first_day, sealed_before, carried.welcome
+        group,
+        carried.group.member,
+        operations,
+        carried.r,
+        carried.first_day,
+        sealed_before,
+        carried.welcome,
+        words_for_newcomers(tx, group),
     )
 
 

@@ -45,7 +45,7 @@ from chasqui.node.groups import (
     save_operations,
     tree_keys,
 )
-from chasqui.node.joining import check_first_day, read_operations
+from chasqui.node.joining import check_first_day, read_told
 from chasqui.node.large import say_large
 from chasqui.node.outbox import BODY_BYTES_MAX, say
 from chasqui.node.pairing import load_self
@@ -271,12 +271,12 @@ def re_enter(tx: Transaction, body: WelcomeBody, ref: bytes, keys: mls.KeyPackag
     """
     group = GroupId(body.group)
     record = load_group(tx, group)
-    history, _, _ = read_operations(body)
+    told_of = read_told(body)
     with peers_fault():
         state = mls.join(body.message, keys).without_message_secrets()
     check_first_day(tx, body)
     check_leaves(state, None)
-    roster = save_operations(tx, group, (operation.signed for operation in history.order))
+    roster = told_of.keep(tx, group)
     seated = frozenset(MemberKey(member.signature_key) for member in state.members)
     ours = {member.signature_key for member in state.members if member.leaf == state.own_leaf}
     if state.group_id != group or not seated <= roster.members or ours != {record.member}:
