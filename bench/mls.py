@@ -133,9 +133,9 @@ class _Bench:
     def keys(self, name: str) -> KeyPackageKeys:
         return make_key_package(self.suite, name.encode().ljust(16), self.entropy, self.now, 86_400)
 
-    def partner(self) -> _Partner | None:
+    def partner(self, name: bytes = b"partner") -> _Partner | None:
         try:
-            return _Partner(b"partner".ljust(16))
+            return _Partner(name.ljust(16))
         except ImportError:
             return None
 
@@ -304,28 +304,34 @@ class _Bench:
         self.row("state: memory per member", memory / members, "B")
 
     def cold(self) -> None:
-        """One commit adds everybody; then the first update, ours in one group and the partner's in another."""
+        """One commit adds everybody; then the first update: ours, which a partner takes, and another partner's own."""
         if self.size == 2:
             return
-        partner = self.partner()
-        keys = [self.keys(f"cold {number}") for number in range(self.size - 2)]
+        partner, reader = self.partner(), self.partner(b"reader")
+        partners = [item for item in (partner, reader) if item is not None]
+        keys = [self.keys(f"cold {number}") for number in range(self.size - 1 - len(partners))]
         packages = [item.key_package for item in keys]
-        packages.append(self.keys("cold last").key_package if partner is None else partner.key_package().to_bytes()[4:])
+        packages += [item.key_package().to_bytes()[4:] for item in partners]
         founder = self._create()
         requests = [AddProposal(data) for data in packages]
         self.row("add all others: make", _ms(lambda: founder.commit(requests, self.entropy, self.now), 2), "ms")
         made = founder.commit(requests, self.entropy, self.now)
         welcome, key = _some(made.welcome), keys[0]
-        peer = None if partner is None else partner.join(welcome)
-        self.row("welcome among many: join", _ms(lambda: join(welcome, key), 2), "ms", peer)
-        peer_make = peer_size = None
-        if partner is not None:
+        update = made.state.commit([], self.entropy, self.now)
+        peer = peer_make = peer_size = peer_process = None
+        if partner is not None and reader is not None:
+            peer = min(partner.join(welcome), reader.join(welcome))
             peer_make, output = partner.make(partner.group.commit)
             peer_size = len(output.commit_message.to_bytes())
-        update = made.state.commit([], self.entropy, self.now)
+            peer_process = reader.process(update.message)
+        self.row("welcome among many: join", _ms(lambda: join(welcome, key), 2), "ms", peer)
         took = _ms(lambda: made.state.commit([], self.entropy, self.now), 3)
         self.row("update cold: make", took, "ms", peer_make)
         self.row("update cold: size", len(update.message), "B", peer_size)
+        joined = join(welcome, key)
+        bound = f"<= {SLOWER_MAX} x peer" if self.size == 128 and reader is not None else None
+        took = _ms(lambda: joined.process(update.message), 3)
+        self.row("update cold: process", took, "ms", peer_process, bound=bound, note="each takes the same commit")
 
 
 def _growth(found: list[Row]) -> Row:

@@ -137,6 +137,12 @@ def key_for_branch_in_an_ordinary_commit() -> None:
     _commit(_psk(PskUsage.BRANCH))
 
 
+@breaks(Check.PSK_USAGE)
+def key_for_branch_proposed_by_reference() -> None:
+    a, b, *_ = forge.world(3).states
+    feed(b, forge.message(a, _psk(PskUsage.BRANCH)))
+
+
 @breaks(Check.PSK_NONCE)
 def short_nonce() -> None:
     _commit(_psk(nonce=bytes(31)))

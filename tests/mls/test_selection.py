@@ -11,7 +11,6 @@ from chasqui.mls import (
     Extension,
     GroupState,
     PskId,
-    PskUsage,
     RequiredCapabilities,
     UpdateProposal,
     limits,
@@ -55,9 +54,8 @@ def update(member: int, seed: int, signature_private: bytes | None = None) -> Pr
     return made.state.pending[-1].proposal
 
 
-def psk(name: bytes, usage: PskUsage | None = None) -> PreSharedKey:
-    psk_id = PskId.external(name) if usage is None else PskId.resumption(name, 1, usage)
-    return PreSharedKey(PreSharedKeyId(psk_id, bytes(32)))
+def psk(name: bytes) -> PreSharedKey:
+    return PreSharedKey(PreSharedKeyId(PskId.external(name), bytes(32)))
 
 
 def test_removals_come_first_and_once() -> None:
@@ -159,11 +157,10 @@ def test_extensions_the_latest_that_all_support() -> None:
     assert chosen(held(fine), other) == []
 
 
-def test_keys_that_we_hold_each_once_for_ordinary_use() -> None:
+def test_keys_that_we_hold_each_once() -> None:
     assert chosen(held(psk(b"a"), psk(b"a"), psk(b"b"))) == [0, 2]
     assert chosen(held(psk(b"a")), psk(b"a")) == []
     assert chosen(held(psk(b"a")), key=None) == []
-    assert chosen(held(psk(b"a", PskUsage.BRANCH), psk(b"a", PskUsage.APPLICATION))) == [1]
 
 
 def test_no_more_keys_than_a_commit_may_hold() -> None:

@@ -12,6 +12,7 @@ import pytest
 from chasqui.mls import (
     AddProposal,
     Capabilities,
+    Check,
     Credential,
     Extension,
     ExternalSender,
@@ -204,6 +205,7 @@ def test_a_wiped_state_does_nothing() -> None:
     a, b, *_ = (GroupState.from_bytes(state.to_bytes()) for state in forge.world().states)
     update = b.commit([], RNG, NOW).message
     text = b.encrypt(b"text", b"", RNG)[0]
+    entry = join_external(b.group_info(external_pub=True), forge.keys("somebody"), RNG).message
     for keep in (False, True):
         wiped = GroupState.from_bytes(a.to_bytes())
         retained = wiped.without_epoch_secrets()
@@ -225,5 +227,18 @@ def test_a_wiped_state_does_nothing() -> None:
         if keep:
             assert retained.process(update).state is not None
         else:
+            for message in (update, entry):
+                for late in (wiped.process, wiped.inspect):
+                    with pytest.raises(UsageError):
+                        late(message)
             with pytest.raises(UsageError):
-                wiped.process(update)
+                wiped.to_bytes()
+
+
+def test_a_key_for_reinit_or_branch_is_not_proposed() -> None:
+    """It belongs into the first commit of the new group and nowhere else (RFC 9420, 12.1.4)."""
+    state = forge.world().states[0]
+    for usage in (PskUsage.REINIT, PskUsage.BRANCH):
+        with pytest.raises(UsageError) as caught:
+            state.propose(PreSharedKeyProposal(PskId.resumption(b"old", 3, usage)), RNG, NOW)
+        assert caught.value.check == Check.PSK_USAGE

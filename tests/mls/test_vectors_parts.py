@@ -73,6 +73,14 @@ def test_tree_math() -> None:
                     assert climb(x, n) == case[name][x]
 
 
+def test_a_leaf_outside_the_tree_has_no_path() -> None:
+    for climb in (tree_math.direct_path, tree_math.copath):
+        assert climb(0, 1) == ()
+        for leaf in (-1, 4, 1 << 31):
+            with pytest.raises(UsageError):
+                climb(leaf, 4)
+
+
 def test_common_ancestor_agrees_with_the_direct_paths() -> None:
     for a in range(16):
         for b in range(16):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
+from msgspec import structs
 
 from chasqui import mls
 from chasqui.base import labels
@@ -132,7 +133,7 @@ def test_who_does_not_know_where_two_branches_part_gives_nobody_a_leaf_there() -
 
 @pytest.mark.must("M-SEA-4")
 def test_the_newest_key_package_of_a_member_is_kept_whichever_comes_last() -> None:
-    (ana, ben, caro), group = settled_group("ana", "ben", "caro")
+    (ana, ben, _), group = settled_group("ana", "ben", "caro")
     older, newer = seat_keys(ben, group), seat_keys(ben, group)
     first, second = given(ben, group, older), given(ben, group, newer)
     for bundle in (*second, *first):
@@ -238,3 +239,19 @@ def test_what_was_sealed_before_a_member_entered_is_sealed_again_for_it() -> Non
     seated_again(ben, group, caro, his)
     dan.do(inputs.TakeBundles(tuple(ben.held())))
     assert head(dan, group)[0] == head(ben, group)[0]
+
+
+@pytest.mark.must("M-SEA-4")
+def test_turns_count_from_when_the_key_package_is_needed_again() -> None:
+    (ana, ben, caro), group = settled_group("ana", "ben", "caro")
+    gives(ben, group, ana, caro)
+    renews(ana, group)
+    tx = ana.tx()
+    seat = tx.load(Space.SEAT, group + ben.key(group), SeatRecord)
+    assert seat is not None
+    tx.save(Space.SEAT, group + ben.key(group), structs.replace(seat, due_s=ana.now_s - 30 * 86_400))
+    keep(ana, tx)
+    ana.do(inputs.Flush())
+    seat = ana.tx().load(Space.SEAT, group + ben.key(group), SeatRecord)
+    assert seat is not None
+    assert seat.due_s == 0, "a fork that went the other way made it needless"

@@ -17,7 +17,6 @@ from chasqui.base.limits import CHECK_WORDS, PAIRING_FILE_BYTES_MAX, SPARE_KEY_P
 from chasqui.base.ports import Entropy
 from chasqui.base.schema import Body, decode, encode
 from chasqui.groups.mls_errors import peers_fault
-from chasqui.mls.suite import crypto_of
 
 SUITE: Final = mls.CipherSuite.X25519_CHACHA
 _VERSION: Final = b"\x01"
@@ -58,7 +57,7 @@ def write_offer(key_package: bytes) -> bytes:
 
 def write_reply(offer: Offer, body: ReplyBody, entropy: Entropy) -> bytes:
     """The bytes of a reply file: HPKE (RFC 9180, base mode) to the init key of the offer."""
-    hpke = crypto_of(SUITE).hpke
+    hpke = mls.crypto_of(SUITE).hpke
     with peers_fault():
         kem_output, ciphertext = hpke.seal(
             offer.init_key, labels.HPKE_PAIRING_REPLY, offer.ref, encode(body), entropy(hpke.kem.seed_bytes)
@@ -91,7 +90,7 @@ def read_pairing_file(data: bytes, now_s: int | None) -> Offer | SealedReply:
 
 def open_reply(reply: SealedReply, keys: mls.KeyPackageKeys) -> ReplyBody:
     """The inside of a reply to our own offer. Raises `PeerError` where it does not open or breaks the schema."""
-    hpke = crypto_of(SUITE).hpke
+    hpke = mls.crypto_of(SUITE).hpke
     with peers_fault():
         plaintext = hpke.open(
             reply.kem_output,

@@ -15,7 +15,6 @@ from chasqui.base.schema import encode
 from chasqui.groups.bodies import WelcomeBody, read_welcome
 from chasqui.groups.mls_errors import peers_fault
 from chasqui.groups.pairing import SUITE
-from chasqui.mls.suite import crypto_of
 
 _REF_BYTES = 32
 _KEM_BYTES = 32
@@ -32,7 +31,7 @@ class SealedWelcome:
 
 def seal_welcome(key_package: bytes, body: WelcomeBody, entropy: Entropy) -> bytes:
     """`ref 32 | kem output 32 | ciphertext`. Raises `PeerError` for a key package that cannot be used."""
-    hpke = crypto_of(SUITE).hpke
+    hpke = mls.crypto_of(SUITE).hpke
     with peers_fault():
         package = mls.read_key_package(key_package)
         kem_output, ciphertext = hpke.seal(
@@ -49,7 +48,7 @@ def read_sealed_welcome(data: bytes) -> SealedWelcome:
 
 def open_welcome(sealed: SealedWelcome, keys: mls.KeyPackageKeys) -> WelcomeBody:
     """The welcome inside. Raises `PeerError` where it does not open or breaks its schema."""
-    hpke = crypto_of(SUITE).hpke
+    hpke = mls.crypto_of(SUITE).hpke
     with peers_fault():
         plaintext = hpke.open(
             sealed.kem_output, keys.init_private.reveal(), labels.HPKE_SEAT, sealed.ref, sealed.ciphertext

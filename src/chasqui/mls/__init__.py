@@ -61,7 +61,7 @@ from chasqui.mls.requests import (
 )
 from chasqui.mls.results import Application, Commit, Inspected, Kind, Member, Processed, Proposed
 from chasqui.mls.secret import Secret
-from chasqui.mls.suite import CipherSuite, Entropy
+from chasqui.mls.suite import CipherSuite, Crypto, Entropy, crypto_of
 from chasqui.mls.welcome import GroupInfo, Welcome
 
 __all__ = [
@@ -75,6 +75,7 @@ __all__ = [
     "ContentType",
     "Credential",
     "CredentialType",
+    "Crypto",
     "Entropy",
     "Extension",
     "ExtensionType",
@@ -126,6 +127,7 @@ __all__ = [
     "Welcome",
     "branch",
     "create_group",
+    "crypto_of",
     "external_senders_extension",
     "join",
     "join_external",

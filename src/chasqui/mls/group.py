@@ -265,7 +265,11 @@ class GroupState:
         return wipe(self, kept)
 
     def to_bytes(self) -> bytes:
-        """A canonical saved form with a version and a checksum. It holds the secrets in the clear."""
+        """A canonical saved form with a version and a checksum. It holds the secrets in the clear.
+
+        UsageError when this state was wiped.
+        """
+        self._secret(self.secrets.init, "init secret")
         return state_codec.encode_state(self)
 
     @classmethod
@@ -303,7 +307,8 @@ class GroupState:
             raise UsageError("the group was closed by a ReInit", Check.GROUP_CLOSED)
 
     def require_open(self) -> None:
-        """Raises PeerError when no message can belong to this state any more."""
+        """Raises UsageError when this state was wiped, PeerError when no message can belong to it any more."""
+        self._secret(self.secrets.init, "init secret")  # a wiped key would look like a peer's fault further on
         if self.reinit is not None:
             raise PeerError(Check.GROUP_CLOSED)
 

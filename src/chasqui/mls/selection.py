@@ -15,7 +15,7 @@ from chasqui.mls.extensions import GREASE, Extension
 from chasqui.mls.leaf import LeafNode
 from chasqui.mls.pending import Pending
 from chasqui.mls.proposals import Add, GroupContextExtensions, PreSharedKey, Proposal, ReInit, Remove, Update
-from chasqui.mls.psk import PreSharedKeyId, PskId, PskLookup, PskType, PskUsage
+from chasqui.mls.psk import PreSharedKeyId, PskLookup
 from chasqui.mls.tree import Tree
 
 _ROOM_BYTES = 1 << 17
@@ -162,7 +162,6 @@ def select(
         if (isinstance(proposal, Add) and taken.fits_add(proposal, now)) or (
             isinstance(proposal, PreSharedKey)
             and proposal.psk not in taken.psks
-            and _usable(proposal.psk.id)
             and lookup(proposal.psk.id) is not None
             and len(taken.psks) < limits.PSKS_MAX
         ):
@@ -173,6 +172,3 @@ def select(
     order = {item.ref: place for place, item in enumerate(pending)}
     return sorted(chosen[: max(0, limits.PROPOSALS_MAX - len(inline))], key=lambda item: order[item.ref])
 
-
-def _usable(psk: PskId) -> bool:
-    return psk.type == PskType.EXTERNAL or psk.usage == PskUsage.APPLICATION

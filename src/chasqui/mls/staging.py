@@ -59,7 +59,14 @@ class Staged:
         return frozenset(number for number, _ in self.added)
 
 
-def check_proposal(crypto: Crypto, tree: Tree, group_id: bytes, item: Listed, now: int | None) -> None:
+def check_proposal(
+    crypto: Crypto,
+    tree: Tree,
+    group_id: bytes,
+    item: Listed,
+    now: int | None,
+    psk_usage: PskUsage = PskUsage.APPLICATION,
+) -> None:
     """The validity of one proposal by itself (RFC 12.1), before it is cached or listed. Raises PeerError."""
     proposal, sender = item.proposal, item.sender
     if sender.type == SenderType.EXTERNAL and proposal.type not in FROM_EXTERNAL:
@@ -75,6 +82,7 @@ def check_proposal(crypto: Crypto, tree: Tree, group_id: bytes, item: Listed, no
             raise PeerError(Check.REMOVE_BLANK)
     elif isinstance(proposal, PreSharedKey):
         proposal.psk.check_nonce(crypto)
+        _check_psk_usage(proposal.psk.id, psk_usage)
     elif isinstance(proposal, ReInit):
         if proposal.version < VERSION_MLS10:
             raise PeerError(Check.REINIT_VERSION)
@@ -98,7 +106,7 @@ def check_new_leaf(
     new.check_signature(crypto, group_id, number)
 
 
-def _check_list(listed: Sequence[Listed], committer: int | None, psk_usage: PskUsage) -> None:
+def _check_list(listed: Sequence[Listed], committer: int | None) -> None:
     """The rules about the list as a whole that need no tree."""
     if len(listed) > limits.PROPOSALS_MAX:
         raise PeerError(Check.TOO_MANY_PROPOSALS)
@@ -125,7 +133,6 @@ def _check_list(listed: Sequence[Listed], committer: int | None, psk_usage: PskU
             if proposal.psk in psks:
                 raise PeerError(Check.PSK_DUPLICATE)
             psks.add(proposal.psk)
-            _check_psk_usage(proposal.psk.id, psk_usage)
         elif isinstance(proposal, GroupContextExtensions):
             if gce:
                 raise PeerError(Check.GCE_DUPLICATE)
@@ -171,10 +178,10 @@ def stage(
     """
     if committer is None:
         _check_external(listed)
-    _check_list(listed, committer, psk_usage)
+    _check_list(listed, committer)
     new_extensions: tuple[Extension, ...] | None = None
     for item in listed:
-        check_proposal(crypto, tree, group_id, item, now)
+        check_proposal(crypto, tree, group_id, item, now, psk_usage)
         if isinstance(item.proposal, GroupContextExtensions):
             new_extensions = item.proposal.extensions
     current = extensions if new_extensions is None else new_extensions

@@ -59,7 +59,9 @@ def is_power_of_two(leaves: int) -> bool:
 
 @lru_cache(maxsize=8192)
 def direct_path(leaf: int, leaves: int) -> tuple[int, ...]:
-    """Ancestors of leaf number `leaf`, from its parent to the root."""
+    """Ancestors of leaf number `leaf`, from its parent to the root. Raises UsageError for a leaf outside the tree."""
+    if not 0 <= leaf < leaves:
+        raise UsageError(f"leaf {leaf} is outside a tree of {leaves}")
     x = 2 * leaf
     path: list[int] = []
     while x != root(leaves):
@@ -70,13 +72,8 @@ def direct_path(leaf: int, leaves: int) -> tuple[int, ...]:
 
 @lru_cache(maxsize=8192)
 def copath(leaf: int, leaves: int) -> tuple[int, ...]:
-    """For each node of the direct path, its child that is not on the path."""
-    x = 2 * leaf
-    found: list[int] = []
-    while x != root(leaves):
-        found.append(sibling(x, leaves))
-        x = parent(x, leaves)
-    return tuple(found)
+    """For each node of the direct path, its child that is not on the path. Errors as `direct_path`."""
+    return tuple(sibling(x, leaves) for x in (2 * leaf, *direct_path(leaf, leaves)[:-1]) if leaves > 1)
 
 
 def span(x: int) -> tuple[int, int]:

@@ -9,12 +9,12 @@ from msgspec import structs
 
 from chasqui.base.errors import UserError
 from chasqui.base.ids import ID_BYTES, NO_GROUP, GroupId, MemberKey, ObjectId
-from chasqui.base.limits import SEQUENCE_MAX
+from chasqui.base.limits import SEQUENCE_MAX, WELCOME_WITNESS_BYTES_MAX, WELCOME_WITNESSES_MAX
 from chasqui.base.names import peer_name
 from chasqui.base.schema import decode_own
 from chasqui.groups.history import History, arrange
 from chasqui.groups.membership import Roster, cites, members
-from chasqui.groups.operation import Accuse, Operation, Remove, read_parsed_operation
+from chasqui.groups.operation import Accuse, Add, Operation, Remove, read_parsed_operation
 from chasqui.groups.witnesses import Said, Witness
 from chasqui.mls import GroupState
 from chasqui.node.keys import u24
@@ -49,9 +49,9 @@ def save_operations(tx: Transaction, group: GroupId, operations: Iterable[Signed
 def note_out(tx: Transaction, group: GroupId) -> Roster:
     """Notes whom operations and witnesses put out, and who is not out any more. Gives what they say of the members."""
     roster = roster_of(tx, group)
-    for member in removed_members(tx, group) - roster.out:
+    for member in removed_members(tx, group) - roster.shut_out:
         tx.erase(Space.REMOVED, group + member)
-    for member in roster.out:
+    for member in roster.shut_out:
         said = (roster.removals[member],) if member in roster.removals else roster.accusations.get(member, ())
         change = said[0].change if said else None
         last_seq = change.last_seq if isinstance(change, Remove | Accuse) else SEQUENCE_MAX
@@ -60,13 +60,43 @@ def note_out(tx: Transaction, group: GroupId) -> Roster:
 
 
 def keep_witnesses(tx: Transaction, signed: SignedObject, said: Said) -> None:
+    """Keeps what a member says of removals, and notes whom that puts out or lets in again."""
+    keep_words(tx, signed, said)
+    note_out(tx, signed.group)
+
+
+def keep_words(tx: Transaction, signed: SignedObject, said: Said) -> None:
     """Keeps what a member says of removals: of several words on one, the first that it signed."""
+    tx.put(Space.WITNESSED, signed.group + signed.id, signed.to_whole())
     for removal, heads in said:
         key = signed.group + removal + signed.author
         known = tx.load(Space.WITNESS, key, WitnessRecord)
         if known is None or (signed.seq, signed.id) < (known.seq, known.id):
             tx.save(Space.WITNESS, key, WitnessRecord(signed.seq, signed.id, heads))
-    note_out(tx, signed.group)
+
+
+def words_for_newcomers(tx: Transaction, group: GroupId) -> tuple[bytes, ...]:
+    """The objects in which members said what they had when they took in a removal: those first on removals of whom
+    something is late, then on the newest; as many as a welcome holds."""
+    history, roster = history_of(tx, group), roster_of(tx, group)
+    back_dated = {known.issuer for known in history.order if known.id in roster.late}
+    let_in = {change.member for known in history.order if isinstance(change := known.change, Add)}
+    let_in.add(history.order[0].issuer)
+    places: dict[ObjectId, tuple[bool, int]] = {}
+    for word in witnesses_of(tx, group):
+        place = history.position.get(word.removal, 0)
+        change = history.order[place].change
+        if isinstance(change, Remove) and word.member in let_in:
+            rank = (change.member not in back_dated, -place)
+            places[word.id] = min(rank, places.get(word.id, rank))
+    chosen: list[bytes] = []
+    room = WELCOME_WITNESS_BYTES_MAX
+    for said in sorted(places, key=lambda said: (places[said], said)):
+        whole = tx.get(Space.WITNESSED, group + said)
+        if whole is not None and len(whole) <= room and len(chosen) < WELCOME_WITNESSES_MAX:
+            chosen.append(whole)
+            room -= len(whole)
+    return tuple(chosen)
 
 
 def witnesses_of(tx: Transaction, group: GroupId) -> tuple[Witness, ...]:

@@ -52,7 +52,7 @@ def take_ask(tx: Transaction, signed: SignedObject) -> None:
         own = author == record.member
         known = _find(tx, group, author, seq)
         entitled = known is not None and (
-            known.kind is Kind.OP or signed.author in readers_of(tx, group, known.origin.epoch)
+            known.kind in (Kind.OP, Kind.WITNESS) or signed.author in readers_of(tx, group, known.origin.epoch)
         )
         if entitled or (own and seq <= record.seq):
             key = group + author + u24(seq)
@@ -190,13 +190,16 @@ class _Readers:
 
 
 def _find(tx: Transaction, group: GroupId, author: MemberKey, seq: int) -> SignedObject | None:
-    """An object that people can read, or an operation, as it was signed; None where it is not kept."""
+    """An object that people can read, an operation or a witness, as it was signed; None where it is not kept."""
     for key, stamp in tx.load_prefix(Space.STAMP, group + author + u24(seq), StampRecord):
         message = tx.load(Space.MESSAGE, group + u64(stamp.arrival), MessageRecord) if stamp.arrival else None
         if message is not None:
             return parse_whole(message.whole, group)
         if tx.get(Space.OPERATION, group + key) is not None:
             return _signed_operation(tx, group, key)
+        word = tx.get(Space.WITNESSED, group + key)
+        if word is not None:
+            return parse_whole(word, group)
     return None
 
 

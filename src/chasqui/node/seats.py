@@ -12,7 +12,7 @@ from msgspec import structs
 
 from chasqui import mls
 from chasqui.base.errors import PeerError, RefusedForSafetyError, UserError
-from chasqui.base.ids import EpochId, GroupId, MemberKey, ObjectId
+from chasqui.base.ids import EpochId, GroupId, MemberKey
 from chasqui.base.limits import (
     KEY_PACKAGE_LIFETIME_S,
     LEAF_BYTES_MAX,
@@ -45,7 +45,7 @@ from chasqui.node.groups import (
     save_operations,
     tree_keys,
 )
-from chasqui.node.joining import check_first_day, read_operations
+from chasqui.node.joining import check_first_day, read_told
 from chasqui.node.large import say_large
 from chasqui.node.outbox import BODY_BYTES_MAX, say
 from chasqui.node.pairing import load_self
@@ -261,15 +261,15 @@ def re_enter(tx: Transaction, body: WelcomeBody, ref: bytes, keys: mls.KeyPackag
     """
     group = GroupId(body.group)
     record = load_group(tx, group)
-    history, _, _ = read_operations(body)
+    told_of = read_told(body)
     with peers_fault():
         state = mls.join(body.message, keys).without_message_secrets()
     check_first_day(tx, body)
     check_leaves(state, None)
-    roster = save_operations(tx, group, (operation.signed for operation in history.order))
+    roster = told_of.keep(tx, group)
     seated = frozenset(MemberKey(member.signature_key) for member in state.members)
     ours = {member.signature_key for member in state.members if member.leaf == state.own_leaf}
-    let_in = roster.members | roster.out  # who is out since then is put out before we say anything
+    let_in = roster.members | roster.shut_out  # who is out since then is put out before we say anything
     if state.group_id != group or not seated <= let_in or ours != {record.member}:
         raise PeerError("A welcome does not lead into our group as its operations have it.")
     if body.inviter not in roster.current or len(body.sealed_before) != len(state.members):
@@ -299,10 +299,12 @@ def _give(tx: Transaction, group: GroupId, record: GroupRecord, operation: Opera
     proposals: tuple[mls.AddProposal | mls.RemoveProposal, ...] = (mls.AddProposal(seat.key_package),)
     if leaf is not None:
         proposals = (mls.RemoveProposal(leaf), *proposals)
+    roster = roster_of(tx, group)
     lifts = [  # without them, what his REJOIN cites may have him under quarantine
-        other.id
+        cited
         for other in history_of(tx, group).order
-        if isinstance(other.change, Lift) and other.change.member == operation.issuer
+        if isinstance(other.change, Lift) and other.change.member == operation.issuer and other.id in roster.counting
+        for cited in roster.behind(other.id)
     ]
     carried = carry_out(tx, group, record, (operation.id, *lifts), proposals)
     body = welcome_to(tx, group, carried)
