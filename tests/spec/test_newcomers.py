@@ -236,8 +236,9 @@ def test_what_was_sealed_before_a_member_entered_is_sealed_again_for_it() -> Non
         }
     )
     enters(dan, behind, made)
+    before = set(ben.held())
     seated_again(ben, group, caro, his)
-    dan.do(inputs.TakeBundles(tuple(ben.held())))
+    dan.do(inputs.TakeBundles(fresh(ben, before)))
     assert head(dan, group)[0] == head(ben, group)[0]
 
 
@@ -255,3 +256,22 @@ def test_turns_count_from_when_the_key_package_is_needed_again() -> None:
     seat = ana.tx().load(Space.SEAT, group + ben.key(group), SeatRecord)
     assert seat is not None
     assert seat.due_s == 0, "a fork that went the other way made it needless"
+
+
+@pytest.mark.must("M-ASK-7")
+def test_what_is_cited_is_sealed_again_by_who_never_knew_where_it_was_said() -> None:
+    (ana, ben, caro, dan), group = settled_group("ana", "ben", "caro", "dan")
+    origin = head(ben, group)[0]
+    his = gives(ben, group, dan)
+    renews(ana, group)
+    for person in (caro, dan):
+        person.do(inputs.TakeBundles(tuple(ana.held())))
+    tx = dan.tx()  # as if he had it from a reseal: he was let in later, or on another branch
+    tx.erase(Space.EPOCH, group + origin)
+    tx.erase(Space.ROSTER, group + origin)
+    keep(dan, tx)
+    before = set(dan.held())
+    seated_again(dan, group, ben, his)
+    for person in (ana, caro):
+        person.do(inputs.TakeBundles(fresh(dan, before)))
+        assert head(person, group)[0] == head(dan, group)[0]
