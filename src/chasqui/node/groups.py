@@ -17,6 +17,7 @@ from chasqui.groups.membership import Roster, cites, members
 from chasqui.groups.operation import Accuse, Add, Operation, Remove, read_parsed_operation
 from chasqui.groups.witnesses import Said, Witness
 from chasqui.mls import GroupState
+from chasqui.node.derived import derived
 from chasqui.node.keys import u24
 from chasqui.node.records import EpochRecord, GroupRecord, MemberRecord, Space, WitnessRecord
 from chasqui.node.transaction import Transaction
@@ -99,6 +100,7 @@ def words_for_newcomers(tx: Transaction, group: GroupId) -> tuple[bytes, ...]:
     return tuple(chosen)
 
 
+@derived(Space.WITNESS)
 def witnesses_of(tx: Transaction, group: GroupId) -> tuple[Witness, ...]:
     """What members have said of removals."""
     found = []
@@ -111,6 +113,7 @@ def witnesses_of(tx: Transaction, group: GroupId) -> tuple[Witness, ...]:
     return tuple(found)
 
 
+@derived(Space.REMOVED)
 def removed_members(tx: Transaction, group: GroupId) -> frozenset[MemberKey]:
     """The members whom the operations have put out, those who are quarantined included."""
     return frozenset(MemberKey(key[len(group) :]) for key, _ in tx.scan_prefix(Space.REMOVED, group))
@@ -121,6 +124,7 @@ def is_clean(tx: Transaction, group: GroupId, epoch: EpochRecord) -> bool:
     return not tree_keys(epoch) & removed_members(tx, group)
 
 
+@derived(Space.OPERATION)
 def history_of(tx: Transaction, group: GroupId) -> History:
     """All operations of a group in their causal order."""
     return arrange(
@@ -129,6 +133,7 @@ def history_of(tx: Transaction, group: GroupId) -> History:
     )
 
 
+@derived(Space.OPERATION, Space.WITNESS)
 def roster_of(tx: Transaction, group: GroupId) -> Roster:
     """The members whom the operations give."""
     return members(history_of(tx, group), witnesses_of(tx, group))

@@ -18,12 +18,14 @@ from chasqui.groups.fork_choice import turns
 from chasqui.groups.operation import Add, Genesis
 from chasqui.node.authors import note_numbers
 from chasqui.node.branches import branches_of
+from chasqui.node.derived import derived
 from chasqui.node.entries import entry_on
 from chasqui.node.epochs import NOWHERE, head_of, load_epoch, readers_of
 from chasqui.node.groups import history_of, load_group, roster_of, tree_keys
 from chasqui.node.keys import u24, u32, u64
 from chasqui.node.large import say_large
 from chasqui.node.outbox import BODY_BYTES_MAX, say
+from chasqui.node.pauses import ASLEEP, AWAKE, Pause, until
 from chasqui.node.records import GroupRecord, ManifestRecord, MessageRecord, Space, StampRecord
 from chasqui.node.transaction import Transaction
 from chasqui.sealed.kinds import Kind
@@ -89,6 +91,13 @@ def answer(tx: Transaction, group: GroupId) -> None:
             _, record = say(tx, group, record, Kind.RESEAL, body)
 
 
+@derived(Space.ANSWER)
+def until_answer(tx: Transaction, group: GroupId) -> Pause:
+    """For how long nothing that somebody lacks is ours to seal again."""
+    due = [int.from_bytes(value[:8], "big") for _, value in tx.scan_prefix(Space.ANSWER, group)]
+    return until(min(due)) if due else ASLEEP
+
+
 def reseal(tx: Transaction, group: GroupId, record: GroupRecord, signed: SignedObject) -> GroupRecord:
     """Seals an object again in our head, whole; one that is too large for that goes in parts."""
     tx.put(Space.RESEALED, group + signed.id, record.head)
@@ -132,6 +141,24 @@ def publish(tx: Transaction, group: GroupId, operations: tuple[ObjectId, ...] = 
     before somebody joined: these ones and their past, or if none are named, our own and, if it is our turn, those of
     members who are not there."""
     record = load_group(tx, group)
+    for signed in _unread(tx, group, operations) if operations else _ours_unread(tx, group):
+        record = reseal(tx, group, record, signed)
+    return record
+
+
+@derived(Space.GROUP, Space.EPOCH, Space.COMMIT, Space.ROSTER, Space.OPERATION, Space.WITNESS, Space.RESEALED)
+def _ours_unread(tx: Transaction, group: GroupId) -> tuple[SignedObject, ...]:
+    return tuple(_unread(tx, group, ()))
+
+
+@derived(*_ours_unread.spaces)
+def until_publish(tx: Transaction, group: GroupId) -> Pause:
+    """Ends `publish`'s pause where something is to be sealed again."""
+    return AWAKE if load_group(tx, group).head and _ours_unread(tx, group) else ASLEEP
+
+
+def _unread(tx: Transaction, group: GroupId, operations: tuple[ObjectId, ...]) -> Iterator[SignedObject]:
+    record = load_group(tx, group)
     history = history_of(tx, group)
     head, epoch = head_of(tx, group, record)
     roster, ours = roster_of(tx, group), MemberKey(record.member)
@@ -150,8 +177,7 @@ def publish(tx: Transaction, group: GroupId, operations: tuple[ObjectId, ...] = 
         if origin != NOWHERE and not cited and load_epoch(tx, group, origin) is None:
             continue
         if readers.without(index, origin, tx.get(Space.RESEALED, group + known.id)):
-            record = reseal(tx, group, record, known.signed)
-    return record
+            yield known.signed
 
 
 class _Readers:

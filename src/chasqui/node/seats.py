@@ -32,6 +32,7 @@ from chasqui.node.authors import expect_still, load_author, note_object
 from chasqui.node.branches import branches_of
 from chasqui.node.changes import carry_out, issue, welcome_to
 from chasqui.node.commit_checks import check_leaves
+from chasqui.node.derived import derived
 from chasqui.node.effects import Notice
 from chasqui.node.entries import entry_on, fork_of
 from chasqui.node.epochs import NOWHERE, head_of, leaf_of, load_epoch, open_epoch
@@ -49,6 +50,7 @@ from chasqui.node.joining import check_first_day, read_told
 from chasqui.node.large import say_large
 from chasqui.node.outbox import BODY_BYTES_MAX, say
 from chasqui.node.pairing import load_self
+from chasqui.node.pauses import ASLEEP, AWAKE, Pause
 from chasqui.node.receipting import told
 from chasqui.node.records import EpochRecord, GroupRecord, OwnKeyPackageRecord, SeatRecord, Space
 from chasqui.node.transaction import Transaction
@@ -73,7 +75,7 @@ def offer_seat(tx: Transaction, group: GroupId) -> None:
     root = load_epoch(tx, group, EpochId(record.root)) or epoch
     if record.seated or record.kind == GroupKind.CONTACT or root.created_s <= tx.now_s < root.created_s + OFFER_AFTER_S:
         return
-    if any(_is_waited_for(tx, record, own) for _, own in _own_seats(tx, group)):
+    if any(pause.covers(tx.now_s) for pause in _waits(tx, group, record)):
         return
     key_package, ref = _new_seat(tx, group, record)
     _, record = issue(tx, group, record, Rejoin(next_heads(tx, group, record), ref))
@@ -86,10 +88,12 @@ def _own_seats(tx: Transaction, group: GroupId) -> list[tuple[bytes, OwnKeyPacka
     return [(ref, own) for ref, own in ours if own.contact == group]
 
 
-def _is_waited_for(tx: Transaction, record: GroupRecord, own: OwnKeyPackageRecord) -> bool:
-    """Whether a key package that we gave since we entered may still be used, or its welcome be on its way."""
-    patience_s = OFFER_REFUSED_S if own.refused else OFFER_AGAIN_S
-    return own.root == record.root and own.created_s <= tx.now_s < own.created_s + patience_s
+def _waits(tx: Transaction, group: GroupId, record: GroupRecord) -> list[Pause]:
+    """How long the key packages that we gave since we entered may still be used, or their welcomes be on the way."""
+    given = [own for _, own in _own_seats(tx, group) if own.root == record.root]
+    return [
+        Pause(own.created_s, own.created_s + (OFFER_REFUSED_S if own.refused else OFFER_AGAIN_S)) for own in given
+    ]
 
 
 def take_seat_package(tx: Transaction, signed: SignedObject) -> None:
@@ -160,6 +164,33 @@ def demand_if_stale(tx: Transaction, group: GroupId) -> None:
     stale = record.stale_s and record.kind != GroupKind.CONTACT and not record.out
     if stale and not record.demanded_s <= tx.now_s < record.demanded_s + DEMAND_AGAIN_S:
         demand(tx, group)
+
+
+@derived(Space.GROUP)
+def until_demand(tx: Transaction, group: GroupId) -> Pause:
+    """Ends `demand_if_stale`'s pause."""
+    record = load_group(tx, group)
+    return AWAKE if record.stale_s and record.kind != GroupKind.CONTACT and not record.out else ASLEEP
+
+
+@derived(Space.SEAT)
+def until_reseat(tx: Transaction, group: GroupId) -> Pause:
+    """Ends `reseat`'s pause while we hold a key package of a member."""
+    return AWAKE if any(tx.scan_prefix(Space.SEAT, group)) else ASLEEP
+
+
+@derived(Space.GROUP, Space.EPOCH, Space.KEY_PACKAGE)
+def until_offer(tx: Transaction, group: GroupId) -> Pause:
+    """Ends the pauses of `offer_seat` and `forget_seat`: where no key package for our next leaf is waited for and one
+    may be needed, and where we gave one that nobody needs any more."""
+    record = load_group(tx, group)
+    if record.kind == GroupKind.CONTACT or not record.head:
+        return ASLEEP
+    if record.seated:
+        return AWAKE if _own_seats(tx, group) and not is_demanded(tx, group) else ASLEEP
+    root = load_epoch(tx, group, EpochId(record.root)) or head_of(tx, group, record)[1]
+    waits = _waits(tx, group, record) or [Pause(root.created_s, root.created_s + OFFER_AFTER_S)]
+    return max(waits, key=lambda pause: pause.until_s)
 
 
 def take_demand(tx: Transaction, by: SignedObject) -> SignedObject:
