@@ -214,7 +214,7 @@ class ProofLine(Result, frozen=True):
 
 
 class Guest(Result, frozen=True):
-    """`group add --role guest`, and in `group show`: his side group's id and name; `invited`, or `pending` for a key."""
+    """`group add --role guest`, and in `group show`: id and name of the side group; `invited` or `pending`."""
 
     name: str
     id: str
