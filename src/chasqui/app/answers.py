@@ -30,6 +30,8 @@ ANSWER_OF: Final[dict[type[Request], type[Result]]] = {
     requests.LeaveGroup: results.Left,
     requests.SendText: results.Sent,
     requests.SendFile: results.Sent,
+    requests.ChooseQuality: results.QualityChosen,
+    requests.SendVoice: results.Sent,
     requests.Read: results.Conversation,
     requests.Save: results.Saved,
     requests.AddLink: results.LinkMade,

@@ -11,6 +11,8 @@ from typing import Any, ClassVar
 import msgspec
 from msgspec import UNSET, UnsetType, field
 
+from chasqui.media.burst import QualityLabel
+
 
 class Result(msgspec.Struct, frozen=True):
     """Base of every answer."""
@@ -21,6 +23,15 @@ class Result(msgspec.Struct, frozen=True):
         """What `--json` prints."""
         plain: dict[str, Any] = msgspec.to_builtins(self)
         return {key: value for key, value in plain.items() if key not in self._PEOPLE_ONLY}
+
+
+class SlowLink(Result, frozen=True):
+    """What something costs a link: how long the transmitter works, and until when it is through, in seconds."""
+
+    id: str
+    kind: str
+    on_air_s: int
+    lasts_s: int
 
 
 class Candidate(Result, frozen=True):
@@ -38,6 +49,7 @@ class ErrorDocument(Result, frozen=True):
     safety: str
     todo: str
     candidates: tuple[Candidate, ...] | UnsetType = UNSET
+    slow: tuple[SlowLink, ...] | UnsetType = UNSET
 
 
 class VaultMade(Result, frozen=True):
@@ -99,6 +111,15 @@ class WaitingCounts(Result, frozen=True):
     invitations: int
 
 
+class IncomingFile(Result, frozen=True):
+    """A file of which parts are missing: parts here, and of how many."""
+
+    group: str
+    name: str
+    size: int
+    parts: tuple[int, int]
+
+
 class Status(Result, frozen=True):
     """`status`"""
 
@@ -109,6 +130,7 @@ class Status(Result, frozen=True):
     groups: tuple[GroupLine, ...]
     contacts: int
     waiting: WaitingCounts
+    incoming: tuple[IncomingFile, ...] = ()
 
 
 class Offered(Result, frozen=True):
@@ -296,10 +318,22 @@ class Sent(Result, frozen=True):
     members: int = 0
     links: int = 0
     daemon: bool = False
+    bursts: tuple[str, ...] | UnsetType = UNSET  # the ids of all, in order
+    seconds: float | UnsetType = UNSET
+    quality: str | UnsetType = UNSET
+    slow: tuple[SlowLink, ...] | UnsetType = UNSET
+
+
+class QualityChosen(Result, frozen=True):
+    """How speech is coded for the links of a vault, and the kind of the link that decides; empty for none."""
+
+    quality: QualityLabel
+    link: str
 
 
 class Message(Result, frozen=True):
-    """A line of `read`. Receipts by member key: 'delivered' or 'waiting'. Files also have size and parts."""
+    """A line of `read`. Receipts by member key: 'delivered' or 'waiting'. Files also have size and parts, own ones that
+    wait what the slowest member has signed for; bursts have seconds, quality, and whether they go on in the next."""
 
     pos: int
     id: str
@@ -314,6 +348,12 @@ class Message(Result, frozen=True):
     receipts: dict[str, str]
     size: int | UnsetType = UNSET
     parts: tuple[int, int] | UnsetType = UNSET
+    signed: tuple[int, int] | UnsetType = UNSET
+    seconds: float | UnsetType = UNSET
+    quality: str | UnsetType = UNSET
+    more: bool | UnsetType = UNSET
+    speech: bytes | UnsetType = UNSET  # the body of a burst, where it was asked for; never in a document
+    file: str | UnsetType = UNSET  # where `--export` wrote it
 
 
 class Gap(Result, frozen=True):
@@ -344,9 +384,11 @@ class Conversation(Result, frozen=True):
 class Saved(Result, frozen=True):
     """`save`"""
 
+    _PEOPLE_ONLY: ClassVar[tuple[str, ...]] = ("voice",)
     file: str
     name: str
     size: int
+    voice: bool = False
 
 
 class LinkMade(Result, frozen=True):
