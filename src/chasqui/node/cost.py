@@ -72,14 +72,18 @@ def cost_on(profile: LinkProfile, bundles: Iterable[int]) -> Cost | None:
     rate = rate_bps(profile)
     if rate is None or profile.bit_rate_bps is None:
         return None
-    bits = 8 * sum(_on_air(profile, size) for size in bundles)
-    return Cost(bits / profile.bit_rate_bps, bits / rate)
+    on_air_s = sum(_on_air_s(profile, profile.bit_rate_bps, size) for size in bundles)
+    return Cost(on_air_s, on_air_s * profile.bit_rate_bps / rate)
 
 
-def _on_air(profile: LinkProfile, size: int) -> int:
+def _on_air_s(profile: LinkProfile, bit_rate_bps: int, size: int) -> float:
+    """One bundle in as many frames as it needs."""
     if size < profile.mtu_bytes:
-        return size + 1
-    return size + _FRAME_BYTES * -(-size // max(1, profile.mtu_bytes - _FRAME_BYTES))
+        frames, length = 1, size + 1
+    else:
+        frames = -(-size // max(1, profile.mtu_bytes - _FRAME_BYTES))
+        length = size + frames * _FRAME_BYTES
+    return frames * profile.frame_overhead_ms / 1000 + 8 * length / bit_rate_bps
 
 
 def _bundle(body: int) -> int:

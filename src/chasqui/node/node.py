@@ -13,8 +13,10 @@ from chasqui.base.schema import encode
 from chasqui.groups.operation import GroupKind
 from chasqui.groups.pairing import Offer, read_pairing_file
 from chasqui.media.burst import cut
-from chasqui.node import inputs, pairing, saying
-from chasqui.node.changes import found_group, leave, remove_member, require_clean, require_in
+from chasqui.node import deciding, inputs, pairing, saying
+from chasqui.node.broadcasts import Broadcasts
+from chasqui.node.changes import found_group, leave, require_clean, require_in
+from chasqui.node.deciding import remove_member
 from chasqui.node.effects import Answer, Effect, Timer
 from chasqui.node.epochs import note_day
 from chasqui.node.groups import load_group
@@ -37,7 +39,8 @@ from chasqui.sealed.kinds import BundleClass, Kind
 
 
 class Node:
-    """All that a device does. Holds nothing that it could not read again from its store, except open sessions.
+    """All that a device does. Holds nothing that it could not read again from its store, except open sessions
+    and what was said on broadcast links.
 
     The runner makes the `Persist` of a step durable before it carries out any other effect; where that fails it
     throws the node away and makes a new one. A step that raises has changed nothing.
@@ -48,6 +51,7 @@ class Node:
         self._entropy = entropy
         self._live = LiveEpochs(store)
         self._neighbours = Neighbours()
+        self._broadcasts = Broadcasts()
         self._timer_s = 0
 
     @property
@@ -62,11 +66,12 @@ class Node:
         try:
             answer = _HANDLERS[type(event)](self, tx, event)
             catch_up(tx, self._live)
-            effects = [*tx.outcome(), *self._neighbours.outcome(tx)]
+            effects = [*tx.outcome(), *self._neighbours.outcome(tx), *self._broadcasts.outcome(tx)]
             due_s = next_due_s(tx, self._neighbours.due_s)
         except BaseException:
             self._live = LiveEpochs(self._store)
             self._neighbours = neighbours
+            self._broadcasts.begin_again()
             raise
         if due_s != self._timer_s:
             self._timer_s = due_s
@@ -99,7 +104,9 @@ class Node:
 
     def _create_group(self, tx: Transaction, event: inputs.CreateGroup) -> object:
         name = free_label(tx, own_name(event.name))
-        group, _, _ = found_group(tx, name, GroupKind.GROUP, pairing.load_self(tx).name, event.retention_s, event.taken)
+        own = pairing.load_self(tx).name
+        kind = GroupKind.GROUP
+        group, _, _ = found_group(tx, name, kind, own, event.retention_s, event.taken, event.quorum)
         return group
 
     def _add_member(self, tx: Transaction, event: inputs.AddMember) -> object:
@@ -119,16 +126,16 @@ class Node:
         remove_member(tx, event.group, event.member)
 
     def _set_role(self, tx: Transaction, event: inputs.SetRole) -> None:
-        saying.set_role(tx, event.group, event.member, event.role)
+        deciding.set_role(tx, event.group, event.member, event.role)
 
     def _confirm(self, tx: Transaction, event: inputs.Confirm) -> None:
-        saying.confirm(tx, event.group, event.operation)
+        deciding.confirm(tx, event.group, event.operation)
 
     def _accuse(self, tx: Transaction, event: inputs.Accuse) -> None:
         saying.accuse(tx, event.group, event.member)
 
     def _lift(self, tx: Transaction, event: inputs.Lift) -> None:
-        saying.lift(tx, event.group, event.member)
+        deciding.lift(tx, event.group, event.member)
 
     def _leave_group(self, tx: Transaction, event: inputs.LeaveGroup) -> None:
         record = require_in(load_group(tx, event.group))
@@ -203,6 +210,21 @@ class Node:
     def _session_closed(self, tx: Transaction, event: inputs.SessionClosed) -> None:
         self._neighbours.closed(event.session)
 
+    def _broadcast_opened(self, tx: Transaction, event: inputs.BroadcastOpened) -> None:
+        self._broadcasts.opened(tx, event.link, event.profile, event.at_ms)
+
+    def _broadcast_heard(self, tx: Transaction, event: inputs.BroadcastHeard) -> None:
+        self._broadcasts.heard(tx, self._live, event.link, event.frame, event.strength_db, event.at_ms)
+
+    def _broadcast_sent(self, tx: Transaction, event: inputs.BroadcastSent) -> None:
+        self._broadcasts.sent(event.link, event.airtime_ms, event.at_ms)
+
+    def _broadcast_due(self, tx: Transaction, event: inputs.BroadcastDue) -> None:
+        self._broadcasts.due(event.link, event.at_ms)
+
+    def _broadcast_closed(self, tx: Transaction, event: inputs.BroadcastClosed) -> None:
+        self._broadcasts.closed(event.link)
+
     # -- links ----------------------------------------------------------------------------------------------
 
     def _add_link(self, tx: Transaction, event: inputs.AddLink) -> object:
@@ -246,5 +268,10 @@ _HANDLERS: Final[dict[type[Any], Callable[[Node, Transaction, Any], object]]] = 
     inputs.SessionOpened: Node._session_opened,
     inputs.FrameReceived: Node._frame_received,
     inputs.SessionClosed: Node._session_closed,
+    inputs.BroadcastOpened: Node._broadcast_opened,
+    inputs.BroadcastHeard: Node._broadcast_heard,
+    inputs.BroadcastSent: Node._broadcast_sent,
+    inputs.BroadcastDue: Node._broadcast_due,
+    inputs.BroadcastClosed: Node._broadcast_closed,
     inputs.Tick: Node._tick,
 }

@@ -280,10 +280,12 @@ def _give(tx: Transaction, group: GroupId, record: GroupRecord, operation: Opera
     proposals: tuple[mls.AddProposal | mls.RemoveProposal, ...] = (mls.AddProposal(seat.key_package),)
     if leaf is not None:
         proposals = (mls.RemoveProposal(leaf), *proposals)
+    roster = roster_of(tx, group)
     lifts = [  # without them, what his REJOIN cites may have him under quarantine
-        other.id
+        cited
         for other in history_of(tx, group).order
-        if isinstance(other.change, Lift) and other.change.member == operation.issuer
+        if isinstance(other.change, Lift) and other.change.member == operation.issuer and other.id in roster.counting
+        for cited in roster.behind(other.id)
     ]
     carried = carry_out(tx, group, record, (operation.id, *lifts), proposals)
     body = welcome_to(tx, group, carried)
