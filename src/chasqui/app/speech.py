@@ -50,6 +50,8 @@ def export(found: Conversation, folder: str, tell: Callable[[str], None]) -> Con
         return found
     make_folder(folder)
     messages = tuple(_export(message, folder, tell) for message in found.messages)
+    if any(isinstance(message.file, str) for message in messages):
+        tell("These copies are outside of the vault: whoever opens this device can hear them.")
     return structs.replace(found, messages=messages)
 
 
