@@ -99,7 +99,7 @@ def _send(
     try:
         result, _ = desk.call(request, data)
     except ChasquiError as error:
-        if error.code != SlowLinkError.code or call.as_json or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        if error.code != SlowLinkError.code or not _can_ask(call):
             raise
         call.tell(f"{error.what} {error.safety}")
         if not click.confirm("Send it all the same?", err=True):
@@ -108,6 +108,11 @@ def _send(
     if not isinstance(result, results.Sent):
         raise TypeError("an answer of another kind")
     return result
+
+
+def _can_ask(call: Invocation) -> bool:
+    """Whether a person is there who can answer."""
+    return not call.as_json and sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def _text(text: str) -> str:
