@@ -19,6 +19,7 @@ from chasqui.base.limits import (
 from chasqui.base.schema import decode_own
 from chasqui.base.secret import Secret
 from chasqui.mls import GroupState
+from chasqui.node.derived import derived
 from chasqui.node.keys import u16, u32
 from chasqui.node.records import ChainRecord, EpochRecord, GroupRecord, Space
 from chasqui.node.transaction import Transaction
@@ -185,6 +186,8 @@ def erase_epoch(tx: Transaction, group: GroupId, epoch: EpochId) -> None:
 def erase_expired(tx: Transaction, group: GroupId) -> None:
     """Erases epochs of which no bundle can be on its way any more, and the keys of days that are over."""
     oldest_day = trusted_day(tx) - BUNDLE_AGE_DAYS_MAX
+    if oldest_day <= _first_day(tx, group):
+        return
     for epoch, record in list(epochs_of(tx, group)):
         if record.superseded_s and record.superseded_s // SECONDS_PER_DAY < oldest_day:
             erase_epoch(tx, group, epoch)
@@ -197,6 +200,14 @@ def erase_expired(tx: Transaction, group: GroupId) -> None:
             }
             tx.save(Space.EPOCH, group + epoch, structs.replace(record, **changed))
             tx.epochs_opened.append((group, epoch))
+
+
+@derived(Space.EPOCH)
+def _first_day(tx: Transaction, group: GroupId) -> int:
+    """The oldest day of which keys are kept, or at which an epoch was given up."""
+    days = [record.day for _, record in epochs_of(tx, group)]
+    days += [r.superseded_s // SECONDS_PER_DAY for _, r in epochs_of(tx, group) if r.superseded_s]
+    return min(days, default=0)
 
 
 def load_chain(tx: Transaction, epoch: EpochId, leaf: int) -> Chain | None:
