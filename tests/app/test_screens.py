@@ -6,14 +6,12 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chasqui.app.message_results import Conversation, Gap, Message
 from chasqui.app.results import (
-    Conversation,
     DaemonState,
-    Gap,
     GroupDetails,
     IncomingFile,
     MemberLine,
-    Message,
     PendingLine,
     Status,
     WaitingCounts,

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 from chasqui.app import requests
 from chasqui.app.client import DaemonClient
 from chasqui.app.home import reach
+from chasqui.app.message_results import Conversation
 from chasqui.app.passphrase import Passphrase
-from chasqui.app.results import Conversation
 from chasqui.base.errors import MachineError, VaultBusyError
 from chasqui.store.layout import SLOT_NAMES
 

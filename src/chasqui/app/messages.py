@@ -8,8 +8,9 @@ from chasqui.app import requests
 from chasqui.app.desk import Surroundings, stamp, stamp_or_none
 from chasqui.app.errors import SlowLinkError
 from chasqui.app.links import profiles_of
+from chasqui.app.message_results import Conversation, Gap, Message, QualityChosen, Saved, Sent
 from chasqui.app.names import find_group, find_message
-from chasqui.app.results import Conversation, Gap, Message, QualityChosen, Saved, Sent, SlowLink
+from chasqui.app.results import SlowLink
 from chasqui.app.runner import Runner
 from chasqui.app.screens.text import about
 from chasqui.base.errors import UserError

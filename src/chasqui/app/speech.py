@@ -9,8 +9,8 @@ from pathlib import Path
 
 from msgspec import UNSET, structs
 
+from chasqui.app.message_results import Conversation, Message
 from chasqui.app.private_file import NewFile, make_folder
-from chasqui.app.results import Conversation, Message
 from chasqui.media.burst import QUALITY_OF_LABEL, SAMPLES_PER_S, QualityLabel, read_burst
 from chasqui.media.codec2 import decode, encode
 from chasqui.media.library import codec2_library

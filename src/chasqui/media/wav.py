@@ -18,7 +18,7 @@ HEADER_ROOM_BYTES: Final = 64 * 1024  # recorders put notes and pictures before 
 WAV_BYTES_MAX: Final = VOICE_RECORDING_S_MAX * max(RATES) * CHANNELS_MAX * 2 + HEADER_ROOM_BYTES
 _PCM: Final = 1
 _EXTENSIBLE: Final = 0xFFFE  # its true format is a GUID that begins with the number of the old kind
-_TODO: Final = "Convert it, for example: `ffmpeg -i IN -ar 8000 -ac 1 -c:a pcm_s16le OUT.wav`"
+_CONVERT: Final = "Convert it, for example: `ffmpeg -i IN -ar 8000 -ac 1 -c:a pcm_s16le OUT.wav`"
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def speech_of(data: bytes) -> bytes:
     stereo, and for one that is too long. A file that ends early, as pipes give it, is taken as far as it goes.
     """
     if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
-        raise UsageError("This is not a WAV file.", todo=_TODO)
+        raise UsageError("This is not a WAV file.", todo=_CONVERT)
     found: _Format | None = None
     at = 12
     while at + 8 <= len(data):
@@ -46,7 +46,7 @@ def speech_of(data: bytes) -> bytes:
                 break
             return _speech(found, memoryview(data)[at + 8 : at + 8 + size])
         at += 8 + size + size % 2
-    raise UsageError("There is no speech in this WAV file.", todo=_TODO)
+    raise UsageError("There is no speech in this WAV file.", todo=_CONVERT)
 
 
 def wav_of(samples: bytes) -> bytes:
@@ -60,18 +60,18 @@ def wav_of(samples: bytes) -> bytes:
 
 def _format(data: bytes) -> _Format:
     if len(data) < 16:
-        raise UsageError("This WAV file is damaged.", todo=_TODO)
+        raise UsageError("This WAV file is damaged.", todo=_CONVERT)
     tag, channels, rate = (int.from_bytes(data[a:b], "little") for a, b in ((0, 2), (2, 4), (4, 8)))
     bits = int.from_bytes(data[14:16], "little")
     if tag == _EXTENSIBLE and len(data) >= 26:
         tag = int.from_bytes(data[24:26], "little")
     if tag != _PCM or bits != 16:
-        raise UsageError("This WAV file does not hold samples of 16 bits.", todo=_TODO)
+        raise UsageError("This WAV file does not hold samples of 16 bits.", todo=_CONVERT)
     if not 1 <= channels <= CHANNELS_MAX:
-        raise UsageError(f"This WAV file has {channels} channels; one or two can be read.", todo=_TODO)
+        raise UsageError(f"This WAV file has {channels} channels; one or two can be read.", todo=_CONVERT)
     if rate not in RATES:
         raise UsageError(f"This WAV file has {rate} samples a second; 8000, 16000, 44100 or 48000 can be read.",
-                         todo=_TODO)  # fmt: skip
+                         todo=_CONVERT)  # fmt: skip
     return _Format(channels, rate)
 
 

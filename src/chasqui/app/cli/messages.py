@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from chasqui.app import requests, results
+from chasqui.app import message_results, requests
 from chasqui.app.cli.base import Invocation, Leaf, print_json, refuse_two_answers
 from chasqui.app.errors import SlowLinkError
 from chasqui.app.private_file import NewFile, read_file
@@ -57,7 +57,7 @@ def send(
     elif file is not None:
         result = _send_file(call, group, file, urgent, yes)
     else:
-        result, _ = call.call(requests.SendText(group, _text(text or ""), urgent), results.Sent)
+        result, _ = call.call(requests.SendText(group, _text(text or ""), urgent), message_results.Sent)
     call.show(result, "\n".join(result.bursts if isinstance(result.bursts, tuple) else (result.id,)))
     if screen.slow(result):
         call.tell(screen.slow(result))
@@ -65,7 +65,7 @@ def send(
         call.tell(screen.sent(result))
 
 
-def _send_file(call: Invocation, group: str, file: str, urgent: bool, yes: bool) -> results.Sent:
+def _send_file(call: Invocation, group: str, file: str, urgent: bool, yes: bool) -> message_results.Sent:
     data = read_file(file, FILE_BYTES_MAX, what="one message")
     name = "stdin" if file == "-" else Path(file).name
     call.tell(screen.about_to_send(name, len(data)))
@@ -75,7 +75,7 @@ def _send_file(call: Invocation, group: str, file: str, urgent: bool, yes: bool)
 
 def _send_voice(
     call: Invocation, group: str, voice: str, quality: QualityLabel | None, urgent: bool, yes: bool
-) -> results.Sent:
+) -> message_results.Sent:
     from chasqui.app import speech
 
     samples = speech.samples_of(read_file(voice, speech.WAV_BYTES_MAX, what="speech"))
@@ -84,7 +84,7 @@ def _send_voice(
         link = ""
         if quality is None:
             chosen, _ = desk.call(requests.ChooseQuality())
-            if not isinstance(chosen, results.QualityChosen):
+            if not isinstance(chosen, message_results.QualityChosen):
                 raise TypeError("an answer of another kind")
             quality, link = chosen.quality, chosen.link
         call.tell(screen.about_to_speak(speech.seconds_of(samples), quality, link))
@@ -94,7 +94,7 @@ def _send_voice(
 
 def _send(
     call: Invocation, desk: DaemonClient | LocalDesk, request: requests.SendFile | requests.SendVoice, data: bytes
-) -> results.Sent:
+) -> message_results.Sent:
     """Sends it; where a slow link needs long for it, asks a person first."""
     try:
         result, _ = desk.call(request, data)
@@ -105,7 +105,7 @@ def _send(
         if not click.confirm("Send it all the same?", err=True):
             raise
         result, _ = desk.call(msgspec.structs.replace(request, confirmed=True), data)
-    if not isinstance(result, results.Sent):
+    if not isinstance(result, message_results.Sent):
         raise TypeError("an answer of another kind")
     return result
 
@@ -144,7 +144,7 @@ def read(call: Invocation, group: str, since: int, follow: bool, export: str | N
     """Show messages, and what is missing."""
     hear = _Hearing(call, export)
     if not follow:
-        found, _ = call.call(requests.Read(group, since, hear.wants), results.Conversation)
+        found, _ = call.call(requests.Read(group, since, hear.wants), message_results.Conversation)
         found = hear.take(found)
         call.show(found, screen.conversation(found))
         return
@@ -170,7 +170,7 @@ class _Hearing:
         self._told = False
         self.wants = folder is not None
 
-    def take(self, found: results.Conversation) -> results.Conversation:
+    def take(self, found: message_results.Conversation) -> message_results.Conversation:
         if not any(message.kind == "voice" for message in found.messages):
             return found
         from chasqui.app import speech
@@ -196,7 +196,7 @@ def save(call: Invocation, group: str, id: str, file: str) -> None:
     refuse_two_answers(call, file)
     place = NewFile(file)
     try:
-        saved, data = call.call(requests.Save(group, id), results.Saved)
+        saved, data = call.call(requests.Save(group, id), message_results.Saved)
         if saved.voice:
             from chasqui.app import speech
 
@@ -206,7 +206,7 @@ def save(call: Invocation, group: str, id: str, file: str) -> None:
         raise
     place.write(data)
     if file != "-":
-        result = results.Saved(os.path.abspath(file), saved.name, len(data))
+        result = message_results.Saved(os.path.abspath(file), saved.name, len(data))
         call.show(result, screen.saved(result))
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec import UnsetType
 
-from chasqui.app.results import Conversation, Gap, Message, Saved, Sent
+from chasqui.app.message_results import Conversation, Gap, Message, Saved, Sent
 from chasqui.app.screens.text import about, count, day, heading, local, safe_line, safe_lines, short, size, typed
 from chasqui.base.errors import ChasquiError
 from chasqui.base.limits import FILE_PART_BYTES
