@@ -16,6 +16,7 @@ from chasqui.node import deciding, inputs, pairing, saying
 from chasqui.node.broadcasts import Broadcasts
 from chasqui.node.changes import found_group, leave, require_clean, require_in
 from chasqui.node.deciding import remove_member
+from chasqui.node.derived import Derived
 from chasqui.node.effects import Answer, Effect, Timer
 from chasqui.node.epochs import note_day
 from chasqui.node.groups import load_group
@@ -49,6 +50,7 @@ class Node:
         self._store = store
         self._entropy = entropy
         self._live = LiveEpochs(store)
+        self._derived = Derived()
         self._neighbours = Neighbours()
         self._broadcasts = Broadcasts()
         self._timer_s = 0
@@ -60,7 +62,7 @@ class Node:
 
     def step(self, event: inputs.Input, now_s: int) -> list[Effect]:
         """Effects of an input at a time in seconds since 1970. Raises `ChasquiError`; then nothing has changed."""
-        tx = Transaction(self._store, now_s, self._entropy)
+        tx = Transaction(self._store, now_s, self._entropy, self._derived)
         neighbours = self._neighbours.copy()
         try:
             answer = _HANDLERS[type(event)](self, tx, event)
@@ -72,6 +74,7 @@ class Node:
             self._neighbours = neighbours
             self._broadcasts.begin_again()
             raise
+        tx.teach(self._derived)
         if due_s != self._timer_s:
             self._timer_s = due_s
             effects.append(Timer(due_s))

@@ -49,6 +49,7 @@ class Space(IntEnum):
     ANSWER = 40  # group, author 32, seq 3: a number that somebody lacks, and when it is our turn to answer
     RESEALED = 41  # group, object id: the newest epoch in which it was sealed again
     SEAT = 42  # group, member 32: the key package of which its next leaf can be made
+    WITNESSED = 44  # group, object id: a whole object that says what a member had
     PROPOSED = 43  # group, operation: an addition of ours that waits for another admin
     REORDER = 30  # group: an object came late, the order has to be worked out again
     WITNESS = 34  # group, removal 16, member 32: what that member had; group: words of ours may be due
@@ -249,6 +250,7 @@ class SeatRecord(Body, frozen=True):
     epoch: bytes  # in which it was given, of the group or of the contact
     contact: bytes  # empty: it was given in the group itself
     due_s: int = 0  # since when it is needed; 0: it is not
+    seq: int = 0  # the number with which its member gave it
 
 
 class PendingAddRecord(Body, frozen=True):
@@ -266,11 +268,14 @@ class ProposedRecord(Body, frozen=True):
 
 
 class OwnKeyPackageRecord(Body, frozen=True):
-    """A key package of ours with its private keys, and the contact who has it; empty for a pairing offer."""
+    """A key package of ours with its private keys, and the contact who has it; empty for a pairing offer. For our next
+    leaf in a group: that group."""
 
     keys: bytes
     created_s: int
     contact: bytes
+    root: bytes = b""  # of the group, when it was given
+    refused: bool = False  # a welcome used it that we could not take
 
 
 class MemberRecord(Body, frozen=True):
