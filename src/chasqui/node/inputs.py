@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from chasqui.base.ids import GroupId, MemberKey, ObjectId
+from chasqui.base.secret import NO_SECRET, Secret
 from chasqui.groups.operation import Role
 from chasqui.media.burst import Quality
 from chasqui.node.link_port import BroadcastId, LinkProfile, SessionId
@@ -225,11 +226,16 @@ class SessionClosed:
 
 @dataclass(frozen=True)
 class BroadcastOpened:
-    """A broadcast link is there. `at_ms`, here and below, is of any clock that never goes back, one for each link."""
+    """A broadcast link is there. `name` is its lasting one, under which its airtime is kept; `key` that of the
+    neighbourhood, or empty; `dummy_share` the part of the airtime budget for frames that say nothing. `at_ms`, here
+    and below, is of any clock that never goes back, one for each link."""
 
     link: BroadcastId
     profile: LinkProfile
     at_ms: int
+    name: str = ""
+    key: Secret = NO_SECRET
+    dummy_share: float = 0.0
 
 
 @dataclass(frozen=True)

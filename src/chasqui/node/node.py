@@ -218,13 +218,13 @@ class Node:
         self._neighbours.closed(event.session)
 
     def _broadcast_opened(self, tx: Transaction, event: inputs.BroadcastOpened) -> None:
-        self._broadcasts.opened(tx, event.link, event.profile, event.at_ms)
+        self._broadcasts.opened(tx, event)
 
     def _broadcast_heard(self, tx: Transaction, event: inputs.BroadcastHeard) -> None:
         self._broadcasts.heard(tx, self._live, event.link, event.frame, event.strength_db, event.at_ms)
 
     def _broadcast_sent(self, tx: Transaction, event: inputs.BroadcastSent) -> None:
-        self._broadcasts.sent(event.link, event.airtime_ms, event.at_ms)
+        self._broadcasts.sent(tx, event.link, event.airtime_ms, event.at_ms)
 
     def _broadcast_due(self, tx: Transaction, event: inputs.BroadcastDue) -> None:
         self._broadcasts.due(event.link, event.at_ms)
