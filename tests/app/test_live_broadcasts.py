@@ -122,3 +122,21 @@ def test_a_node_that_was_made_anew_goes_on_sending() -> None:
         await ben.until(group, {"one", "two"})
 
     on_air(body)
+
+
+def test_a_frame_that_is_under_way_is_not_run_over_by_a_node_made_anew() -> None:
+    async def body(ana: Host, ben: Host, group: GroupId) -> None:
+        ana.radio.free.clear()
+        await ana.do(inputs.SendText(group, "one", urgent=True))
+        while ana.radio._sending is None:
+            await asyncio.sleep(0.01)
+        ana.store.before_commit = fail_at(ana.store.commits + 1)
+        with pytest.raises(DiskFullError):
+            await ana.do(inputs.SendText(group, "lost", urgent=True))
+        await asyncio.sleep(0.05)
+        await ana.do(inputs.SendText(group, "two", urgent=True))
+        await asyncio.sleep(0.05)
+        ana.radio.free.set()
+        await ben.until(group, {"one", "two"})
+
+    on_air(body)
