@@ -140,6 +140,11 @@ def test_who_was_let_in_gives_a_key_package_after_six_hours_until_that_is_settle
     meet(*everybody)
     assert load_group(eve.tx(), group).seated
     eve.do(inputs.Flush())
+    assert offers() == 1, "the votes on what came before are not known to her"
+    for _ in range(24):  # nothing is erased by a clock that is alone
+        for person in everybody:
+            person.now_s += 8 * DAY_S
+        meet(*everybody)
     assert offers() == 0
     ana.do(inputs.Flush())
     assert ana.tx().load(Space.SEAT, group + eve.key(group), SeatRecord) is None
@@ -245,7 +250,7 @@ def test_a_rejoin_is_not_carried_out_twice_nor_with_another_key_package() -> Non
 
 
 @pytest.mark.must("M-SEA-6")
-def test_nobody_moves_a_member_whose_seat_is_settled_and_who_demanded_nothing() -> None:
+def test_nobody_alone_moves_a_member_whose_seat_is_settled_and_who_demanded_nothing() -> None:
     (ana, ben, caro), group = settled_group("ana", "ben", "caro")
     made = seat_keys(ben, group)
     for person in (ana, caro):
@@ -254,10 +259,19 @@ def test_nobody_moves_a_member_whose_seat_is_settled_and_who_demanded_nothing() 
     here = head(ben, group)[0]
     sealed = seal_welcome(made.key_package, body, caro.entropy)
     assert load_group(ben.tx(), group).seated
-    assert not takes(ben, utter(caro, group, Kind.WELCOME, sealed))
-    assert head(ben, group)[0] == here
     assert takes(ben, utter(caro, group, Kind.WELCOME, b"r" * 32 + sealed[32:])), "for somebody else: ignored"
+    assert not load_group(ben.tx(), group).elsewhere
+    assert takes(ben, utter(caro, group, Kind.WELCOME, sealed))
+    before = set(ana.held())
+    ana.do(inputs.SendText(group, "come here"))
+    ben.do(inputs.TakeBundles(fresh(ana, before)))
+    assert ben.texts(group) == ["come here"], "both branches are read"
     assert head(ben, group)[0] == here
+    caro.do(inputs.TakeBundles(tuple(ana.held())))
+    before = set(caro.held())
+    caro.do(inputs.SendText(group, "here we are"))
+    ben.do(inputs.TakeBundles(fresh(caro, before)))
+    assert head(ben, group)[0] == head(caro, group)[0] == head(ana, group)[0] != here, "most others spoke there last"
 
 
 @pytest.mark.must("M-SEA-7")

@@ -17,6 +17,7 @@ from chasqui.groups.witnesses import read_witnesses
 from chasqui.node import receipting
 from chasqui.node.asking import note_missing
 from chasqui.node.authors import load_author, note_object
+from chasqui.node.branches import follow
 from chasqui.node.changes import carry_out_due, shut
 from chasqui.node.commits import take_commit
 from chasqui.node.effects import Notice
@@ -32,11 +33,12 @@ from chasqui.node.invitations import carry_out_pending
 from chasqui.node.joining import take_welcome
 from chasqui.node.keys import u64
 from chasqui.node.large import completed, forget_large, take_manifest, take_part
+from chasqui.node.leaves import take_demand, take_seat_package
 from chasqui.node.messages import keep_message, next_arrival, read_text
 from chasqui.node.pairing import send_spares, take_key_packages
 from chasqui.node.records import Space
 from chasqui.node.resealing import take_ask, take_reseal
-from chasqui.node.seats import is_demanded, take_demand, take_demanded, take_seat, take_seat_package
+from chasqui.node.seats import is_demanded, take_demanded, take_seat
 from chasqui.node.transaction import Transaction
 from chasqui.node.votes import take_vote
 from chasqui.sealed.kinds import Kind
@@ -96,6 +98,8 @@ def count(tx: Transaction, signed: SignedObject, arrival: int = 0) -> None:
     note_object(tx, signed.group, signed, arrival)
     receipting.take_in(tx, signed)
     take_vote(tx, signed)
+    if load_group(tx, signed.group).elsewhere:
+        follow(tx, signed.group)
     receipting.owe(tx, signed.group, signed.kind)
 
 

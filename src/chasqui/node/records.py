@@ -89,6 +89,8 @@ class GroupRecord(Body, frozen=True):
     seated: bool = False  # the commit that let us in is settled, or there was none
     demanded_s: int = 0  # when we asked for a new leaf; 0: we did not, or have it
     quorum: int = 1  # so many admins stand behind every change
+    entry: bytes = b""  # our first epoch here, since we got a leaf last, while it may turn out to have lost
+    elsewhere: tuple[bytes, ...] = ()  # other entries that we were given since: the others may be there
 
 
 class EpochRecord(Body, frozen=True):
@@ -150,6 +152,7 @@ class AuthorRecord(Body, frozen=True):
     sealed_before: int = 0  # numbers up to this one were sealed before our first epoch
     ours_from: int = 1  # the first number of our own that this member can read
     index: int = 0  # stands for this author in stamps; from 1, the same as long as the group is here
+    at: bytes = b""  # the epoch of its newest object
 
 
 class LackRecord(Body, frozen=True):
@@ -274,8 +277,8 @@ class OwnKeyPackageRecord(Body, frozen=True):
     keys: bytes
     created_s: int
     contact: bytes
-    root: bytes = b""  # of the group, when it was given
-    refused: bool = False  # a welcome used it that we could not take
+    entry: bytes = b""  # of ours in the group, when it was given
+    spent: bool = False  # a welcome used it that did not move us; without private keys where that was taken
 
 
 class MemberRecord(Body, frozen=True):

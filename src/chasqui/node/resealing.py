@@ -230,8 +230,9 @@ def _find(tx: Transaction, group: GroupId, author: MemberKey, seq: int) -> Signe
 
 
 def _signed_operation(tx: Transaction, group: GroupId, operation: bytes) -> SignedObject:
+    """One that is here, if only until its past comes."""
     history = history_of(tx, group)
-    return history.order[history.position[ObjectId(operation)]].signed
+    return next(known.signed for known in (*history.order, *history.deferred) if known.id == operation)
 
 
 def _own_part(tx: Transaction, group: GroupId, record: GroupRecord, seq: int) -> bytes | None:

@@ -25,6 +25,7 @@ from chasqui.node.holding import drop_expired
 from chasqui.node.invitations import add_confirmed, until_confirmed
 from chasqui.node.keys import u64
 from chasqui.node.large import erase_large, sweep_large
+from chasqui.node.leaves import reseat, until_reseat
 from chasqui.node.outbox import say
 from chasqui.node.pauses import Pause
 from chasqui.node.receipting import due_entries
@@ -32,15 +33,7 @@ from chasqui.node.records import InvitationRecord, MessageRecord, OwnKeyPackageR
 from chasqui.node.renewal import renew_if_due, until_renewal
 from chasqui.node.resealing import answer, publish, until_answer, until_publish
 from chasqui.node.saying import say_witnesses
-from chasqui.node.seats import (
-    demand_if_stale,
-    forget_seat,
-    offer_seat,
-    reseat,
-    until_demand,
-    until_offer,
-    until_reseat,
-)
+from chasqui.node.seats import demand_if_stale, forget_seat, offer_seat, until_demand, until_offer
 from chasqui.node.skipped import erase_outdated
 from chasqui.node.transaction import Transaction
 from chasqui.node.votes import due_vote, until_vote
