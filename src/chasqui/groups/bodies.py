@@ -98,6 +98,14 @@ class ResealBody(Body, frozen=True):
     member: bytes = b""
 
 
+class LateBody(Body, frozen=True):
+    """A commit in a contact, in the bundle in which it travelled first; its day, and the counter of its key."""
+
+    bundle: bytes
+    day: int
+    counter: int
+
+
 def parts_of(size: int) -> int:
     """How many parts a body of so many bytes has."""
     return max(1, -(-size // FILE_PART_BYTES))
@@ -156,6 +164,13 @@ def read_reseal(data: bytes) -> ResealBody:
     _require(bool(body.whole) != bool(body.nothing))
     _require(len(body.member) in ((0,) if body.whole else (0, MEMBER_KEY_BYTES)))
     _require_spans(body.nothing)
+    return body
+
+
+def read_late(data: bytes) -> LateBody:
+    """Raises `PeerError` for anything else."""
+    body = decode(data, LateBody)
+    _require(bool(body.bundle) and 0 <= body.day < 2**24 and 0 <= body.counter < 2**16)
     return body
 
 

@@ -18,6 +18,7 @@ from chasqui.base.limits import (
 )
 from chasqui.base.schema import decode_own
 from chasqui.base.secret import Secret
+from chasqui.groups.operation import GroupKind
 from chasqui.mls import GroupState
 from chasqui.node.keys import u16, u32
 from chasqui.node.records import ChainRecord, EpochRecord, GroupRecord, Space
@@ -185,8 +186,10 @@ def erase_epoch(tx: Transaction, group: GroupId, epoch: EpochId) -> None:
 def erase_expired(tx: Transaction, group: GroupId) -> None:
     """Erases epochs of which no bundle can be on its way any more, and the keys of days that are over."""
     oldest_day = trusted_day(tx) - BUNDLE_AGE_DAYS_MAX
+    shared = _shared(tx, group)
     for epoch, record in list(epochs_of(tx, group)):
-        if record.superseded_s and record.superseded_s // SECONDS_PER_DAY < oldest_day:
+        over = record.superseded_s and record.superseded_s // SECONDS_PER_DAY < oldest_day
+        if over and epoch not in shared:
             erase_epoch(tx, group, epoch)
         elif record.day < oldest_day:
             days = day_chain(record).at(oldest_day)
@@ -197,6 +200,22 @@ def erase_expired(tx: Transaction, group: GroupId) -> None:
             }
             tx.save(Space.EPOCH, group + epoch, structs.replace(record, **changed))
             tx.epochs_opened.append((group, epoch))
+
+
+def _shared(tx: Transaction, group: GroupId) -> frozenset[EpochId]:
+    """Of a contact, the epochs from the root, which the other surely has, to the head: one of them is his head, however
+    long he is silent, and with that one gone nobody would be left to let either of us in again."""
+    record = tx.load(Space.GROUP, group, GroupRecord)
+    if record is None or record.kind != GroupKind.CONTACT:
+        return frozenset()
+    path: set[EpochId] = set()
+    epoch, known = EpochId(record.head), load_epoch(tx, group, EpochId(record.head))
+    while known is not None:
+        path.add(epoch)
+        if epoch == record.root:
+            break
+        epoch, known = EpochId(known.parent), load_epoch(tx, group, EpochId(known.parent))
+    return frozenset(path)
 
 
 def load_chain(tx: Transaction, epoch: EpochId, leaf: int) -> Chain | None:

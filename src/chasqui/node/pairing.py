@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from msgspec import structs
 
 from chasqui import mls
 from chasqui.base.errors import PeerError, UserError
 from chasqui.base.ids import GroupId
-from chasqui.base.limits import KEY_PACKAGE_LIFETIME_S, LEAF_BYTES_MAX, SPARE_KEY_PACKAGES, SPARES_HELD_MAX
+from chasqui.base.limits import (
+    KEY_PACKAGE_LIFETIME_S,
+    LEAF_BYTES_MAX,
+    SECONDS_PER_DAY,
+    SPARE_KEY_PACKAGES,
+    SPARES_HELD_MAX,
+)
 from chasqui.base.names import own_name, peer_name
 from chasqui.base.schema import decode_own, encode
 from chasqui.groups.bodies import KeyPackagesBody, read_key_packages, read_welcome
@@ -39,6 +46,8 @@ from chasqui.node.records import (
 )
 from chasqui.node.transaction import Transaction
 from chasqui.sealed.kinds import Kind
+
+SPARE_GIVEN_S: Final = KEY_PACKAGE_LIFETIME_S - 30 * SECONDS_PER_DAY  # new ones are on their way before it expires
 
 
 @dataclass(frozen=True)
@@ -151,7 +160,7 @@ def send_spares(tx: Transaction, contact: GroupId) -> None:
         for ref, data in tx.scan(Space.KEY_PACKAGE)
         if ref not in used
         and (known := decode_own(data, OwnKeyPackageRecord)).contact == contact
-        and known.created_s + KEY_PACKAGE_LIFETIME_S > tx.now_s
+        and known.created_s + SPARE_GIVEN_S > tx.now_s
     ]
     if len(given) > SPARE_KEY_PACKAGES // 2:
         return
@@ -159,6 +168,14 @@ def send_spares(tx: Transaction, contact: GroupId) -> None:
         _new_key_package(tx, own.name.encode(), contact=contact) for _ in range(SPARE_KEY_PACKAGES - len(given))
     )
     say(tx, contact, load_group(tx, contact), Kind.KEY_PACKAGES, encode(KeyPackagesBody(fresh)))
+
+
+def refill_spares(tx: Transaction, contact: GroupId) -> None:
+    """Gives a contact new key packages for those that have expired, so that it can add us after years, too; not where
+    it is silent: one bundle would wait for it again and again."""
+    record = load_group(tx, contact)
+    if record.kind == GroupKind.CONTACT and record.root == record.head and tx.get(Space.CONTACT, contact) is not None:
+        send_spares(tx, contact)
 
 
 def _keep_spares(tx: Transaction, contact: GroupId, key_packages: tuple[bytes, ...]) -> None:

@@ -21,7 +21,9 @@ from chasqui.node.groups import is_clean, load_group
 from chasqui.node.holding import drop_expired
 from chasqui.node.keys import u64
 from chasqui.node.large import erase_large, sweep_large
+from chasqui.node.late import say_late
 from chasqui.node.outbox import say
+from chasqui.node.pairing import refill_spares
 from chasqui.node.receipting import due_entries
 from chasqui.node.records import InvitationRecord, MessageRecord, OwnKeyPackageRecord, Space
 from chasqui.node.renewal import renew_if_due
@@ -134,6 +136,9 @@ _TURN: Final = (  # each is done whole or not at all: what one peer spoils holds
 )
 
 
+_DAILY: Final = tuple(_while_clean(work) for work in (say_late, refill_spares))
+
+
 def _apart(tx: Transaction, group: GroupId | None, work: Callable[..., object], *arguments: object) -> bool:
     """Does work that either is done or has changed nothing; whether it was done."""
     part = tx.part()
@@ -173,7 +178,8 @@ def _sweep(tx: Transaction) -> bool:
         return False
     tx.put(Space.META, _SWEPT, u64(tx.now_s))
     _apart(tx, None, drop_expired)
-    if day_of(last) != day_of(tx.now_s):
+    new_day = day_of(last) != day_of(tx.now_s)
+    if new_day:
         _apart(tx, None, erase_outdated, trusted_day(tx))
         _apart(tx, None, _sweep_key_packages)
     for group in _groups(tx):
@@ -182,6 +188,8 @@ def _sweep(tx: Transaction) -> bool:
         _apart(tx, group, erase_expired, group)
         _apart(tx, group, erase_settled, group)
         _apart(tx, group, _sweep_content, group)
+        for work in _DAILY if new_day else ():
+            _apart(tx, group, work, group)
     return True
 
 

@@ -21,6 +21,7 @@ class Kind(IntEnum):
     ASK = 10
     RESEAL = 11
     DEMAND = 12
+    LATE = 13
 
 
 class BundleClass(IntEnum):
@@ -54,4 +55,5 @@ CLASS_OF_KIND: Final[dict[Kind, BundleClass]] = {
     Kind.ASK: BundleClass.TEXT,
     Kind.RESEAL: BundleClass.TEXT,
     Kind.DEMAND: BundleClass.TEXT,
+    Kind.LATE: BundleClass.TEXT,
 }
