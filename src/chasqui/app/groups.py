@@ -33,7 +33,7 @@ from chasqui.node.checking import check_group
 from chasqui.node.delivered import DeliveredView, delivered_to
 from chasqui.node.records import ContactRecord, InvitationRecord, Space
 from chasqui.node.transaction import Transaction
-from chasqui.node.view_types import GroupView, MemberView
+from chasqui.node.view_types import GroupView, MemberView, PendingView
 from chasqui.node.views import group_view, list_groups, member_name
 
 _ROLES = {"member": Role.MEMBER, "admin": Role.ADMIN}
@@ -41,7 +41,9 @@ _ROLES = {"member": Role.MEMBER, "admin": Role.ADMIN}
 
 def create(runner: Runner, request: requests.CreateGroup) -> GroupMade:
     """A group with us alone in it."""
-    group: GroupId = runner.step(inputs.CreateGroup(request.name, request.retention_s, request.taken))
+    group: GroupId = runner.step(
+        inputs.CreateGroup(request.name, request.retention_s, request.taken, request.quorum)
+    )
     return GroupMade(group.hex(), group_view(runner.look(), group).name)
 
 
@@ -70,7 +72,7 @@ def show(runner: Runner, request: requests.ShowGroup) -> GroupDetails:
         view.state,
         view.head.hex(),
         tuple(_member_line(view, m, reached[m.key]) for m in view.members),
-        tuple(PendingLine(p.op, p.member, stamp(p.since_s), p.id.hex()) for p in (*view.pending, *view.void)),
+        tuple(_pending_line(view, p) for p in (*view.pending, *view.void)),
         tuple(
             ForkLine(
                 fork.parent.hex(),
@@ -86,6 +88,15 @@ def show(runner: Runner, request: requests.ShowGroup) -> GroupDetails:
         view.kind is GroupKind.CONTACT,
         tuple(ProofLine(p.name, p.member.hex(), p.parent.hex(), _two(p.commits)) for p in view.proofs),
         stamp_or_none(view.asked_s),
+        view.quorum,
+    )
+
+
+def _pending_line(view: GroupView, waits: PendingView) -> PendingLine:
+    by = _name_in(view, MemberKey(waits.by)) if waits.by else ""
+    since = stamp(waits.since_s)
+    return PendingLine(
+        waits.op, waits.member, since, waits.id.hex(), waits.change, waits.key.hex(), by, waits.expired
     )
 
 
@@ -96,12 +107,15 @@ def add(runner: Runner, request: requests.AddMember) -> Added:
     member: bytes = runner.step(inputs.AddMember(group, contact, _ROLES[request.role]))
     tx = runner.look()
     record = tx.load(Space.CONTACT, contact, ContactRecord)
-    return Added(
-        member.hex() if member else None,
-        "invited" if member else "pending",
-        group_view(tx, group).name,
-        record.name if record else "",
-    )
+    view = group_view(tx, group)
+    waits = _waits(view, "add", member) if member else ""
+    state = "unconfirmed" if waits else "invited" if member else "pending"
+    return Added(member.hex() if member else None, state, waits, view.name, record.name if record else "")
+
+
+def _waits(view: GroupView, change: str, member: bytes) -> str:
+    """The id of a change that waits for another admin."""
+    return next((p.id.hex() for p in view.void if (p.change, p.key) == (change, member)), "")
 
 
 def join(runner: Runner, request: requests.JoinGroup) -> GroupMade:
@@ -129,15 +143,16 @@ def remove(runner: Runner, request: requests.RemoveMember) -> Removed:
         raise UsageError("This is you.", todo="Use `chasqui group leave GROUP`.")
     runner.step(inputs.RemoveMember(group, member.key))
     view = group_view(runner.look(), group)
-    pending = view.state == "removal-pending"
-    return Removed(member.key.hex(), member.name, "removal-pending" if pending else "removed")
+    waits = _waits(view, "remove", member.key)
+    state = "unconfirmed" if waits else "removal-pending" if view.state == "removal-pending" else "removed"
+    return Removed(member.key.hex(), member.name, state, waits, view.name)
 
 
 def set_role(runner: Runner, request: requests.SetRole) -> MemberChanged:
     """Gives a member another role."""
     group, member = _member(runner, request.group, request.member)
     runner.step(inputs.SetRole(group, member, _ROLES[request.role]))
-    return _changed(runner, group, member)
+    return _changed(runner, group, member, request.role)
 
 
 def accuse(runner: Runner, request: requests.Accuse) -> MemberChanged:
@@ -151,7 +166,7 @@ def lift(runner: Runner, request: requests.Lift) -> MemberChanged:
     """Ends the accusations against a member."""
     group, member = _member(runner, request.group, request.member)
     runner.step(inputs.Lift(group, member))
-    return _changed(runner, group, member)
+    return _changed(runner, group, member, "lift")
 
 
 def confirm(runner: Runner, request: requests.Confirm) -> Confirmed:
@@ -159,11 +174,15 @@ def confirm(runner: Runner, request: requests.Confirm) -> Confirmed:
     tx = runner.look()
     group = find_group(tx, request.group)
     wanted = request.operation.lower()
-    found = [p.id for p in group_view(tx, group).void if len(wanted) >= 8 and p.id.hex().startswith(wanted)]
+    before = group_view(tx, group)
+    found = [p for p in before.void if len(wanted) >= 8 and p.id.hex().startswith(wanted)]
     if len(found) != 1:
         raise UsageError("There is no such change that waits for anybody.", todo="See `chasqui group show`.")
-    runner.step(inputs.Confirm(group, ObjectId(found[0])))
-    return Confirmed(found[0].hex())
+    (waited,) = found
+    runner.step(inputs.Confirm(group, ObjectId(waited.id)))
+    by = _name_in(before, MemberKey(waited.by))
+    state = group_view(runner.look(), group).state
+    return Confirmed(waited.id.hex(), waited.change, waited.key.hex(), waited.member, by, state)
 
 
 def _member(runner: Runner, group: str, member: str) -> tuple[GroupId, MemberKey]:
@@ -172,9 +191,11 @@ def _member(runner: Runner, group: str, member: str) -> tuple[GroupId, MemberKey
     return found, find_member(tx, found, member).key
 
 
-def _changed(runner: Runner, group: GroupId, member: MemberKey) -> MemberChanged:
-    found = next(m for m in group_view(runner.look(), group).members if m.key == member)
-    return MemberChanged(member.hex(), found.name, found.role, found.state)
+def _changed(runner: Runner, group: GroupId, member: MemberKey, change: str = "") -> MemberChanged:
+    view = group_view(runner.look(), group)
+    found = next(m for m in view.members if m.key == member)
+    waits = _waits(view, change, member)
+    return MemberChanged(member.hex(), found.name, found.role, found.state, waits, view.name, change)
 
 
 def leave(runner: Runner, request: requests.LeaveGroup) -> Left:

@@ -50,6 +50,7 @@ class CreateGroup(Request, frozen=True):
     name: str
     retention_s: int
     taken: int = 2
+    quorum: int = 1
 
 
 class ListGroups(Request, frozen=True):

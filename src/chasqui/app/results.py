@@ -180,12 +180,17 @@ class MemberLine(Result, frozen=True):
 
 
 class PendingLine(Result, frozen=True):
-    """A change of membership that is known and not carried out."""
+    """A change of membership that is known and not carried out. `confirm?` waits for an admin: `change` is what it
+    would do to the member with that `key`, `by` who signed it, `expired` whether the keys for it are too old."""
 
     op: str
     member: str
     since: str
     id: str = ""
+    change: str = ""
+    key: str = ""
+    by: str = ""
+    expired: bool = False
 
 
 class ForkLine(Result, frozen=True):
@@ -222,6 +227,7 @@ class GroupDetails(Result, frozen=True):
     contact: bool
     alarms: tuple[ProofLine, ...] = ()
     asked: str | None = None  # when new keys were asked for, and not given yet
+    quorum: int = 1  # so many admins stand behind every change
 
 
 class GroupChecked(Result, frozen=True):
@@ -239,36 +245,53 @@ class GroupChecked(Result, frozen=True):
 
 
 class Added(Result, frozen=True):
-    """`group add`: `invited` with the new member's key, or `pending` without."""
+    """`group add`: `invited` with the new member's key, or `pending` without, or `unconfirmed` where the `operation`
+    waits for another admin."""
 
     _PEOPLE_ONLY: ClassVar[tuple[str, ...]] = ("group", "contact")
     member: str | None
     state: str
+    operation: str = ""
     group: str = ""
     contact: str = ""
 
 
 class Removed(Result, frozen=True):
-    """`group remove`: `removed`, or `removal-pending` where somebody else has to renew the keys."""
+    """`group remove`: `removed`, or `removal-pending` where somebody else has to renew the keys, or `unconfirmed` where
+    the `operation` waits for another admin."""
 
+    _PEOPLE_ONLY: ClassVar[tuple[str, ...]] = ("group",)
     member: str
     name: str
     state: str
+    operation: str = ""
+    group: str = ""
 
 
 class MemberChanged(Result, frozen=True):
-    """`group role`, `group taken` and `group lift`: the member as it is now."""
+    """`group role`, `group taken` and `group lift`: the member as it is now, and the `operation` that waits for another
+    admin."""
 
+    _PEOPLE_ONLY: ClassVar[tuple[str, ...]] = ("group", "wanted")
     member: str
     name: str
     role: str
     state: str
+    operation: str = ""
+    group: str = ""
+    wanted: str = ""  # the role that was asked for
 
 
 class Confirmed(Result, frozen=True):
-    """`group confirm`"""
+    """`group confirm`: what it did, and to whom; whether it is carried out here by now."""
 
+    _PEOPLE_ONLY: ClassVar[tuple[str, ...]] = ("by", "group_state")
     operation: str
+    change: str
+    member: str
+    name: str
+    by: str = ""
+    group_state: str = ""
 
 
 class Asked(Result, frozen=True):

@@ -12,6 +12,7 @@ from chasqui.base.limits import (
     FILE_PARTS_MAX,
     GROUP_MEMBERS_MAX,
     GROUP_OPERATIONS_MAX,
+    OPERATIONS_IDLE_MAX,
     SEQUENCE_MAX,
     SPARE_KEY_PACKAGES,
 )
@@ -74,11 +75,13 @@ class PartBody(Body, frozen=True):
 
 class DemandBody(Body, frozen=True):
     """A member who can follow no branch any more asks a contact for a new leaf: his REJOIN, whole and signed outside of
-    every epoch, and the key package that it names."""
+    every epoch, and the key package that it names. `earlier` are operations of his own, whole and the oldest first,
+    which the REJOIN cites and nobody may have heard."""
 
     group: bytes
     operation: bytes
     key_package: bytes
+    earlier: tuple[bytes, ...] = ()
 
 
 class AskBody(Body, frozen=True):
@@ -143,6 +146,7 @@ def read_demand(data: bytes) -> DemandBody:
     """Raises `PeerError` for anything else."""
     body = decode(data, DemandBody)
     _require(len(body.group) == ID_BYTES and bool(body.operation) and bool(body.key_package))
+    _require(len(body.earlier) <= OPERATIONS_IDLE_MAX)
     return body
 
 

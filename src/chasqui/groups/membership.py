@@ -16,7 +16,7 @@ from chasqui.base.limits import OPERATION_HEADS_MAX
 from chasqui.groups.history import History
 from chasqui.groups.late import ruling_of
 from chasqui.groups.operation import Accuse, Add, Genesis, Operation, Remove, Role, SetRole
-from chasqui.groups.ruling import bits_of
+from chasqui.groups.ruling import Ruling, bits_of
 from chasqui.groups.witnesses import Witness
 
 
@@ -51,6 +51,8 @@ class Roster:
     pending: frozenset[ObjectId]  # too few admins stand behind them yet
     late: frozenset[ObjectId]  # rule 4
     unseated: Mapping[MemberKey, tuple[Operation, ...]]  # let in by void additions only: these, and what makes them so
+    unconfirmed: Mapping[MemberKey, tuple[Operation, ...]]  # by pending additions only: these, and why one is too few
+    confirms: Mapping[ObjectId, tuple[Operation, ...]]  # by the change behind which they stand, in the linear order
 
     @cached_property
     def members(self) -> frozenset[MemberKey]:
@@ -73,9 +75,27 @@ class Roster:
         return self.quarantined | self.removals.keys() | self.unseated.keys()
 
     @cached_property
+    def shut_out(self) -> frozenset[MemberKey]:
+        """Those, and who was let in by what one admin alone signed where two are needed. What a commit cites may lack
+        a confirmation that everybody has, so a commit that keeps these breaks no rule."""
+        return self.out | self.unconfirmed.keys()
+
+    @cached_property
     def rightful(self) -> frozenset[ObjectId]:
         """Operations whose issuers held the right, whatever became of them."""
         return self.counting | self.void | self.pending
+
+    def behind(self, change: ObjectId) -> tuple[ObjectId, ...]:
+        """A change and what stands behind it: what a commit cites that carries it out."""
+        return (change, *(confirm.id for confirm in self.confirms.get(change, ())))
+
+    def grounds(self, member: MemberKey) -> tuple[ObjectId, ...]:
+        """What a commit cites that puts out somebody who is shut out."""
+        removal = self.removals.get(member)
+        if removal is not None:
+            return self.behind(removal.id)
+        against = self.accusations.get(member) if member in self.quarantined else self.unseated.get(member)
+        return tuple(operation.id for operation in against or self.unconfirmed[member])
 
     def seat(self, member: MemberKey) -> Seat | None:
         """The seat of a member, or None for somebody who is not one."""
@@ -107,6 +127,10 @@ def members(history: History, witnesses: Iterable[Witness] = ()) -> Roster:
         member, role = _gives(order[index])
         if role is Role.ADMIN and member is not None:
             promoted.setdefault(member, index)
+    void = ids(whole.void)
+    seated = whole.seats.keys() | whole.removals.keys()
+    unseated = _unseated(history, void, seated)
+    confirms = {order[index].id: tuple(order[by] for by in found) for index, found in ruling.confirms.items()}
     return Roster(
         seats=tuple(seat(member, since) for member, since in seats),
         admins=tuple(sorted(whole.admins, key=lambda member: promoted.get(member, len(order)))),
@@ -114,10 +138,12 @@ def members(history: History, witnesses: Iterable[Witness] = ()) -> Roster:
         accusations=accusations,
         rejoins={member: order[i] for member, i in sorted(whole.rejoins.items()) if member in whole.seats},
         counting=ids(counting),
-        void=ids(whole.void),
+        void=void,
         pending=ids(whole.pending),
         late=ids(late),
-        unseated=_unseated(history, ids(whole.void), whole.seats.keys() | whole.removals.keys()),
+        unseated=unseated,
+        unconfirmed=_unconfirmed(history, ruling, seated | unseated.keys(), confirms),
+        confirms=confirms,
     )
 
 
@@ -136,6 +162,29 @@ def _unseated(
             )
             found[MemberKey(change.member)] = (operation, *against)
     return found
+
+
+def _unconfirmed(
+    history: History, ruling: Ruling, known: AbstractSet[MemberKey], confirms: Mapping[ObjectId, tuple[Operation, ...]]
+) -> dict[MemberKey, tuple[Operation, ...]]:
+    """Who was let in only by additions that one admin signed, as if in the days when one was enough, with what shows a
+    reader that it is not: what confirmed another admin meanwhile. No other pending addition is ever carried out."""
+    found: dict[MemberKey, tuple[Operation, ...]] = {}
+    for index in bits_of(ruling.whole.pending):
+        operation = history.order[index]
+        change = operation.change
+        if not isinstance(change, Add) or change.member in known:
+            continue
+        if ruling.stands(index, ruling.rights & history.past[operation.id] | 1 << index):
+            made = (by for place, behind in confirms.items() if _makes_admin(history, place) for by in behind)
+            shown = (by for by in made if history.concurrent(by.id, operation.id))
+            found[MemberKey(change.member)] = (operation, *shown)
+    return found
+
+
+def _makes_admin(history: History, change: ObjectId) -> bool:
+    made = history.order[history.position[change]].change
+    return isinstance(made, Add | SetRole) and made.role == Role.ADMIN
 
 
 def cites(history: History, issuer: MemberKey, witnesses: Iterable[Witness] = ()) -> tuple[ObjectId, ...]:
@@ -168,13 +217,14 @@ def carries_out(roster: Roster, operation: Operation | None, present: frozenset[
     """Who commits a removal, or with None a quarantine, at once among the `present`, who hold the keys of a head; None
     where nobody is left. The others wait for their turns.
 
-    A removal: its issuer. For one who leaves or is quarantined, and where the issuer is out: the admin of highest
-    rank, else who was let in first.
+    A removal: whoever confirmed it last, as the first who knows that it stands; else its issuer. For one who leaves or
+    is quarantined, and where these are out: the admin of highest rank, else who was let in first.
     """
     pool = [seat.member for seat in roster.seats if seat.member in present and seat.member in roster.current]
     ranked = [admin for admin in roster.admins if admin in pool] + pool
-    if operation is not None and not _leaves(operation) and operation.issuer in pool:
-        return operation.issuer
+    if operation is not None and not _leaves(operation):
+        signers = (operation, *roster.confirms.get(operation.id, ()))
+        ranked = [by.issuer for by in reversed(signers) if by.issuer in pool] + ranked
     return next(iter(ranked), None)
 
 

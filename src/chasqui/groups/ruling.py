@@ -47,7 +47,7 @@ class Ruling:
         self._founded = first if isinstance(first, Genesis) else Genesis(GroupKind.GROUP, 0, "", b"", 0, 1, 1)
         self._contact = self._founded.kind == GroupKind.CONTACT
         self._views: OrderedDict[int, View] = OrderedDict()
-        self._confirms: dict[int, list[int]] = {}
+        self.confirms: dict[int, list[int]] = {}  # by the change behind which they stand, those with the right
         self._behind: dict[int, frozenset[MemberKey]] = {}  # who may stand behind each change, by its past
         self._promotions: list[int] = []
         self._plain = 0  # changes that have no effect at all once they are void
@@ -114,7 +114,7 @@ class Ruling:
     def _note(self, before: View, index: int, operation: Operation) -> None:
         change = operation.change
         if isinstance(change, Confirm):
-            self._confirms.setdefault(self._position[ObjectId(change.operation)], []).append(index)
+            self.confirms.setdefault(self._position[ObjectId(change.operation)], []).append(index)
         elif isinstance(change, Add | SetRole | Lift) or (
             isinstance(change, Remove) and change.member != operation.issuer
         ):
@@ -415,7 +415,7 @@ class Ruling:
 
     def _signatures(self, index: int, bits: int) -> Iterator[int]:
         yield index
-        yield from (confirm for confirm in self._confirms.get(index, ()) if bits >> confirm & 1)
+        yield from (confirm for confirm in self.confirms.get(index, ()) if bits >> confirm & 1)
 
     def _ended(self, signature: int, ends: dict[MemberKey, list[int]]) -> bool:
         """Whether a signature is concurrent with what ends its signer's rights."""

@@ -51,7 +51,6 @@ from chasqui.node.groups import (
     load_group,
     next_heads,
     note_members,
-    removed_members,
     roster_of,
     save_group,
     save_operations,
@@ -114,7 +113,7 @@ def found_group(
     )
     group = group_id_of(genesis)
     state = mls.create_group(SUITE, group, keys, tx.entropy).without_message_secrets()
-    record = GroupRecord(name, kind, member, bytes(signer), b"", 1, retention_s, tx.now_s)
+    record = GroupRecord(name, kind, member, bytes(signer), b"", 1, retention_s, tx.now_s, quorum=quorum)
     head = open_epoch(tx, group, state, r=tx.entropy(ID_BYTES), first_day=day_of(tx.now_s))
     tx.put(Space.OPERATION, group + genesis.id, genesis.to_whole())
     note_members(tx, group, state)
@@ -125,10 +124,18 @@ def found_group(
 def add_member(
     tx: Transaction, group: GroupId, key_package: bytes, role: Role, *, first_of_contact: bool = False
 ) -> Added:
-    """Adds the owner of a key package.
+    """Adds the owner of a key package, where nobody else has to stand behind that.
 
     Raises `UserError` where we may not, or the group is full; `PeerError` for a key package that cannot be used.
     """
+    member, operation = sign_addition(tx, group, key_package, role, first_of_contact=first_of_contact)
+    return carry_out_addition(tx, group, member, (operation,), key_package)
+
+
+def sign_addition(
+    tx: Transaction, group: GroupId, key_package: bytes, role: Role, *, first_of_contact: bool = False
+) -> tuple[MemberKey, ObjectId]:
+    """Signs the addition of the owner of a key package, and gives both. Raises as `add_member`."""
     record = load_group(tx, group)
     roster = roster_of(tx, group)
     if not first_of_contact:
@@ -140,9 +147,16 @@ def add_member(
     member = MemberKey(package.signature_key)
     if len(key_package) > LEAF_BYTES_MAX or member in roster.members or member in roster.removals:
         raise PeerError("A key package is too large, or of somebody who is or was in the group.")
-    change = Add(next_heads(tx, group, record), member, package.ref, role)
-    signed, record = issue(tx, group, record, change)
-    carried = carry_out(tx, group, record, (signed.id,), (mls.AddProposal(key_package),))
+    signed, _ = issue(tx, group, record, Add(next_heads(tx, group, record), member, package.ref, role))
+    return member, signed.id
+
+
+def carry_out_addition(
+    tx: Transaction, group: GroupId, member: MemberKey, cited: tuple[ObjectId, ...], key_package: bytes
+) -> Added:
+    """Gives a new member its leaf: `cited` are the addition and what stands behind it. Raises `PeerError` where MLS
+    refuses the key package: it has expired."""
+    carried = carry_out(tx, group, load_group(tx, group), cited, (mls.AddProposal(key_package),))
     expect_from_start(tx, group, member)
     return Added(member, welcome_to(tx, group, carried), carried.state)
 
@@ -163,28 +177,6 @@ def _last_held(tx: Transaction, group: GroupId, member: bytes, record: GroupReco
     if member == record.member:
         return record.seq
     return Ranges(load_author(tx, group, MemberKey(member)).spans).last
-
-
-def remove_member(tx: Transaction, group: GroupId, member: MemberKey) -> None:
-    """Puts a member out and renews the keys. Raises `UserError` where we may not."""
-    record = load_group(tx, group)
-    roster = roster_of(tx, group)
-    require_admin(record, roster)
-    if roster.seat(member) is None:
-        raise UserError("That member is not in the group any more.")
-    if member == record.member:
-        raise UserError("You cannot remove yourself.", todo="To leave: `chasqui group leave GROUP`.")
-    last_seq = Ranges(load_author(tx, group, member).spans).last
-    change = Remove(next_heads(tx, group, record), member, last_seq, Reason.REMOVED)
-    issue(tx, group, record, change)
-    carry_out_due(tx, group, at_once=True)
-    _, epoch = head_of(tx, group, load_group(tx, group))
-    if member not in removed_members(tx, group) or not is_clean(tx, group, epoch):
-        raise UserError(
-            "This removal would not count: what you have seen of the group does not give you the right to it.",
-            safety="Nothing was changed.",
-            todo="Exchange with the others, and see `chasqui group show`.",
-        )
 
 
 def leave(tx: Transaction, group: GroupId) -> None:
@@ -227,14 +219,11 @@ def carry_out_due(tx: Transaction, group: GroupId, *, at_once: bool = False) -> 
     roster = roster_of(tx, group)
     own, present = MemberKey(record.member), tree_keys(epoch)
     due: list[tuple[tuple[ObjectId, ...], mls.RemoveProposal]] = []
-    for member in sorted(roster.out):
+    for member in sorted(roster.shut_out):
         leaf = leaf_of(epoch, member)
         if leaf is not None:
-            operation = roster.removals.get(member)
-            asked = (operation,) if operation is not None else roster.accusations.get(member, ())
-            asked = asked or roster.unseated[member]
-            due.append((tuple(said.id for said in asked), mls.RemoveProposal(leaf)))
-            at_once = at_once or carries_out(roster, operation, present) == own
+            due.append((roster.grounds(member), mls.RemoveProposal(leaf)))
+            at_once = at_once or carries_out(roster, roster.removals.get(member), present) == own
     if not due or own not in roster.current:
         return False
     if not at_once:
@@ -242,7 +231,7 @@ def carry_out_due(tx: Transaction, group: GroupId, *, at_once: bool = False) -> 
         if tx.get(Space.TURN, group) is None:
             tx.put(Space.TURN, group, u64(turn_s))
         return False
-    carry_out(tx, group, record, tuple(o for asked, _ in due for o in asked), tuple(proposal for _, proposal in due))
+    carry_out(tx, group, record, tuple(o for cited, _ in due for o in cited), tuple(proposal for _, proposal in due))
     tx.erase(Space.TURN, group)
     return True
 
@@ -369,6 +358,7 @@ def shut(tx: Transaction, group: GroupId, record: GroupRecord, reason: Reason) -
     tx.erase(Space.TURN, group)
     tx.erase_prefix(Space.HELD, group)
     tx.erase_prefix(Space.PENDING_ADD, group)
+    tx.erase_prefix(Space.PROPOSED, group)
     tx.erase_prefix(Space.COMMIT, group)
     tx.erase_prefix(Space.VOTE, group)
     kept = record.signing_key if reason is Reason.TAKEN else b""  # who is quarantined may be let in again

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from chasqui import mls
 from chasqui.base.errors import PeerError
 from chasqui.base.ids import EpochId, GroupId, MemberKey, ObjectId
@@ -9,7 +11,7 @@ from chasqui.base.limits import GROUP_MEMBERS_MAX, LEAF_BYTES_MAX
 from chasqui.base.names import peer_name
 from chasqui.groups.bodies import CommitBody
 from chasqui.groups.history import History, arrange
-from chasqui.groups.membership import members
+from chasqui.groups.membership import Roster, members
 from chasqui.groups.mls_errors import peers_fault
 from chasqui.groups.operation import Accuse, Add, Confirm, GroupKind, Lift, Rejoin, Remove, SetRole
 from chasqui.node.branches import branches_of, off_path_rosters
@@ -68,17 +70,15 @@ def check_cited(
     added = {member.signature_key for member in processed.added}
     removed = frozenset(MemberKey(member.signature_key) for member in processed.removed)
     cited = {ObjectId(operation) for operation in body.operations}
-    past = 0
-    for operation in cited:
-        past |= history.past[operation] | 1 << history.position[operation]
-    roster = members(arrange(o for index, o in enumerate(history.order) if past >> index & 1))
+    roster = cited_roster(history, cited)
     additions: dict[bytes, bytes] = {}
     rejoined: set[MemberKey] = set()
     put_out: set[MemberKey] = set()
     for operation in cited:
         known = history.order[history.position[operation]]
-        if operation in roster.void and isinstance(known.change, Add) and known.change.member in roster.unseated:
-            put_out.add(MemberKey(known.change.member))
+        let_in = known.change.member if isinstance(known.change, Add) else b""
+        if operation in roster.void | roster.pending and let_in in roster.unseated.keys() | roster.unconfirmed.keys():
+            put_out.add(MemberKey(let_in))
             continue
         if operation not in roster.counting:
             raise PeerError("A commit cites an operation that does not count.")
@@ -107,6 +107,14 @@ def check_cited(
     _check_never_seated(tx, group, parent, {MemberKey(key) for key in added} - rejoined)
     _check_not_carried_out(tx, group, parent, cited, rejoined)
     return frozenset(rejoined)
+
+
+def cited_roster(history: History, cited: Iterable[ObjectId]) -> Roster:
+    """What operations that a commit cites say together with their past: all that its readers go by."""
+    past = 0
+    for operation in cited:
+        past |= history.past[operation] | 1 << history.position[operation]
+    return members(arrange(o for index, o in enumerate(history.order) if past >> index & 1))
 
 
 def _check_not_carried_out(

@@ -49,9 +49,9 @@ def save_operations(tx: Transaction, group: GroupId, operations: Iterable[Signed
 def note_out(tx: Transaction, group: GroupId) -> Roster:
     """Notes whom operations and witnesses put out, and who is not out any more. Gives what they say of the members."""
     roster = roster_of(tx, group)
-    for member in removed_members(tx, group) - roster.out:
+    for member in removed_members(tx, group) - roster.shut_out:
         tx.erase(Space.REMOVED, group + member)
-    for member in roster.out:
+    for member in roster.shut_out:
         said = (roster.removals[member],) if member in roster.removals else roster.accusations.get(member, ())
         change = said[0].change if said else None
         last_seq = change.last_seq if isinstance(change, Remove | Accuse) else SEQUENCE_MAX

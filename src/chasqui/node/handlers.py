@@ -11,8 +11,8 @@ from chasqui.base.ids import BundleId, GroupId
 from chasqui.base.limits import OPERATIONS_IDLE_MAX
 from chasqui.groups.bodies import read_welcome
 from chasqui.groups.history import arrange
-from chasqui.groups.membership import members
-from chasqui.groups.operation import Genesis, Operation, Reason, Remove, read_operation
+from chasqui.groups.membership import Roster, members
+from chasqui.groups.operation import Confirm, Genesis, Operation, Reason, Remove, read_operation
 from chasqui.groups.witnesses import read_witnesses
 from chasqui.node import receipting
 from chasqui.node.asking import note_missing
@@ -30,6 +30,7 @@ from chasqui.node.groups import (
 )
 from chasqui.node.invitations import carry_out_pending
 from chasqui.node.joining import take_welcome
+from chasqui.node.keys import u64
 from chasqui.node.large import completed, forget_large, take_manifest, take_part
 from chasqui.node.late import open_late
 from chasqui.node.messages import keep_message, next_arrival, read_text
@@ -85,7 +86,8 @@ def handle(tx: Transaction, signed: SignedObject, bundle: BundleId) -> None:
             take_ask(tx, signed)
         case Kind.DEMAND:
             count(tx, signed)
-            handle(tx, take_demand(tx, signed), BundleId(b""))
+            for operation in take_demand(tx, signed):
+                handle(tx, operation, BundleId(b""))
         case Kind.RESEAL:
             count(tx, signed)
             _again(tx, signed, signed.body)
@@ -116,7 +118,7 @@ def _operation(tx: Transaction, signed: SignedObject) -> None:
     count(tx, signed)
     before = removed_members(tx, signed.group)
     roster = save_operations(tx, signed.group, (signed,))
-    if operation.id not in roster.rightful and roster.out == before:
+    if operation.id not in roster.rightful and roster.shut_out == before:
         return
     record = load_group(tx, signed.group)
     if record.member in roster.removals:
@@ -130,9 +132,20 @@ def _operation(tx: Transaction, signed: SignedObject) -> None:
     tx.retry.add(signed.group)
     if record.member in roster.quarantined:
         tx.notify(Notice("quarantined", signed.group))
-    elif isinstance(operation.change, Remove) or roster.out - before:
-        tx.notify(Notice("removal-known", signed.group))
+    elif isinstance(operation.change, Remove) or roster.shut_out - before:
+        if roster.shut_out - before or operation.id in roster.counting:
+            tx.notify(Notice("removal-known", signed.group))
         carry_out_due(tx, signed.group)
+    if operation.id in roster.pending or isinstance(operation.change, Confirm):
+        _take_a_turn(tx, signed.group, roster)
+
+
+def _take_a_turn(tx: Transaction, group: GroupId, roster: Roster) -> None:
+    """What an admin has signed, another may have signed, too; what he has confirmed may be ours to carry out. That can
+    fail, and is done apart."""
+    record = load_group(tx, group)
+    if record.quorum > 1 and record.member in roster.admins and tx.get(Space.TURN, group) is None:
+        tx.put(Space.TURN, group, u64(tx.now_s))
 
 
 def _admit(tx: Transaction, operation: Operation) -> None:

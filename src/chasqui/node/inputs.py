@@ -38,16 +38,19 @@ class VerifyContact:
 
 @dataclass(frozen=True)
 class CreateGroup:
-    """Answers with the group's id. `retention_s` 0 keeps messages; `taken` accusers quarantine a member."""
+    """Answers with the group's id. `retention_s` 0 keeps messages; `taken` accusers quarantine a member; `quorum`
+    admins stand behind every change."""
 
     name: str
     retention_s: int = 0
     taken: int = 2
+    quorum: int = 1
 
 
 @dataclass(frozen=True)
 class AddMember:
-    """Answers with the new member's key, or None where the addition waits for a key package."""
+    """Answers with the new member's key, or nothing where the addition waits for a key package. Where the group asks
+    for two admins, the member is in when another one has confirmed that."""
 
     group: GroupId
     contact: GroupId

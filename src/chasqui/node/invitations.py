@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from chasqui import mls
 from chasqui.base.errors import PeerError, UserError
-from chasqui.base.ids import ID_BYTES, GroupId, MemberKey
-from chasqui.base.limits import BUNDLE_BYTES_MAX
+from chasqui.base.ids import ID_BYTES, GroupId, MemberKey, ObjectId
+from chasqui.base.limits import BUNDLE_BYTES_MAX, GROUP_MEMBERS_MAX
 from chasqui.base.schema import decode_own
-from chasqui.groups.operation import Role
-from chasqui.node.changes import add_member, require_admin, require_clean
+from chasqui.groups.mls_errors import peers_fault
+from chasqui.groups.operation import Add, Role
+from chasqui.node.changes import Added, carry_out_addition, require_admin, require_clean, sign_addition
+from chasqui.node.commit_checks import cited_roster
+from chasqui.node.deciding import waits_already
 from chasqui.node.effects import Notice
-from chasqui.node.groups import load_group, roster_of
+from chasqui.node.epochs import head_of
+from chasqui.node.groups import history_of, load_group, roster_of, tree_keys
 from chasqui.node.joining import encode_welcome
 from chasqui.node.large import say_large
 from chasqui.node.outbox import say
 from chasqui.node.pairing import load_contact, take_spare
-from chasqui.node.records import PendingAddRecord, Space
+from chasqui.node.records import PendingAddRecord, ProposedRecord, Space
 from chasqui.node.transaction import Transaction
 from chasqui.sealed.kinds import Kind
 
@@ -30,10 +35,14 @@ def invite(tx: Transaction, group: GroupId, contact: GroupId, role: Role) -> Mem
     record = require_clean(tx, group)
     roster = roster_of(tx, group)
     require_admin(record, roster)
-    if any(tx.get(Space.ALIAS, member) == contact for member in roster.members):
+    waiting = dict(tx.load_prefix(Space.PROPOSED, group, ProposedRecord))
+    empty = {seat.member for seat in roster.seats if seat.since in waiting and is_expired(tx, waiting[seat.since])}
+    if any(tx.get(Space.ALIAS, member) == contact for member in roster.members - empty):
         raise UserError("That contact is a member of the group already.")
     if tx.get(Space.PENDING_ADD, group + contact) is not None:
         raise UserError("That contact is waiting to be added already.", todo="Exchange with the contact.")
+    if any(proposed.contact == contact and not is_expired(tx, proposed) for proposed in waiting.values()):
+        raise waits_already()
     member = _add_with_a_spare(tx, group, contact, role)
     if member is None:
         tx.save(Space.PENDING_ADD, group + contact, PendingAddRecord(role, tx.now_s))
@@ -57,6 +66,45 @@ def carry_out_pending(tx: Transaction, contact: GroupId) -> None:
         tx.absorb(part)
 
 
+def add_confirmed(tx: Transaction, group: GroupId) -> None:
+    """Gives a leaf to those whose addition we have signed and another admin has confirmed by now. The caller knows that
+    the head is clean. Where the key package has expired meanwhile there is none: `group show` says so."""
+    for key, proposed in list(tx.load_prefix(Space.PROPOSED, group, ProposedRecord)):
+        operation, record = ObjectId(key), load_group(tx, group)
+        history, roster = history_of(tx, group), roster_of(tx, group)
+        change = history.order[history.position[operation]].change
+        present = tree_keys(head_of(tx, group, record)[1])
+        member = MemberKey(change.member) if isinstance(change, Add) else MemberKey(b"")
+        if member in roster.removals or member in present:
+            tx.erase(Space.PROPOSED, group + operation)
+            continue
+        cited = roster.behind(operation)
+        seen = cited_roster(history, cited)  # others go by that alone
+        if operation not in roster.counting & seen.counting or present & seen.out:
+            continue
+        if len(present) >= GROUP_MEMBERS_MAX or record.member not in roster.admins or is_expired(tx, proposed):
+            continue
+        part = tx.part()
+        try:
+            added = carry_out_addition(part, group, member, cited, proposed.key_package)
+            _welcome(part, GroupId(proposed.contact), added)
+        except PeerError:
+            continue
+        part.erase(Space.PROPOSED, group + operation)
+        part.notify(Notice("members", group))
+        tx.absorb(part)
+
+
+def is_expired(tx: Transaction, proposed: ProposedRecord) -> bool:
+    """Whether nobody can be let in with that key package any more."""
+    try:
+        with peers_fault():
+            mls.read_key_package(proposed.key_package, tx.now_s)
+    except PeerError:
+        return True
+    return False
+
+
 def _add_with_a_spare(tx: Transaction, group: GroupId, contact: GroupId, role: Role) -> MemberKey | None:
     """Adds a contact with the first of its key packages that holds; None where there is none."""
     while (key_package := take_spare(tx, contact)) is not None:
@@ -71,12 +119,20 @@ def _add_with_a_spare(tx: Transaction, group: GroupId, contact: GroupId, role: R
 
 
 def _add(tx: Transaction, group: GroupId, contact: GroupId, key_package: bytes, role: Role) -> MemberKey:
-    added = add_member(tx, group, key_package, role)
-    tx.put(Space.ALIAS, added.member, contact)
+    member, operation = sign_addition(tx, group, key_package, role)
+    tx.put(Space.ALIAS, member, contact)
+    roster = roster_of(tx, group)
+    if operation in roster.pending:
+        tx.save(Space.PROPOSED, group + operation, ProposedRecord(key_package, contact))
+    else:
+        _welcome(tx, contact, carry_out_addition(tx, group, member, (operation,), key_package))
+    return member
+
+
+def _welcome(tx: Transaction, contact: GroupId, added: Added) -> None:
     body = encode_welcome(added.welcome)
     inside = load_group(tx, contact)
     if len(body) + _OVERHEAD_BYTES <= BUNDLE_BYTES_MAX:
         say(tx, contact, inside, Kind.WELCOME, body)
     else:
         say_large(tx, contact, inside, Kind.WELCOME, body)
-    return added.member

@@ -47,7 +47,7 @@ def take_welcome(tx: Transaction, contact: GroupId, data: bytes) -> None:
         shut(tx, group, known, Reason.REMOVED)
     if body.inviter not in roster.admins:
         raise PeerError("An invitation comes from somebody who may not invite.")
-    ref = _our_key_package(tx, history, contact, body.inviter)
+    ref = _our_key_package(tx, history, contact, body)
     tx.save(Space.INVITATION, group, InvitationRecord(contact, data, ref, tx.now_s, genesis.name))
     tx.notify(Notice("invited", group))
 
@@ -106,7 +106,7 @@ def enter(tx: Transaction, body: WelcomeBody, ref: bytes) -> tuple[GroupRecord, 
     signer = signing_key(keys.signature_private.reveal(), member)
     head = open_epoch(tx, group, state, r=body.r, first_day=body.first_day)
     record = GroupRecord(
-        genesis.name, genesis.kind, member, bytes(signer), head, 0, genesis.retention_s, tx.now_s
+        genesis.name, genesis.kind, member, bytes(signer), head, 0, genesis.retention_s, tx.now_s, quorum=genesis.quorum
     )
     if known is not None:
         record = structs.replace(record, former=(*known.former, known.member))
@@ -159,13 +159,16 @@ def _group_of(index: int, group: GroupId) -> GroupId:
     return NO_GROUP if index == 0 else group
 
 
-def _our_key_package(tx: Transaction, history: History, contact: GroupId, inviter: bytes) -> bytes:
-    """The key package by which the inviter adds us: one that we gave to this contact and to nobody else, so that
-    the inviter's key in the group is the contact's; and that no other invitation uses."""
+def _our_key_package(tx: Transaction, history: History, contact: GroupId, body: WelcomeBody) -> bytes:
+    """The key package by which the inviter adds us: one that the welcome opens with, and that we gave to this contact
+    and to nobody else, so that the inviter's key in the group is the contact's; and that no other invitation uses."""
+    with peers_fault():
+        message = mls.read_message(body.message)
+    opens = {entry.new_member for entry in message.secrets} if isinstance(message, mls.Welcome) else frozenset()
     used = invited_with(tx)
     for operation in history.order:
         change = operation.change
-        if not isinstance(change, Add) or operation.issuer != inviter:
+        if not isinstance(change, Add) or operation.issuer != body.inviter or change.key_package not in opens:
             continue
         own = tx.load(Space.KEY_PACKAGE, change.key_package, OwnKeyPackageRecord)
         if own is not None and own.contact == contact and change.key_package not in used:

@@ -12,8 +12,9 @@ from chasqui.base.ports import Entropy
 from chasqui.base.schema import encode
 from chasqui.groups.operation import GroupKind
 from chasqui.groups.pairing import Offer, read_pairing_file
-from chasqui.node import inputs, pairing, saying
-from chasqui.node.changes import found_group, leave, remove_member, require_clean, require_in
+from chasqui.node import deciding, inputs, pairing, saying
+from chasqui.node.changes import found_group, leave, require_clean, require_in
+from chasqui.node.deciding import remove_member
 from chasqui.node.effects import Answer, Effect, Timer
 from chasqui.node.epochs import note_day
 from chasqui.node.groups import load_group
@@ -99,7 +100,9 @@ class Node:
 
     def _create_group(self, tx: Transaction, event: inputs.CreateGroup) -> object:
         name = free_label(tx, own_name(event.name))
-        group, _, _ = found_group(tx, name, GroupKind.GROUP, pairing.load_self(tx).name, event.retention_s, event.taken)
+        own = pairing.load_self(tx).name
+        kind = GroupKind.GROUP
+        group, _, _ = found_group(tx, name, kind, own, event.retention_s, event.taken, event.quorum)
         return group
 
     def _add_member(self, tx: Transaction, event: inputs.AddMember) -> object:
@@ -119,16 +122,16 @@ class Node:
         remove_member(tx, event.group, event.member)
 
     def _set_role(self, tx: Transaction, event: inputs.SetRole) -> None:
-        saying.set_role(tx, event.group, event.member, event.role)
+        deciding.set_role(tx, event.group, event.member, event.role)
 
     def _confirm(self, tx: Transaction, event: inputs.Confirm) -> None:
-        saying.confirm(tx, event.group, event.operation)
+        deciding.confirm(tx, event.group, event.operation)
 
     def _accuse(self, tx: Transaction, event: inputs.Accuse) -> None:
         saying.accuse(tx, event.group, event.member)
 
     def _lift(self, tx: Transaction, event: inputs.Lift) -> None:
-        saying.lift(tx, event.group, event.member)
+        deciding.lift(tx, event.group, event.member)
 
     def _leave_group(self, tx: Transaction, event: inputs.LeaveGroup) -> None:
         record = require_in(load_group(tx, event.group))

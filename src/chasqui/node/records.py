@@ -49,6 +49,7 @@ class Space(IntEnum):
     ANSWER = 40  # group, author 32, seq 3: a number that somebody lacks, and when it is our turn to answer
     RESEALED = 41  # group, object id: the newest epoch in which it was sealed again
     SEAT = 42  # group, member 32: the key package of which its next leaf can be made
+    PROPOSED = 43  # group, operation: an addition of ours that waits for another admin
     LATE = 44  # contact, commit: one of ours that the other may not have
     REORDER = 30  # group: an object came late, the order has to be worked out again
     WITNESS = 34  # group, removal 16, member 32: what that member had; group: words of ours may be due
@@ -87,6 +88,7 @@ class GroupRecord(Body, frozen=True):
     root: bytes = b""  # the newest epoch that is settled: nothing before it can change any more
     seated: bool = False  # the commit that let us in is settled, or there was none
     demanded_s: int = 0  # when we asked for a new leaf; 0: we did not, or have it
+    quorum: int = 1  # so many admins stand behind every change
 
 
 class EpochRecord(Body, frozen=True):
@@ -265,6 +267,13 @@ class PendingAddRecord(Body, frozen=True):
 
     role: int
     since_s: int
+
+
+class ProposedRecord(Body, frozen=True):
+    """A key package that an addition of ours names, until another admin has confirmed it and its owner got a leaf."""
+
+    key_package: bytes
+    contact: bytes  # of its owner
 
 
 class OwnKeyPackageRecord(Body, frozen=True):

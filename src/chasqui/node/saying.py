@@ -1,4 +1,4 @@
-"""Operations that people ask for beside additions and removals, and the witnesses that a device owes."""
+"""What any member says of another: that its device was taken; and the witnesses that a device owes."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from chasqui.base.errors import UserError
 from chasqui.base.ids import GroupId, MemberKey, ObjectId
 from chasqui.base.limits import WITNESSES_AT_ONCE_MAX
 from chasqui.base.ranges import Ranges
-from chasqui.groups.membership import Roster
-from chasqui.groups.operation import Accuse, Confirm, Lift, Remove, Role, SetRole
+from chasqui.groups.operation import Accuse, Remove
 from chasqui.groups.witnesses import encode_witnesses, had_now
 from chasqui.node.authors import load_author
-from chasqui.node.changes import carry_out_due, issue, require_admin, require_clean, require_in
+from chasqui.node.changes import carry_out_due, issue, require_clean, require_in
+from chasqui.node.deciding import require_other
 from chasqui.node.groups import history_of, keep_witnesses, load_group, next_heads, roster_of
 from chasqui.node.outbox import say
 from chasqui.node.records import GroupRecord, Space
@@ -18,21 +18,11 @@ from chasqui.node.transaction import Transaction
 from chasqui.sealed.kinds import Kind
 
 
-def set_role(tx: Transaction, group: GroupId, member: MemberKey, role: Role) -> None:
-    """Gives a member another role. Raises `UserError` where we may not."""
-    record = require_clean(tx, group)
-    roster = roster_of(tx, group)
-    require_admin(record, roster)
-    _require_other(record, roster, member)
-    change = SetRole(next_heads(tx, group, record), member, role)
-    issue(tx, group, record, change)
-
-
 def accuse(tx: Transaction, group: GroupId, member: MemberKey) -> None:
     """Says that a member's device was taken. Raises `UserError` where we may not."""
     record = require_in(load_group(tx, group))
     roster = roster_of(tx, group)
-    _require_other(record, roster, member)
+    require_other(record, roster, member)
     if record.member in roster.quarantined:
         require_clean(tx, group)  # says why not
     history = history_of(tx, group)
@@ -46,31 +36,6 @@ def accuse(tx: Transaction, group: GroupId, member: MemberKey) -> None:
             safety="Nothing was sent.",
             todo="One accusation of yours is open at a time; an admin decides it: `chasqui group lift` or `remove`.",
         )
-    carry_out_due(tx, group)
-
-
-def lift(tx: Transaction, group: GroupId, member: MemberKey) -> None:
-    """Ends the accusations against a member. Raises `UserError` where we may not."""
-    record = require_in(load_group(tx, group))
-    roster = roster_of(tx, group)
-    require_admin(record, roster)
-    _require_other(record, roster, member)
-    if member not in roster.accusations:
-        raise UserError("Nobody accuses this member.")
-    issue(tx, group, record, Lift(next_heads(tx, group, record), member))
-
-
-def confirm(tx: Transaction, group: GroupId, operation: ObjectId) -> None:
-    """Stands behind a change of another admin. Raises `UserError` where we may not."""
-    record = require_in(load_group(tx, group))
-    roster = roster_of(tx, group)
-    require_admin(record, roster)
-    if operation not in roster.void | roster.pending:
-        raise UserError("There is no such change that waits for anybody.", todo="See `chasqui group show`.")
-    change = Confirm(next_heads(tx, group, record), operation)
-    signed, _ = issue(tx, group, record, change)
-    if signed.id not in roster_of(tx, group).rightful:
-        raise UserError("Another admin has to confirm this: it is your own, or concerns you.")
     carry_out_due(tx, group)
 
 
@@ -101,10 +66,3 @@ def say_witnesses(tx: Transaction, group: GroupId, record: GroupRecord) -> Group
     signed, record = say(tx, group, record, Kind.WITNESS, encode_witnesses(said))
     keep_witnesses(tx, signed, said)
     return record
-
-
-def _require_other(record: GroupRecord, roster: Roster, member: MemberKey) -> None:
-    if member == record.member:
-        raise UserError("This is you: others decide that about you.")
-    if roster.seat(member) is None:
-        raise UserError("That member is not in the group any more.", todo="See `chasqui group show`.")

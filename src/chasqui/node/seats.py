@@ -16,6 +16,7 @@ from chasqui.base.ids import EpochId, GroupId, MemberKey, ObjectId
 from chasqui.base.limits import (
     KEY_PACKAGE_LIFETIME_S,
     LEAF_BYTES_MAX,
+    OPERATIONS_IDLE_MAX,
     SECONDS_PER_DAY,
     SEQUENCE_MAX,
 )
@@ -25,7 +26,7 @@ from chasqui.groups.bodies import DemandBody, KeyPackagesBody, WelcomeBody, read
 from chasqui.groups.fork_choice import turns
 from chasqui.groups.membership import Roster
 from chasqui.groups.mls_errors import peers_fault
-from chasqui.groups.operation import GroupKind, Lift, Operation, Reason, Rejoin, encode_change, read_operation
+from chasqui.groups.operation import Genesis, GroupKind, Lift, Operation, Reason, Rejoin, encode_change, read_operation
 from chasqui.groups.pairing import SUITE
 from chasqui.groups.seats import open_welcome, read_sealed_welcome, seal_welcome
 from chasqui.node.authors import expect_after, load_author, note_object
@@ -98,8 +99,8 @@ def demand(tx: Transaction, group: GroupId) -> int:
         )
     key_package, ref = _new_seat(tx, group, record)
     seq = record.seq + 1
+    own = MemberKey(record.member)
     if record.stale_s:  # numbers that the newer copy may have given are left out, and never given twice
-        own = MemberKey(record.member)
         seq = max(record.seq, told(tx, group).get(own, 0), load_author(tx, group, own).claimed) + _JUMP
     if seq > SEQUENCE_MAX:
         raise RefusedForSafetyError(
@@ -121,7 +122,9 @@ def demand(tx: Transaction, group: GroupId) -> int:
     save_operations(tx, group, (signed,))
     save_group(tx, group, record, seq=seq, demanded_s=tx.now_s)
     note_object(tx, group, signed)
-    asked = encode(DemandBody(group, signed.to_whole(), key_package))
+    mine = [known for known in history_of(tx, group).order if known.issuer == own and known.id != signed.id]
+    earlier = tuple(known.signed.to_whole() for known in mine if not isinstance(known.change, Genesis))
+    asked = encode(DemandBody(group, signed.to_whole(), key_package, earlier[-OPERATIONS_IDLE_MAX:]))
     for contact in sorted(found for found in contacts if found is not None):
         say(tx, GroupId(contact), load_group(tx, GroupId(contact)), Kind.DEMAND, asked)
     return len(contacts)
@@ -147,8 +150,9 @@ def demand_if_stale(tx: Transaction, group: GroupId) -> None:
         demand(tx, group)
 
 
-def take_demand(tx: Transaction, by: SignedObject) -> SignedObject:
-    """A contact asks for a new leaf in a group that we share. Gives the verified REJOIN. Raises `PeerError`."""
+def take_demand(tx: Transaction, by: SignedObject) -> tuple[SignedObject, ...]:
+    """A contact asks for a new leaf in a group that we share. Gives the verified REJOIN, behind operations of his own
+    that are new here. Raises `PeerError`."""
     contact, body = by.group, read_demand(by.body)
     group = GroupId(body.group)
     record = tx.load(Space.GROUP, group, GroupRecord)
@@ -164,7 +168,10 @@ def take_demand(tx: Transaction, by: SignedObject) -> SignedObject:
     if ref != _ref_of(signed.author, body.key_package):
         raise PeerError("A member gives another key package than his operation names.")
     tx.save(Space.SEAT, group + signed.author, SeatRecord(body.key_package, ref, by.origin.epoch, contact))
-    return signed
+    earlier = tuple(read_whole(whole, group) for whole in body.earlier)
+    if any(other.kind is not Kind.OP or other.author != signed.author for other in earlier):
+        raise PeerError("A member demands a leaf with operations that are not his own.")
+    return *(other for other in earlier if tx.get(Space.OPERATION, group + other.id) is None), signed
 
 
 def reseat(tx: Transaction, group: GroupId) -> None:
@@ -280,10 +287,12 @@ def _give(tx: Transaction, group: GroupId, record: GroupRecord, operation: Opera
     proposals: tuple[mls.AddProposal | mls.RemoveProposal, ...] = (mls.AddProposal(seat.key_package),)
     if leaf is not None:
         proposals = (mls.RemoveProposal(leaf), *proposals)
+    roster = roster_of(tx, group)
     lifts = [  # without them, what his REJOIN cites may have him under quarantine
-        other.id
+        cited
         for other in history_of(tx, group).order
-        if isinstance(other.change, Lift) and other.change.member == operation.issuer
+        if isinstance(other.change, Lift) and other.change.member == operation.issuer and other.id in roster.counting
+        for cited in roster.behind(other.id)
     ]
     carried = carry_out(tx, group, record, (operation.id, *lifts), proposals)
     body = welcome_to(tx, group, carried)

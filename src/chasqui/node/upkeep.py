@@ -15,10 +15,12 @@ from chasqui.base.schema import decode_own
 from chasqui.node.asking import ask
 from chasqui.node.branches import erase_settled
 from chasqui.node.changes import carry_out_due, renew_if_worn, shut_if_out
+from chasqui.node.deciding import stand_behind_the_same
 from chasqui.node.effects import Notice
 from chasqui.node.epochs import erase_expired, head_of, trusted_day
 from chasqui.node.groups import is_clean, load_group
 from chasqui.node.holding import drop_expired
+from chasqui.node.invitations import add_confirmed
 from chasqui.node.keys import u64
 from chasqui.node.large import erase_large, sweep_large
 from chasqui.node.late import say_late
@@ -132,6 +134,7 @@ _TURN: Final = (  # each is done whole or not at all: what one peer spoils holds
     _carry_out,
     renew_if_due,
     demand_if_stale,
+    *(_while_clean(work) for work in (stand_behind_the_same, add_confirmed)),
     *(_while_clean(work) for work in (reseat, offer_seat, forget_seat, publish, answer, ask, _vote)),
 )
 

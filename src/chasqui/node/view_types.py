@@ -23,12 +23,17 @@ class MemberView:
 
 @dataclass(frozen=True)
 class PendingView:
-    """A change that is known and not carried out."""
+    """A change that is known and not carried out. `confirm?` has what an admin can confirm: its id, what it would do
+    (`add`, `remove`, `admin`, `member`, `lift`), to which key, and who signed it."""
 
     op: str
     member: str
     since_s: int
-    id: bytes = b""  # of what an admin can confirm
+    id: bytes = b""
+    change: str = ""
+    key: bytes = b""
+    by: bytes = b""
+    expired: bool = False  # an addition whose key package is too old for it
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,7 @@ class GroupView:
     retention_s: int
     proofs: tuple[ProofView, ...] = ()
     asked_s: int = 0  # when we asked for a new leaf and did not get it yet
+    quorum: int = 1  # so many admins stand behind every change
 
 
 @dataclass(frozen=True)

@@ -6,19 +6,21 @@ from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 
 from chasqui.base.errors import UserError
-from chasqui.base.ids import ID_BYTES, GroupId, MemberKey
+from chasqui.base.ids import ID_BYTES, GroupId, MemberKey, ObjectId
 from chasqui.base.ranges import Ranges
 from chasqui.base.schema import decode_own
 from chasqui.groups.bodies import parts_of, read_manifest
 from chasqui.groups.fork_choice import Fork
 from chasqui.groups.membership import SeatState, members
-from chasqui.groups.operation import Add, Genesis, GroupKind, Lift, Reason, Remove, Role, SetRole
+from chasqui.groups.operation import Add, Genesis, GroupKind, Lift, Operation, Reason, Remove, Role, SetRole
 from chasqui.node.authors import gaps_of, load_author
 from chasqui.node.branches import open_forks
 from chasqui.node.changes import removal_waits
+from chasqui.node.deciding import is_too_old, waiting_changes
 from chasqui.node.delivered import last_number
 from chasqui.node.epochs import head_of, leaf_of, readers_of
 from chasqui.node.groups import history_of, is_clean, load_group, removed_members, tree_keys, witnesses_of
+from chasqui.node.invitations import is_expired
 from chasqui.node.keys import u64
 from chasqui.node.large import parts_here
 from chasqui.node.pairing import load_self
@@ -33,6 +35,7 @@ from chasqui.node.records import (
     MemberRecord,
     MessageRecord,
     PendingAddRecord,
+    ProposedRecord,
     Space,
 )
 from chasqui.node.store_port import prefix_end
@@ -119,8 +122,15 @@ def group_view(tx: Transaction, group: GroupId) -> GroupView:
         PendingView("quarantine", member_name(tx, group, member), roster.accusations[member][0].minute * 60)
         for member in sorted(roster.quarantined & present)
     ]
+    expired = {
+        ObjectId(key)
+        for key, proposed in tx.load_prefix(Space.PROPOSED, group, ProposedRecord)
+        if is_expired(tx, proposed)
+    }
     pending += [
-        PendingView("add", member_name(tx, group, seat.member), by_id[seat.since].minute * 60)
+        PendingView(
+            "add", member_name(tx, group, seat.member), by_id[seat.since].minute * 60, expired=seat.since in expired
+        )
         for seat in roster.seats
         if epoch is not None and seat.member not in present | roster.quarantined
     ]
@@ -130,9 +140,7 @@ def group_view(tx: Transaction, group: GroupId) -> GroupView:
     ]
     forks = fork_views(tx, group)
     void = tuple(
-        PendingView("confirm?", member_name(tx, group, MemberKey(change.member)), by_id[i].minute * 60, i)
-        for i in sorted(roster.void | roster.pending)
-        if isinstance(change := by_id[i].change, Add | Remove | SetRole | Lift)
+        _waiting_view(tx, group, by_id[i], expired=i in expired) for i in waiting_changes(history, roster)
     )
     return GroupView(
         group,
@@ -148,6 +156,25 @@ def group_view(tx: Transaction, group: GroupId) -> GroupView:
         record.retention_s,
         tuple(_proofs(tx, group)),
         0 if record.out else record.demanded_s,
+        record.quorum,
+    )
+
+
+def _waiting_view(tx: Transaction, group: GroupId, operation: Operation, *, expired: bool) -> PendingView:
+    change = operation.change
+    if not isinstance(change, Add | Remove | SetRole | Lift):
+        raise AssertionError("nobody has to confirm this")
+    member = MemberKey(change.member)
+    what = type(change).__name__.lower() if not isinstance(change, SetRole) else Role(change.role).name.lower()
+    return PendingView(
+        "confirm?",
+        member_name(tx, group, member),
+        operation.minute * 60,
+        operation.id,
+        what,
+        member,
+        operation.issuer,
+        expired or is_too_old(operation, tx.now_s),
     )
 
 

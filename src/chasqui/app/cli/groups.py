@@ -9,7 +9,7 @@ import click
 from chasqui.app import requests, results
 from chasqui.app.cli.base import NOT_YET, Family, Invocation
 from chasqui.base.errors import UsageError
-from chasqui.base.limits import TAKEN_MAX
+from chasqui.base.limits import QUORUM_MAX, TAKEN_MAX
 
 _SECONDS = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _RETENTION_S_MIN = 3600  # the vault is swept once an hour
@@ -25,16 +25,19 @@ def group() -> None:
 @click.argument("name")
 @click.option("--retention", metavar="TIME", help="Messages disappear after this on every device: 12h, 7d, 4w.")
 @click.option("--taken", default=2, show_default=True, metavar="K", help="So many members quarantine a taken device.")
+@click.option("--quorum", default=1, show_default=True, metavar="1|2", help="So many admins stand behind every change.")
 @click.pass_obj
-def create(call: Invocation, name: str, retention: str | None, taken: int) -> None:
+def create(call: Invocation, name: str, retention: str | None, taken: int, quorum: int) -> None:
     """Make a group with yourself in it."""
     from chasqui.app.screens import groups as screen
 
     if not 1 <= taken <= TAKEN_MAX:
         raise UsageError("That is no number of members.", todo=f"Give --taken a number from 1 to {TAKEN_MAX}.")
+    if not 1 <= quorum <= QUORUM_MAX:
+        raise UsageError("That is no number of admins.", todo=f"Give --quorum a number from 1 to {QUORUM_MAX}.")
     retention_s = seconds_of(retention) if retention is not None else 0
-    result, _ = call.call(requests.CreateGroup(name, retention_s, taken), results.GroupMade)
-    call.show(result, screen.created(result, retention_s))
+    result, _ = call.call(requests.CreateGroup(name, retention_s, taken, quorum), results.GroupMade)
+    call.show(result, screen.created(result, retention_s, quorum))
 
 
 @group.command("list")
@@ -151,7 +154,7 @@ def lift(call: Invocation, group: str, member: str) -> None:
 @click.pass_obj
 def confirm(call: Invocation, group: str, op: str) -> None:
     """Stand behind a change of another admin that `group show` lists as 'confirm?'."""
-    from chasqui.app.screens import groups as screen
+    from chasqui.app.screens import waiting as screen
 
     result, _ = call.call(requests.Confirm(group, op), results.Confirmed)
     call.show(result, screen.confirmed(result))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from chasqui.app.results import (
     Added,
     Asked,
-    Confirmed,
     GroupChecked,
     GroupDetails,
     GroupMade,
@@ -17,20 +16,26 @@ from chasqui.app.results import (
     Removed,
 )
 from chasqui.app.screens.text import count, cut, day, heading, paragraph, safe_line, short, span, table, typed, when
+from chasqui.app.screens.waiting import addition_waits, change_waits, removal_waits, waiting
 from chasqui.app.screens.words import group_state, member_state
 
 _NAME_COLUMNS = 13
 _MAKERS_COLUMNS = 50
 
 
-def created(result: GroupMade, retention_s: int) -> str:
+def created(result: GroupMade, retention_s: int, quorum: int) -> str:
     """`group create`"""
-    name = safe_line(result.name)
+    name, group = safe_line(result.name), typed(result.name)
     keep = f"Messages disappear after {span(retention_s)} on every device." if retention_s else ""
     keep = keep or "Messages stay for as long as the vault; with `--retention 7d` they would disappear after a week."
-    return f"The group {name} is made ({short(result.id)}). You are alone in it, and its admin.\n{keep}\n\n" + (
-        f"Next: `chasqui group add {typed(result.name)} CONTACT`."
+    lines = [f"The group {name} is made ({short(result.id)}). You are alone in it, and its admin.", *paragraph(keep)]
+    if quorum == 1:
+        return "\n".join((*lines, "", f"Next: `chasqui group add {group} CONTACT`."))
+    lines += paragraph(
+        "Two admins stand behind every change. While you are the only admin, your word is enough: make somebody the "
+        "second one who is not taken together with you."
     )
+    return "\n".join((*lines, "", f"Next: `chasqui group add {group} CONTACT --role admin`."))
 
 
 def listed(result: Groups) -> str:
@@ -61,15 +66,17 @@ def shown(result: GroupDetails) -> str:
         lines.append(f"Asked      for new keys on {day(result.asked)}, not answered yet")
     if result.retention_s:
         lines.append(f"Messages   disappear after {span(result.retention_s)} on every device")
+    if result.quorum > 1:
+        lines.append("Changes    need the word of two admins")
     for alarm in result.alarms:
         lines += ["", *_alarm(alarm, result.name)]
     if result.members:
         lines += ["", "Members", _members(result)]
-    if result.pending:
+    known = [p for p in result.pending if not p.id]
+    if known:
         lines += ["", "Not carried out yet"]
-        lines.append(table((p.op, p.member, f"since {when(p.since)}", p.id) for p in result.pending))
-        if any(p.id for p in result.pending):
-            lines.append("An admin who stands behind a 'confirm?' says so: `chasqui group confirm GROUP ID`.")
+        lines.append(table((p.op, p.member, f"since {when(p.since)}") for p in known))
+    lines += waiting(result)
     if result.forks:
         lines += ["", "Not settled yet"]
         rows = [("keys changed by", "confirmed", "needed")]
@@ -199,6 +206,8 @@ def added(result: Added) -> str:
             f"{name} will be added to {group} as soon as a key of {name} arrives here: exchange with {name}\n"
             f"(`chasqui sync`, or stay connected). Until then {name} reads nothing of the group."
         )
+    if result.state == "unconfirmed":
+        return addition_waits(result)
     return (
         f"{name} is invited to {group}. The invitation travels with the next exchange; {name} runs\n"
         f"`chasqui group join {typed(result.group)}`. What is sent from now on, {name} can read; nothing from before."
@@ -213,6 +222,8 @@ def joined(result: GroupMade) -> str:
 def removed(result: Removed) -> str:
     """`group remove`"""
     name = safe_line(result.name)
+    if result.state == "unconfirmed":
+        return removal_waits(result)
     if result.state == "removed":
         return (
             f"{name} is removed and the keys are new. Whoever has heard of it sends {name} nothing any more.\n"
@@ -227,6 +238,8 @@ def removed(result: Removed) -> str:
 def role_given(result: MemberChanged) -> str:
     """`group role`"""
     name = safe_line(result.name)
+    if result.operation:
+        return change_waits(result, f"{name} becomes {result.wanted}", f"{name} is {result.role} until then.")
     may = "may add, remove and decide about others" if result.role == "admin" else "may not change who is in any more"
     return f"{name} is {result.role} now and {may}. The others hear of it with the next exchange."
 
@@ -249,16 +262,14 @@ def accused(result: MemberChanged) -> str:
 def lifted(result: MemberChanged) -> str:
     """`group lift`"""
     name = safe_line(result.name)
+    if result.operation:
+        until = f"{name} stays shut out until then." if result.state == "quarantined" else ""
+        return change_waits(result, f"what was said against {name} is ended", until)
     return (
         f"What was said against {name} is ended, and {name} holds its rights again. If the keys were renewed without\n"
         "that device, it does not hear of this and reads nothing yet: let its owner ask a contact in the group for\n"
         "new ones (`chasqui group rejoin`). What was said meanwhile stays closed to it."
     )
-
-
-def confirmed(result: Confirmed) -> str:
-    """`group confirm`"""
-    return f"You stand behind the change {short(result.operation)}. The others hear of it with the next exchange."
 
 
 def asked(result: Asked) -> str:
