@@ -21,7 +21,7 @@ from chasqui.base.secret import Secret
 from chasqui.groups.operation import GroupKind
 from chasqui.mls import GroupState
 from chasqui.node.keys import u16, u32
-from chasqui.node.records import ChainRecord, EpochRecord, GroupRecord, Space
+from chasqui.node.records import ChainRecord, EpochRecord, GroupRecord, LateRecord, Space
 from chasqui.node.transaction import Transaction
 from chasqui.sealed.chain import Chain
 from chasqui.sealed.epoch_keys import DayChain, DayKeys, derive_epoch
@@ -203,19 +203,23 @@ def erase_expired(tx: Transaction, group: GroupId) -> None:
 
 
 def _shared(tx: Transaction, group: GroupId) -> frozenset[EpochId]:
-    """Of a contact, the epochs from the root, which the other surely has, to the head: one of them is his head, however
-    long he is silent, and with that one gone nobody would be left to let either of us in again."""
+    """Of a contact, the epochs from the newest that the other surely has on: one of them is his head, however long he
+    is silent, and with that one gone nobody would be left to let either of us in again. He has the root, unless it was
+    settled by two commits of which he knows his own alone: then he has the parent of ours."""
     record = tx.load(Space.GROUP, group, GroupRecord)
     if record is None or record.kind != GroupKind.CONTACT:
         return frozenset()
-    path: set[EpochId] = set()
-    epoch, known = EpochId(record.head), load_epoch(tx, group, EpochId(record.head))
-    while known is not None:
-        path.add(epoch)
-        if epoch == record.root:
-            break
-        epoch, known = EpochId(known.parent), load_epoch(tx, group, EpochId(known.parent))
-    return frozenset(path)
+    path = [EpochId(record.head)]
+    while (known := load_epoch(tx, group, path[-1])) is not None:
+        path.append(EpochId(known.parent))
+    had = {late.parent for _, late in tx.load_prefix(Space.LATE, group, LateRecord)} | {record.root}
+    last = max((index for index, epoch in enumerate(path) if epoch in had), default=len(path))
+    shared = set(path[: last + 1])
+    epochs = sorted(epochs_of(tx, group), key=lambda pair: pair[1].number)
+    for epoch, known in epochs:
+        if known.parent in shared:
+            shared.add(epoch)  # his own commits: he may sit on one that has lost
+    return frozenset(shared)
 
 
 def load_chain(tx: Transaction, epoch: EpochId, leaf: int) -> Chain | None:

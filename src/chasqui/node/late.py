@@ -14,7 +14,7 @@ from chasqui.base.limits import MINUTES_PER_DAY, SECONDS_PER_DAY
 from chasqui.base.schema import encode
 from chasqui.groups.bodies import LateBody, read_late
 from chasqui.groups.operation import GroupKind
-from chasqui.node.branches import unsettled_path
+from chasqui.node.branches import branches_of
 from chasqui.node.epochs import load_epoch
 from chasqui.node.groups import load_group
 from chasqui.node.outbox import say
@@ -41,14 +41,15 @@ def keep_late(tx: Transaction, signed: SignedObject, commit: CommitId) -> None:
 
 
 def say_late(tx: Transaction, group: GroupId) -> None:
-    """Says again, each in its own parent, the commits of ours of which it is not known that the other has them; forgets
-    those that are settled, or lost. The caller knows that the head is clean."""
-    waiting = {commit for commit, _ in unsettled_path(tx, group)}
+    """Says again, each in its own parent, the commits of ours on the way to our head of which it is not known that the
+    other has them; forgets those that have lost. The caller knows that the head is clean."""
+    branches, record = branches_of(tx, group), load_group(tx, group)
+    path = {branches.made_by[e][0] for e in branches.path(EpochId(record.head)) if e in branches.made_by}
     for key, late in sorted(tx.load_prefix(Space.LATE, group, LateRecord), key=lambda pair: pair[1].day):
         parent = load_epoch(tx, group, EpochId(late.parent))
-        if parent is None or parent.settled_s:
+        if parent is None or (parent.settled_s and CommitId(key) not in path):
             tx.erase(Space.LATE, group + key)
-        elif CommitId(key) in waiting and not late.said_s <= tx.now_s < late.said_s + LATE_AFTER_S:
+        elif CommitId(key) in path and not late.said_s <= tx.now_s < late.said_s + LATE_AFTER_S:
             body = encode(LateBody(late.bundle, late.day, late.counter))
             say(tx, group, load_group(tx, group), Kind.LATE, body, within=EpochId(late.parent))
             tx.save(Space.LATE, group + key, structs.replace(late, said_s=tx.now_s))

@@ -9,7 +9,7 @@ from msgspec import structs
 
 from chasqui import mls
 from chasqui.base.errors import PeerError, UserError
-from chasqui.base.ids import GroupId
+from chasqui.base.ids import GroupId, MemberKey
 from chasqui.base.limits import (
     KEY_PACKAGE_LIFETIME_S,
     LEAF_BYTES_MAX,
@@ -32,6 +32,7 @@ from chasqui.groups.pairing import (
     write_offer,
     write_reply,
 )
+from chasqui.node.authors import load_author
 from chasqui.node.changes import add_member, found_group
 from chasqui.node.groups import load_group
 from chasqui.node.joining import encode_welcome, enter, invited_with
@@ -171,11 +172,14 @@ def send_spares(tx: Transaction, contact: GroupId) -> None:
 
 
 def refill_spares(tx: Transaction, contact: GroupId) -> None:
-    """Gives a contact new key packages for those that have expired, so that it can add us after years, too; not where
-    it is silent: one bundle would wait for it again and again."""
-    record = load_group(tx, contact)
-    if record.kind == GroupKind.CONTACT and record.root == record.head and tx.get(Space.CONTACT, contact) is not None:
-        send_spares(tx, contact)
+    """Gives a contact new key packages for those that have expired, so that it can add us after years, too; not again
+    before it was heard: in silence one bundle would follow another."""
+    record = tx.load(Space.CONTACT, contact, ContactRecord)
+    if record is not None:
+        known = tx.load_prefix(Space.KEY_PACKAGE, b"", OwnKeyPackageRecord)
+        given_s = max((own.created_s for _, own in known if own.contact == contact), default=tx.now_s - SPARE_GIVEN_S)
+        if load_author(tx, contact, MemberKey(record.member)).last_heard_s > given_s:
+            send_spares(tx, contact)
 
 
 def _keep_spares(tx: Transaction, contact: GroupId, key_packages: tuple[bytes, ...]) -> None:

@@ -51,7 +51,14 @@ def note_spoken(tx: Transaction, signed: SignedObject) -> None:
     """In a contact, whoever says something in an epoch follows it: a vote that was lost holds up nothing."""
     group, epoch = signed.group, signed.origin.epoch
     record = load_group(tx, group)
-    if record.kind == GroupKind.CONTACT and record.root != epoch and _count(tx, group, epoch, signed.author, _EVERY):
+    if record.kind != GroupKind.CONTACT:
+        return
+    if signed.author != record.member and any(tx.scan_prefix(Space.LATE, group)):
+        branches = branches_of(tx, group)
+        for at in branches.path(epoch):
+            if at in branches.made_by:
+                tx.erase(Space.LATE, group + branches.made_by[at][0])  # the other has it
+    if record.root != epoch and _count(tx, group, epoch, signed.author, _EVERY):
         follow(tx, group)
 
 
