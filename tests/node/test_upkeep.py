@@ -18,12 +18,17 @@ from chasqui.base.limits import (
 )
 from chasqui.base.secret import Secret
 from chasqui.groups.operation import Role
+from chasqui.lab.run import Run
+from chasqui.lab.scenario import packaged
 from chasqui.node import inputs, upkeep
+from chasqui.node.changes import until_out
 from chasqui.node.effects import Notice
 from chasqui.node.epochs import note_day
+from chasqui.node.groups import load_group
 from chasqui.node.holding import _foreign_bytes
 from chasqui.node.records import GroupRecord, Space
 from chasqui.node.skipped import erase_outdated, keep_skipped, skipped_key, spend_key
+from chasqui.node.store_port import prefix_end
 from chasqui.node.transaction import Transaction
 from chasqui.sealed.kinds import CLASS_OF_KIND, BundleClass, Kind
 from tests.node.hostile import head
@@ -66,6 +71,7 @@ def test_one_group_stops_no_other(work: str, error: Exception, monkeypatch: pyte
 
     with monkeypatch.context() as broken:
         broken.setattr(upkeep, work, fail)
+        broken.setattr(upkeep, "_rests", lambda *_: False)
         ana.now_s += 3700
         ana.notices.clear()
         ana.do(inputs.Flush())
@@ -223,3 +229,66 @@ def test_carried_bytes_are_counted_and_reading_the_count_writes_nothing() -> Non
     assert _foreign_bytes(tx) == sum(map(len, ana.held()))
     assert tx.outcome() == []
     meet(ana, ben, caro)
+
+
+@pytest.mark.parametrize("scenario", ["taken", "restored-in-haste", "admin-lost"])  # each duty has its turn in one
+def test_a_group_rests_only_while_a_turn_would_change_nothing(
+    scenario: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    true_rests, rested = upkeep._rests, 0
+
+    def rests(tx: Transaction, group: GroupId) -> bool:
+        nonlocal rested
+        if not true_rests(tx, group):
+            return False
+        rested += 1
+        for duty in upkeep._TURN:
+            part = tx.part()
+            upkeep._apart(part, group, duty.work, group)
+            written = {(space, key) for space, keys in part._staged.items() for key in keys}
+            # that nobody waits for his turn is what rest means
+            assert not written - {(Space.TURN, group)}, f"{duty.pause.work.__name__} overslept"
+            assert not part.effects
+        return True
+
+    monkeypatch.setattr(upkeep, "_rests", rests)
+    run = Run(packaged()[scenario], 1)
+    assert run.play().held
+    assert rested > 100
+
+
+def test_a_group_that_rests_costs_no_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    ana, ben = Person("ana"), Person("ben")
+    group = make_group(ana, ben)
+    for _ in range(4):
+        ana.sync(ben)
+        ben.sync(ana)
+    turns: list[GroupId] = []
+
+    def asked(tx: Transaction, group: GroupId) -> bool:
+        turns.append(group)
+        return False
+
+    monkeypatch.setattr(upkeep, "shut_if_out", asked)
+    monkeypatch.setattr(upkeep, "_TURN", (upkeep._Duty(asked, until_out), *upkeep._TURN[1:]))
+    ana.now_s += 2 * SECONDS_PER_DAY  # votes are given, receipts sent, no key is old
+    ana.do(inputs.Tick())
+    ana.do(inputs.Flush())
+    assert turns == []
+    ana.now_s += 14 * SECONDS_PER_DAY
+    ana.do(inputs.Tick())
+    assert group in turns
+
+
+def test_whoever_is_out_by_the_operations_does_not_rest() -> None:
+    ana, ben = Person("ana"), Person("ben")
+    group = make_group(ana, ben)
+    ana.do(inputs.RemoveMember(group, ben.key(group)))
+    tx = ben.tx()
+    for key, whole in ana.store.scan(Space.OPERATION, group, prefix_end(group)):
+        tx.put(Space.OPERATION, key, whole)  # as a step that came no further than this would have left them
+    for effect in tx.outcome():
+        ben._carry_out(effect, None)
+    ben.restart()
+    ben.do(inputs.Flush())
+    assert load_group(ben.tx(), group).out

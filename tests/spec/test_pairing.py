@@ -46,7 +46,7 @@ def test_offer_and_reply_byte_by_byte() -> None:
     welcome, spares = msgspec.msgpack.decode(inside)
     assert len(spares) == 8
     assert all(mls.read_key_package(spare).identity == b"ben" for spare in spares)
-    assert len(msgspec.msgpack.decode(welcome)) == 7
+    assert len(msgspec.msgpack.decode(welcome)) == 8
     assert b"ben" not in reply
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from chasqui.app.links import folder_link, folder_state
+from chasqui.app.live_broadcasts import LiveBroadcasts
 from chasqui.app.node_thread import NodeThread
 from chasqui.app.runner import Release
 from chasqui.app.syncing import Exchange
@@ -20,7 +21,7 @@ from chasqui.links.folder import COURIER_SUFFIX
 from chasqui.links.lan import LanLink
 from chasqui.links.lan_limits import DISCOVERY_PORT
 from chasqui.node import inputs
-from chasqui.node.effects import CloseSession, Send
+from chasqui.node.effects import CloseSession, Send, Transmit, Wake
 from chasqui.node.link_port import SessionId, SessionLink
 from chasqui.node.records import LinkRecord
 from chasqui.node.views import list_links
@@ -75,6 +76,7 @@ class LiveLinks:
 
     def __init__(self, node: NodeThread) -> None:
         self._node = node
+        self.broadcasts = LiveBroadcasts(node)
         self._numbers = itertools.count(1)
         self._sessions: dict[SessionId, _LiveSession] = {}
         self._session_links: dict[str, SessionLink] = {}
@@ -186,9 +188,12 @@ class LiveLinks:
                     live = self._sessions.get(session)
                     if live is not None:
                         live.link.close(live.number)
+                case Transmit() | Wake():
+                    self.broadcasts.carry_out(effect)
 
     def close_sessions(self) -> None:
-        """The node was made anew and knows no session: they begin again."""
+        """The node was made anew and knows no session and no broadcast link: they begin again."""
+        self.broadcasts.begin_again()
         for live in list(self._sessions.values()):
             live.link.close(live.number)
 

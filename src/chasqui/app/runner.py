@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 
 from chasqui.base.errors import PeerError, UserError
 from chasqui.base.ports import Clock, Entropy
-from chasqui.node.effects import Answer, CloseSession, Notice, Persist, Send, Timer
+from chasqui.node.effects import Answer, CloseSession, Notice, Persist, Send, Timer, Transmit, Wake
 from chasqui.node.inputs import Input
 from chasqui.node.node import Node
 from chasqui.node.records import Space
@@ -19,7 +19,7 @@ from chasqui.node.store_port import Store
 from chasqui.node.transaction import Transaction
 
 T = TypeVar("T")
-Release = Send | CloseSession | Notice
+Release = Send | CloseSession | Transmit | Wake | Notice
 Job = Callable[["Runner"], T]
 
 _HARMLESS = (PeerError, UserError)  # the step that raises them has changed nothing

@@ -15,6 +15,7 @@ from chasqui.base.limits import (
     OPERATIONS_IDLE_MAX,
     SEQUENCE_MAX,
     SPARE_KEY_PACKAGES,
+    WELCOME_WITNESSES_MAX,
 )
 from chasqui.base.schema import Body, decode
 from chasqui.sealed.kinds import Kind
@@ -38,7 +39,8 @@ class WelcomeBody(Body, frozen=True):
 
     `operations` are whole objects, `inviter` is the sender's key in the group that it invites to. `sealed_before`
     gives, for each member in the order of the leaves, the last number that the inviter has from it: those objects
-    were sealed before the newcomer's first epoch.
+    were sealed before the newcomer's first epoch. `witnesses` are whole objects, too: what members had when they took
+    in a removal, without which the newcomer would see another roster than they.
     """
 
     group: bytes
@@ -48,6 +50,7 @@ class WelcomeBody(Body, frozen=True):
     first_day: int
     sealed_before: tuple[int, ...]
     message: bytes
+    witnesses: tuple[bytes, ...]
 
 
 class KeyPackagesBody(Body, frozen=True):
@@ -131,6 +134,8 @@ def read_welcome(data: bytes) -> WelcomeBody:
     _require(len(body.r) == ID_BYTES and 0 <= body.first_day < 2**24)
     _require(1 <= len(body.operations) <= GROUP_OPERATIONS_MAX)
     _require(len(body.sealed_before) <= GROUP_MEMBERS_MAX)
+    _require(len(body.witnesses) <= WELCOME_WITNESSES_MAX)
+    _require(len(set(body.witnesses)) == len(body.witnesses))
     _require(all(0 <= last <= SEQUENCE_MAX for last in body.sealed_before))
     return body
 

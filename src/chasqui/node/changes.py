@@ -35,6 +35,7 @@ from chasqui.groups.operation import (
 from chasqui.groups.pairing import SUITE
 from chasqui.node.authors import expect_from_start, load_author
 from chasqui.node.branches import follow, keep_commit, put_out
+from chasqui.node.derived import derived
 from chasqui.node.effects import Notice
 from chasqui.node.epochs import (
     epochs_of,
@@ -55,10 +56,12 @@ from chasqui.node.groups import (
     save_group,
     save_operations,
     tree_keys,
+    words_for_newcomers,
 )
 from chasqui.node.keys import u64
 from chasqui.node.late import keep_late
 from chasqui.node.outbox import say
+from chasqui.node.pauses import ASLEEP, AWAKE, Pause
 from chasqui.node.receipting import owe
 from chasqui.node.records import GroupRecord, Space
 from chasqui.node.resealing import publish
@@ -168,7 +171,14 @@ def welcome_to(tx: Transaction, group: GroupId, carried: Carried) -> WelcomeBody
     operations = tuple(operation.signed.to_whole() for operation in history_of(tx, group).order)
     sealed_before = tuple(_last_held(tx, group, other.signature_key, carried.group) for other in carried.state.members)
     return WelcomeBody(
-        group, carried.group.member, operations, carried.r, carried.first_day, sealed_before, carried.welcome
+        group,
+        carried.group.member,
+        operations,
+        carried.r,
+        carried.first_day,
+        sealed_before,
+        carried.welcome,
+        words_for_newcomers(tx, group),
     )
 
 
@@ -348,6 +358,23 @@ def shut_if_out(tx: Transaction, group: GroupId) -> bool:
         tx.notify(Notice("quarantined", group))
         shut(tx, group, record, Reason.TAKEN)
     return bool(load_group(tx, group).out)
+
+
+@derived(Space.GROUP, Space.OPERATION, Space.WITNESS)
+def until_out(tx: Transaction, group: GroupId) -> Pause:
+    """Ends `shut_if_out`'s pause where we are to be out and are not."""
+    record, roster = load_group(tx, group), roster_of(tx, group)
+    due = not record.out and record.member in roster.removals.keys() | roster.quarantined
+    return AWAKE if due else ASLEEP
+
+
+@derived(Space.GROUP, Space.EPOCH, Space.REMOVED)
+def until_removal(tx: Transaction, group: GroupId) -> Pause:
+    """Ends `carry_out_due`'s pause where somebody sits in our tree who is out."""
+    record = load_group(tx, group)
+    if record.out or not record.head or record.stale_s:
+        return ASLEEP
+    return ASLEEP if is_clean(tx, group, head_of(tx, group, record)[1]) else AWAKE
 
 
 def shut(tx: Transaction, group: GroupId, record: GroupRecord, reason: Reason) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from chasqui.base.ids import GroupId
-from chasqui.node.link_port import SessionId
+from chasqui.node.link_port import BroadcastId, SessionId
 from chasqui.node.store_port import Write
 
 
@@ -32,6 +32,23 @@ class CloseSession:
 
 
 @dataclass(frozen=True)
+class Transmit:
+    """One frame to whoever hears this broadcast link. There is no other before `BroadcastSent` came."""
+
+    link: BroadcastId
+    frame: bytes
+
+
+@dataclass(frozen=True)
+class Wake:
+    """Step the node with `BroadcastDue` for this link at this time of its clock, at once if that is past. It replaces
+    what was asked for before; None: not at all."""
+
+    link: BroadcastId
+    at_ms: int | None
+
+
+@dataclass(frozen=True)
 class Timer:
     """Step the node with `Tick` at this time (seconds since 1970), or sooner."""
 
@@ -54,4 +71,4 @@ class Answer:
     value: object
 
 
-Effect = Persist | Send | CloseSession | Timer | Notice | Answer
+Effect = Persist | Send | CloseSession | Transmit | Wake | Timer | Notice | Answer

@@ -9,14 +9,15 @@ from msgspec import structs
 
 from chasqui.base.errors import UserError
 from chasqui.base.ids import ID_BYTES, NO_GROUP, GroupId, MemberKey, ObjectId
-from chasqui.base.limits import SEQUENCE_MAX
+from chasqui.base.limits import SEQUENCE_MAX, WELCOME_WITNESS_BYTES_MAX, WELCOME_WITNESSES_MAX
 from chasqui.base.names import peer_name
 from chasqui.base.schema import decode_own
 from chasqui.groups.history import History, arrange
 from chasqui.groups.membership import Roster, cites, members
-from chasqui.groups.operation import Accuse, Operation, Remove, read_parsed_operation
+from chasqui.groups.operation import Accuse, Add, Operation, Remove, read_parsed_operation
 from chasqui.groups.witnesses import Said, Witness
 from chasqui.mls import GroupState
+from chasqui.node.derived import derived
 from chasqui.node.keys import u24
 from chasqui.node.records import EpochRecord, GroupRecord, MemberRecord, Space, WitnessRecord
 from chasqui.node.transaction import Transaction
@@ -60,15 +61,46 @@ def note_out(tx: Transaction, group: GroupId) -> Roster:
 
 
 def keep_witnesses(tx: Transaction, signed: SignedObject, said: Said) -> None:
+    """Keeps what a member says of removals, and notes whom that puts out or lets in again."""
+    keep_words(tx, signed, said)
+    note_out(tx, signed.group)
+
+
+def keep_words(tx: Transaction, signed: SignedObject, said: Said) -> None:
     """Keeps what a member says of removals: of several words on one, the first that it signed."""
+    tx.put(Space.WITNESSED, signed.group + signed.id, signed.to_whole())
     for removal, heads in said:
         key = signed.group + removal + signed.author
         known = tx.load(Space.WITNESS, key, WitnessRecord)
         if known is None or (signed.seq, signed.id) < (known.seq, known.id):
             tx.save(Space.WITNESS, key, WitnessRecord(signed.seq, signed.id, heads))
-    note_out(tx, signed.group)
 
 
+def words_for_newcomers(tx: Transaction, group: GroupId) -> tuple[bytes, ...]:
+    """The objects in which members said what they had when they took in a removal: those first on removals of whom
+    something is late, then on the newest; as many as a welcome holds."""
+    history, roster = history_of(tx, group), roster_of(tx, group)
+    back_dated = {known.issuer for known in history.order if known.id in roster.late}
+    let_in = {change.member for known in history.order if isinstance(change := known.change, Add)}
+    let_in.add(history.order[0].issuer)
+    places: dict[ObjectId, tuple[bool, int]] = {}
+    for word in witnesses_of(tx, group):
+        place = history.position.get(word.removal, 0)
+        change = history.order[place].change
+        if isinstance(change, Remove) and word.member in let_in:
+            rank = (change.member not in back_dated, -place)
+            places[word.id] = min(rank, places.get(word.id, rank))
+    chosen: list[bytes] = []
+    room = WELCOME_WITNESS_BYTES_MAX
+    for said in sorted(places, key=lambda said: (places[said], said)):
+        whole = tx.get(Space.WITNESSED, group + said)
+        if whole is not None and len(whole) <= room and len(chosen) < WELCOME_WITNESSES_MAX:
+            chosen.append(whole)
+            room -= len(whole)
+    return tuple(chosen)
+
+
+@derived(Space.WITNESS)
 def witnesses_of(tx: Transaction, group: GroupId) -> tuple[Witness, ...]:
     """What members have said of removals."""
     found = []
@@ -81,6 +113,7 @@ def witnesses_of(tx: Transaction, group: GroupId) -> tuple[Witness, ...]:
     return tuple(found)
 
 
+@derived(Space.REMOVED)
 def removed_members(tx: Transaction, group: GroupId) -> frozenset[MemberKey]:
     """The members whom the operations have put out, those who are quarantined included."""
     return frozenset(MemberKey(key[len(group) :]) for key, _ in tx.scan_prefix(Space.REMOVED, group))
@@ -91,6 +124,7 @@ def is_clean(tx: Transaction, group: GroupId, epoch: EpochRecord) -> bool:
     return not tree_keys(epoch) & removed_members(tx, group)
 
 
+@derived(Space.OPERATION)
 def history_of(tx: Transaction, group: GroupId) -> History:
     """All operations of a group in their causal order."""
     return arrange(
@@ -99,6 +133,7 @@ def history_of(tx: Transaction, group: GroupId) -> History:
     )
 
 
+@derived(Space.OPERATION, Space.WITNESS)
 def roster_of(tx: Transaction, group: GroupId) -> Roster:
     """The members whom the operations give."""
     return members(history_of(tx, group), witnesses_of(tx, group))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from chasqui.base.ids import GroupId, MemberKey, ObjectId
 from chasqui.groups.operation import Role
-from chasqui.node.link_port import SessionId
+from chasqui.node.link_port import BroadcastId, LinkProfile, SessionId
 
 
 @dataclass(frozen=True)
@@ -204,6 +204,49 @@ class SessionClosed:
 
 
 @dataclass(frozen=True)
+class BroadcastOpened:
+    """A broadcast link is there. `at_ms`, here and below, is of any clock that never goes back, one for each link."""
+
+    link: BroadcastId
+    profile: LinkProfile
+    at_ms: int
+
+
+@dataclass(frozen=True)
+class BroadcastHeard:
+    """Somebody sent a frame; how far above the noise, where that is known."""
+
+    link: BroadcastId
+    frame: bytes
+    strength_db: float | None
+    at_ms: int
+
+
+@dataclass(frozen=True)
+class BroadcastSent:
+    """The frame of the last `Transmit` has left, and took so long; None: as long as the profile says."""
+
+    link: BroadcastId
+    airtime_ms: int | None
+    at_ms: int
+
+
+@dataclass(frozen=True)
+class BroadcastDue:
+    """It is the time that the last `Wake` asked for, or later."""
+
+    link: BroadcastId
+    at_ms: int
+
+
+@dataclass(frozen=True)
+class BroadcastClosed:
+    """A broadcast link is gone."""
+
+    link: BroadcastId
+
+
+@dataclass(frozen=True)
 class Tick:
     """Time has passed."""
 
@@ -234,5 +277,10 @@ Input = (
     | SessionOpened
     | FrameReceived
     | SessionClosed
+    | BroadcastOpened
+    | BroadcastHeard
+    | BroadcastSent
+    | BroadcastDue
+    | BroadcastClosed
     | Tick
 )

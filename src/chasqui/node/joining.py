@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+
 from msgspec import structs
 
 from chasqui import mls
@@ -16,16 +19,18 @@ from chasqui.groups.membership import Roster, members
 from chasqui.groups.mls_errors import peers_fault
 from chasqui.groups.operation import Add, Genesis, GroupKind, Reason, group_id_of, read_operation
 from chasqui.groups.pairing import SUITE
+from chasqui.groups.witnesses import Said, Witness, read_witnesses
 from chasqui.node.authors import expect_after, expect_from_start
 from chasqui.node.changes import shut
 from chasqui.node.commit_checks import check_leaves
 from chasqui.node.effects import Notice
 from chasqui.node.epochs import open_epoch
-from chasqui.node.groups import note_member, note_members, save_group, save_operations
+from chasqui.node.groups import keep_words, note_member, note_members, save_group, save_operations
 from chasqui.node.labels import unused_label
 from chasqui.node.records import GroupRecord, InvitationRecord, OwnKeyPackageRecord, Space
 from chasqui.node.transaction import Transaction
-from chasqui.sealed.object import read_whole
+from chasqui.sealed.kinds import Kind
+from chasqui.sealed.object import SignedObject, read_whole
 from chasqui.sealed.signing import signing_key
 
 
@@ -35,20 +40,21 @@ def take_welcome(tx: Transaction, contact: GroupId, data: bytes) -> None:
         raise PeerError("An invitation stands in a group that is no contact.")
     body = read_welcome(data)
     group = GroupId(body.group)
-    history, roster, genesis = read_operations(body)
-    if genesis.kind != GroupKind.GROUP:
+    told = read_told(body)
+    roster = told.roster
+    if told.genesis.kind != GroupKind.GROUP:
         raise PeerError("An invitation leads into a contact.")
     known = tx.load(Space.GROUP, group, GroupRecord)
     if known is not None and not known.out:
         if known.member not in roster.removals:
             return  # we are in it: a repetition
         # we were removed and let in again, and hear of both at once
-        save_operations(tx, group, (operation.signed for operation in history.order))
+        told.keep(tx, group)
         shut(tx, group, known, Reason.REMOVED)
     if body.inviter not in roster.admins:
         raise PeerError("An invitation comes from somebody who may not invite.")
-    ref = _our_key_package(tx, history, contact, body)
-    tx.save(Space.INVITATION, group, InvitationRecord(contact, data, ref, tx.now_s, genesis.name))
+    ref = _our_key_package(tx, told.history, contact, body)
+    tx.save(Space.INVITATION, group, InvitationRecord(contact, data, ref, tx.now_s, told.genesis.name))
     tx.notify(Notice("invited", group))
 
 
@@ -82,7 +88,8 @@ def enter(tx: Transaction, body: WelcomeBody, ref: bytes) -> tuple[GroupRecord, 
     """
     group = GroupId(body.group)
     check_first_day(tx, body)
-    history, roster, genesis = read_operations(body)
+    told = read_told(body)
+    roster, genesis = told.roster, told.genesis
     if genesis.suite != SUITE:
         raise PeerError("The group uses a cipher suite that is not known here.")
     known = tx.load(Space.GROUP, group, GroupRecord)
@@ -111,7 +118,7 @@ def enter(tx: Transaction, body: WelcomeBody, ref: bytes) -> tuple[GroupRecord, 
     if known is not None:
         record = structs.replace(record, former=(*known.former, known.member))
     record = save_group(tx, group, record, root=head)
-    save_operations(tx, group, (operation.signed for operation in history.order))
+    told.keep(tx, group)
     note_members(tx, group, state)
     for gone in roster.removals:
         note_member(tx, group, gone, "")
@@ -136,8 +143,25 @@ def encode_welcome(body: WelcomeBody) -> bytes:
     return encode(body)
 
 
-def read_operations(body: WelcomeBody) -> tuple[History, Roster, Genesis]:
-    """The verified operations of a welcome, whole and of this group, and what they say. Raises `PeerError`."""
+@dataclass(frozen=True)
+class Told:
+    """What a welcome says of its group, verified."""
+
+    history: History
+    roster: Roster
+    genesis: Genesis
+    witnesses: tuple[tuple[SignedObject, Said], ...]
+
+    def keep(self, tx: Transaction, group: GroupId) -> Roster:
+        """Adds it to what is known here. Gives what that says of the members."""
+        for signed, said in self.witnesses:
+            keep_words(tx, signed, said)
+        return save_operations(tx, group, (operation.signed for operation in self.history.order))
+
+
+def read_told(body: WelcomeBody) -> Told:
+    """The verified operations of a welcome, whole and of this group, what members had of them, and what both say.
+    Raises `PeerError`."""
     group = GroupId(body.group)
     operations = []
     genesis: Genesis | None = None
@@ -151,7 +175,22 @@ def read_operations(body: WelcomeBody) -> tuple[History, Roster, Genesis]:
     history = arrange(operations)
     if genesis is None or history.deferred or len(history.order) != len(body.operations):
         raise PeerError("The operations of an invitation are not complete.")
-    return history, members(history), genesis
+    let_in = {change.member for known in history.order if isinstance(change := known.change, Add)}
+    let_in.add(history.order[0].issuer)
+    said = tuple(_read_word(whole, group, let_in) for whole in body.witnesses)
+    words = (
+        Witness(signed.author, removal, heads, signed.seq, signed.id)
+        for signed, removals in said
+        for removal, heads in removals
+    )
+    return Told(history, members(history, words), genesis, said)
+
+
+def _read_word(whole: bytes, group: GroupId, let_in: AbstractSet[bytes]) -> tuple[SignedObject, Said]:
+    signed = read_whole(whole, group)
+    if signed.kind is not Kind.WITNESS or signed.author not in let_in:
+        raise PeerError("An invitation calls something a witness that is none.")
+    return signed, read_witnesses(signed.body)
 
 
 def _group_of(index: int, group: GroupId) -> GroupId:

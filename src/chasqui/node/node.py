@@ -13,8 +13,10 @@ from chasqui.base.schema import encode
 from chasqui.groups.operation import GroupKind
 from chasqui.groups.pairing import Offer, read_pairing_file
 from chasqui.node import deciding, inputs, pairing, saying
+from chasqui.node.broadcasts import Broadcasts
 from chasqui.node.changes import found_group, leave, require_clean, require_in
 from chasqui.node.deciding import remove_member
+from chasqui.node.derived import Derived
 from chasqui.node.effects import Answer, Effect, Timer
 from chasqui.node.epochs import note_day
 from chasqui.node.groups import load_group
@@ -38,7 +40,8 @@ from chasqui.sealed.kinds import BundleClass, Kind
 
 
 class Node:
-    """All that a device does. Holds nothing that it could not read again from its store, except open sessions.
+    """All that a device does. Holds nothing that it could not read again from its store, except open sessions
+    and what was said on broadcast links.
 
     The runner makes the `Persist` of a step durable before it carries out any other effect; where that fails it
     throws the node away and makes a new one. A step that raises has changed nothing.
@@ -48,7 +51,9 @@ class Node:
         self._store = store
         self._entropy = entropy
         self._live = LiveEpochs(store)
+        self._derived = Derived()
         self._neighbours = Neighbours()
+        self._broadcasts = Broadcasts()
         self._timer_s = 0
 
     @property
@@ -58,17 +63,19 @@ class Node:
 
     def step(self, event: inputs.Input, now_s: int) -> list[Effect]:
         """Effects of an input at a time in seconds since 1970. Raises `ChasquiError`; then nothing has changed."""
-        tx = Transaction(self._store, now_s, self._entropy)
+        tx = Transaction(self._store, now_s, self._entropy, self._derived)
         neighbours = self._neighbours.copy()
         try:
             answer = _HANDLERS[type(event)](self, tx, event)
             catch_up(tx, self._live)
-            effects = [*tx.outcome(), *self._neighbours.outcome(tx)]
+            effects = [*tx.outcome(), *self._neighbours.outcome(tx), *self._broadcasts.outcome(tx)]
             due_s = next_due_s(tx, self._neighbours.due_s)
         except BaseException:
             self._live = LiveEpochs(self._store)
             self._neighbours = neighbours
+            self._broadcasts.begin_again()
             raise
+        tx.teach(self._derived)
         if due_s != self._timer_s:
             self._timer_s = due_s
             effects.append(Timer(due_s))
@@ -198,6 +205,21 @@ class Node:
     def _session_closed(self, tx: Transaction, event: inputs.SessionClosed) -> None:
         self._neighbours.closed(event.session)
 
+    def _broadcast_opened(self, tx: Transaction, event: inputs.BroadcastOpened) -> None:
+        self._broadcasts.opened(tx, event.link, event.profile, event.at_ms)
+
+    def _broadcast_heard(self, tx: Transaction, event: inputs.BroadcastHeard) -> None:
+        self._broadcasts.heard(tx, self._live, event.link, event.frame, event.strength_db, event.at_ms)
+
+    def _broadcast_sent(self, tx: Transaction, event: inputs.BroadcastSent) -> None:
+        self._broadcasts.sent(event.link, event.airtime_ms, event.at_ms)
+
+    def _broadcast_due(self, tx: Transaction, event: inputs.BroadcastDue) -> None:
+        self._broadcasts.due(event.link, event.at_ms)
+
+    def _broadcast_closed(self, tx: Transaction, event: inputs.BroadcastClosed) -> None:
+        self._broadcasts.closed(event.link)
+
     # -- links ----------------------------------------------------------------------------------------------
 
     def _add_link(self, tx: Transaction, event: inputs.AddLink) -> object:
@@ -240,5 +262,10 @@ _HANDLERS: Final[dict[type[Any], Callable[[Node, Transaction, Any], object]]] = 
     inputs.SessionOpened: Node._session_opened,
     inputs.FrameReceived: Node._frame_received,
     inputs.SessionClosed: Node._session_closed,
+    inputs.BroadcastOpened: Node._broadcast_opened,
+    inputs.BroadcastHeard: Node._broadcast_heard,
+    inputs.BroadcastSent: Node._broadcast_sent,
+    inputs.BroadcastDue: Node._broadcast_due,
+    inputs.BroadcastClosed: Node._broadcast_closed,
     inputs.Tick: Node._tick,
 }

@@ -17,11 +17,13 @@ from chasqui.groups.bodies import PartBody, ResealBody, parts_of, read_ask, read
 from chasqui.groups.fork_choice import turns
 from chasqui.groups.operation import Add, Genesis
 from chasqui.node.authors import note_numbers
+from chasqui.node.derived import derived
 from chasqui.node.epochs import NOWHERE, head_of, load_epoch, readers_of
 from chasqui.node.groups import history_of, load_group, roster_of, tree_keys
 from chasqui.node.keys import u24, u32, u64
 from chasqui.node.large import say_large
 from chasqui.node.outbox import BODY_BYTES_MAX, say
+from chasqui.node.pauses import ASLEEP, AWAKE, Pause, until
 from chasqui.node.records import GroupRecord, ManifestRecord, MessageRecord, Space, StampRecord
 from chasqui.node.transaction import Transaction
 from chasqui.sealed.kinds import Kind
@@ -50,7 +52,7 @@ def take_ask(tx: Transaction, signed: SignedObject) -> None:
         own = author == record.member
         known = _find(tx, group, author, seq)
         entitled = known is not None and (
-            known.kind is Kind.OP or signed.author in readers_of(tx, group, known.origin.epoch)
+            known.kind in (Kind.OP, Kind.WITNESS) or signed.author in readers_of(tx, group, known.origin.epoch)
         )
         if entitled or (own and seq <= record.seq):
             key = group + author + u24(seq)
@@ -85,6 +87,13 @@ def answer(tx: Transaction, group: GroupId) -> None:
         for at in range(0, len(numbers.spans), ASKED_MAX):
             body = encode(ResealBody(b"", numbers.spans[at : at + ASKED_MAX], asker))
             _, record = say(tx, group, record, Kind.RESEAL, body)
+
+
+@derived(Space.ANSWER)
+def until_answer(tx: Transaction, group: GroupId) -> Pause:
+    """For how long nothing that somebody lacks is ours to seal again."""
+    due = [int.from_bytes(value[:8], "big") for _, value in tx.scan_prefix(Space.ANSWER, group)]
+    return until(min(due)) if due else ASLEEP
 
 
 def reseal(tx: Transaction, group: GroupId, record: GroupRecord, signed: SignedObject) -> GroupRecord:
@@ -130,6 +139,24 @@ def publish(tx: Transaction, group: GroupId, operations: tuple[ObjectId, ...] = 
     before somebody joined: these ones and their past, or if none are named, our own and, if it is our turn, those of
     members who are not there."""
     record = load_group(tx, group)
+    for signed in _unread(tx, group, operations) if operations else _ours_unread(tx, group):
+        record = reseal(tx, group, record, signed)
+    return record
+
+
+@derived(Space.GROUP, Space.EPOCH, Space.ROSTER, Space.OPERATION, Space.WITNESS, Space.RESEALED)
+def _ours_unread(tx: Transaction, group: GroupId) -> tuple[SignedObject, ...]:
+    return tuple(_unread(tx, group, ()))
+
+
+@derived(*_ours_unread.spaces)
+def until_publish(tx: Transaction, group: GroupId) -> Pause:
+    """Ends `publish`'s pause where something is to be sealed again."""
+    return AWAKE if load_group(tx, group).head and _ours_unread(tx, group) else ASLEEP
+
+
+def _unread(tx: Transaction, group: GroupId, operations: tuple[ObjectId, ...]) -> Iterator[SignedObject]:
+    record = load_group(tx, group)
     history = history_of(tx, group)
     head, epoch = head_of(tx, group, record)
     roster, ours = roster_of(tx, group), MemberKey(record.member)
@@ -153,18 +180,20 @@ def publish(tx: Transaction, group: GroupId, operations: tuple[ObjectId, ...] = 
         lacking = {member for member in without[origin] if not let_in.get(member, 0) >> index & 1}
         again = tx.get(Space.RESEALED, group + known.id)
         if lacking - frozenset(readers_of(tx, group, EpochId(again)) if again else ()):
-            record = reseal(tx, group, record, known.signed)
-    return record
+            yield known.signed
 
 
 def _find(tx: Transaction, group: GroupId, author: MemberKey, seq: int) -> SignedObject | None:
-    """An object that people can read, or an operation, as it was signed; None where it is not kept."""
+    """An object that people can read, an operation or a witness, as it was signed; None where it is not kept."""
     for key, stamp in tx.load_prefix(Space.STAMP, group + author + u24(seq), StampRecord):
         message = tx.load(Space.MESSAGE, group + u64(stamp.arrival), MessageRecord) if stamp.arrival else None
         if message is not None:
             return parse_whole(message.whole, group)
         if tx.get(Space.OPERATION, group + key) is not None:
             return _signed_operation(tx, group, key)
+        word = tx.get(Space.WITNESSED, group + key)
+        if word is not None:
+            return parse_whole(word, group)
     return None
 
 

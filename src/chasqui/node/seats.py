@@ -33,6 +33,7 @@ from chasqui.node.authors import expect_after, load_author, note_object
 from chasqui.node.branches import Branches, branches_of
 from chasqui.node.changes import carry_out, issue, welcome_to
 from chasqui.node.commit_checks import check_leaves
+from chasqui.node.derived import derived
 from chasqui.node.effects import Notice
 from chasqui.node.epochs import NOWHERE, head_of, leaf_of, load_epoch, open_epoch
 from chasqui.node.groups import (
@@ -45,10 +46,11 @@ from chasqui.node.groups import (
     save_operations,
     tree_keys,
 )
-from chasqui.node.joining import check_first_day, read_operations
+from chasqui.node.joining import check_first_day, read_told
 from chasqui.node.large import say_large
 from chasqui.node.outbox import BODY_BYTES_MAX, say
 from chasqui.node.pairing import load_self
+from chasqui.node.pauses import ASLEEP, AWAKE, Pause
 from chasqui.node.receipting import told
 from chasqui.node.records import CommitRecord, EpochRecord, GroupRecord, OwnKeyPackageRecord, SeatRecord, Space
 from chasqui.node.transaction import Transaction
@@ -150,6 +152,35 @@ def demand_if_stale(tx: Transaction, group: GroupId) -> None:
         demand(tx, group)
 
 
+@derived(Space.GROUP)
+def until_demand(tx: Transaction, group: GroupId) -> Pause:
+    """Ends `demand_if_stale`'s pause."""
+    record = load_group(tx, group)
+    return AWAKE if record.stale_s and record.kind != GroupKind.CONTACT and not record.out else ASLEEP
+
+
+@derived(Space.SEAT)
+def until_reseat(tx: Transaction, group: GroupId) -> Pause:
+    """Ends `reseat`'s pause while we hold a key package of a member."""
+    return AWAKE if any(tx.scan_prefix(Space.SEAT, group)) else ASLEEP
+
+
+@derived(Space.GROUP, Space.EPOCH, Space.KEY_PACKAGE)
+def until_offer(tx: Transaction, group: GroupId) -> Pause:
+    """Ends the pauses of `offer_seat` and `forget_seat`: where we gave no key package for our next leaf and may, and
+    where we gave one that nobody needs any more."""
+    record = load_group(tx, group)
+    if record.kind == GroupKind.CONTACT or not record.head:
+        return ASLEEP
+    given = any(own.contact == group for _, own in tx.load_prefix(Space.KEY_PACKAGE, b"", OwnKeyPackageRecord))
+    if given:
+        return AWAKE if record.seated and not is_demanded(tx, group) else ASLEEP
+    if record.seated:
+        return ASLEEP
+    root = load_epoch(tx, group, EpochId(record.root)) or head_of(tx, group, record)[1]
+    return Pause(root.created_s, root.created_s + OFFER_AFTER_S)
+
+
 def take_demand(tx: Transaction, by: SignedObject) -> tuple[SignedObject, ...]:
     """A contact asks for a new leaf in a group that we share. Gives the verified REJOIN, behind operations of his own
     that are new here. Raises `PeerError`."""
@@ -247,12 +278,12 @@ def re_enter(tx: Transaction, body: WelcomeBody, ref: bytes, keys: mls.KeyPackag
     """
     group = GroupId(body.group)
     record = load_group(tx, group)
-    history, _, _ = read_operations(body)
+    told_of = read_told(body)
     with peers_fault():
         state = mls.join(body.message, keys).without_message_secrets()
     check_first_day(tx, body)
     check_leaves(state, None)
-    roster = save_operations(tx, group, (operation.signed for operation in history.order))
+    roster = told_of.keep(tx, group)
     seated = frozenset(MemberKey(member.signature_key) for member in state.members)
     ours = {member.signature_key for member in state.members if member.leaf == state.own_leaf}
     if state.group_id != group or not seated <= roster.members or ours != {record.member}:

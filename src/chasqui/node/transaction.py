@@ -5,13 +5,14 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Iterator
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from chasqui.base.errors import PeerError
 from chasqui.base.ids import BundleId, EpochId, GroupId
 from chasqui.base.limits import RECORD_BYTES_MAX
 from chasqui.base.ports import Entropy
 from chasqui.base.schema import Body, decode_own, encode
+from chasqui.node.derived import Derived, Fact, Follows, fact
 from chasqui.node.effects import Effect, Notice, Persist
 from chasqui.node.records import Space
 from chasqui.node.store_port import StoreReader, Write, prefix_end
@@ -22,7 +23,7 @@ T = TypeVar("T", bound=Body)
 class Transaction:
     """Reads, staged writes and effects of one step. Dropping it undoes the step."""
 
-    def __init__(self, store: StoreReader, now_s: int, entropy: Entropy) -> None:
+    def __init__(self, store: StoreReader, now_s: int, entropy: Entropy, known: Derived | None = None) -> None:
         self.now_s = now_s
         self.entropy = entropy
         self.effects: list[Effect] = []
@@ -31,6 +32,9 @@ class Transaction:
         self.bundles_held: list[BundleId] = []
         self.retry: set[GroupId] = set()  # groups in which a commit may have waited for what came
         self._store = store
+        self._known = known  # what follows from the store as it is; None: nothing is known of it
+        self._changed: set[Fact] = set()
+        self._fresh = Derived()  # what follows from what was changed here
         self._staged: dict[int, dict[bytes, bytes | None]] = {}
         self._sorted: dict[int, list[bytes]] = {}
 
@@ -76,7 +80,9 @@ class Transaction:
 
     def count(self, space: int, start: bytes = b"", end: bytes | None = None) -> int:
         """How many keys lie in start <= key < end."""
-        if not self._sorted.get(space):
+        keys = self._sorted.get(space, [])
+        low = bisect_left(keys, start)
+        if low == len(keys) or (end is not None and keys[low] >= end):
             return self._store.count(space, start, end)
         return sum(1 for _ in self.scan(space, start, end))
 
@@ -91,6 +97,10 @@ class Transaction:
         if key not in staged:
             insort(self._sorted.setdefault(space, []), key)
         staged[key] = value
+        changed = fact(space, key)
+        if changed is not None:
+            self._changed.add(changed)
+            self._fresh.forget(changed)
 
     def _merge(
         self, space: int, stored: Iterator[tuple[bytes, bytes]], keys: list[bytes], reverse: bool
@@ -130,6 +140,20 @@ class Transaction:
         self.epochs_erased += part.epochs_erased
         self.bundles_held += part.bundles_held
         self.retry |= part.retry
+
+    # -- what follows ----------------------------------------------------------------------------------------
+
+    def derive(self, what: Follows[Any], group: GroupId) -> Any:
+        """What follows from the records of a group as this step sees them."""
+        if self._changed and not self._changed.isdisjoint(what.facts(group)):
+            return self._fresh.of(what, self, group)
+        if isinstance(self._store, Transaction):
+            return self._store.derive(what, group)
+        return what.work(self, group) if self._known is None else self._known.of(what, self, group)
+
+    def teach(self, known: Derived) -> None:
+        """The step is done: what it changed, and what follows from that."""
+        known.take_over(self._changed, self._fresh)
 
     # -- typed ----------------------------------------------------------------------------------------------
 

@@ -1,0 +1,143 @@
+"""A node on a broadcast link: what becomes held is said, what is heard is judged."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from chasqui.node import broadcasts, inputs
+from chasqui.node.effects import Effect, Persist, Transmit, Wake
+from chasqui.node.link_port import BroadcastId, LinkProfile
+from tests.node.world import Person, make_group
+
+AIR, OTHER = BroadcastId(1), BroadcastId(2)
+LORA = LinkProfile("lora", 255, 1760, True, True, 0.1, 0.1, 83)
+
+
+class Station:
+    """A person with a radio: what it says is taken out of its hands at once."""
+
+    def __init__(self, person: Person, profile: LinkProfile = LORA, link: BroadcastId = AIR) -> None:
+        self.person, self.link, self.profile = person, link, profile
+        self.now_ms = 0
+        self.wake_ms: int | None = None
+        self.said: list[bytes] = []
+        self.step(inputs.BroadcastOpened(link, profile, 0))
+
+    def step(self, event: inputs.Input) -> list[Effect]:
+        effects = self.person.node.step(event, self.person.now_s)
+        for effect in effects:
+            match effect:
+                case Persist(writes):
+                    self.person.store.apply(writes)
+                    self.person.store.commit()
+                case Wake(self.link, at_ms):
+                    self.wake_ms = at_ms
+                case Transmit(self.link, frame):
+                    self.said.append(frame)
+        return effects
+
+    def run(self, until_ms: int, listeners: tuple[Station, ...] = ()) -> list[bytes]:
+        """Lets time pass; what is said reaches the listeners."""
+        heard: list[bytes] = []
+        while True:
+            if self.said:
+                frame = self.said.pop()
+                assert not self.said, "two frames at once"
+                heard.append(frame)
+                self.now_ms += 500
+                self.step(inputs.BroadcastSent(self.link, 500, self.now_ms))
+                for other in listeners:
+                    other.now_ms = max(other.now_ms, self.now_ms)
+                    other.step(inputs.BroadcastHeard(other.link, frame, None, other.now_ms))
+            elif self.wake_ms is not None and self.wake_ms <= until_ms:
+                self.now_ms, self.wake_ms = max(self.now_ms, self.wake_ms), None
+                self.step(inputs.BroadcastDue(self.link, self.now_ms))
+            else:
+                self.now_ms = until_ms
+                return heard
+
+
+def both() -> tuple[Station, Station, Any]:
+    ana, ben = Person("ana"), Person("ben")
+    group = make_group(ana, ben)
+    return Station(ana), Station(ben), group
+
+
+def test_a_text_goes_over_the_air() -> None:
+    ana, ben, group = both()
+    ana.step(inputs.SendText(group, "at the bridge"))
+    frames = ana.run(60_000, (ben,))
+    assert frames
+    assert ben.person.texts(group) == ["at the bridge"]
+
+
+def test_what_came_by_air_is_not_said_again_there_and_is_said_elsewhere() -> None:
+    ana, ben, group = both()
+    elsewhere = Station(ben.person, link=OTHER)
+    ana.step(inputs.SendText(group, "at the bridge"))
+    [frame] = ana.run(60_000)
+    effects = ben.step(inputs.BroadcastHeard(AIR, frame, None, 70_000))
+    assert not [effect for effect in effects if isinstance(effect, Transmit)]
+    assert Wake(OTHER, 0) in effects
+    assert ben.run(80_000) == []
+    elsewhere.wake_ms = 0
+    assert elsewhere.run(60_000) == [frame]
+
+
+def test_nothing_is_said_while_a_frame_is_under_way() -> None:
+    ana, _, group = both()
+    for n in range(3):
+        ana.step(inputs.SendText(group, f"{n}", urgent=True))
+    ana.step(inputs.BroadcastDue(AIR, 10))
+    assert len(ana.said) == 1
+    ana.step(inputs.BroadcastDue(AIR, 20_000))
+    assert len(ana.said) == 1
+    ana.step(inputs.BroadcastSent(AIR, 700, 20_001))
+    assert len(ana.said) == 2
+
+
+@pytest.mark.must("M-RAD-1")
+def test_the_budget_is_kept_and_what_waits_goes_out_later() -> None:
+    ana, ben = Person("ana"), Person("ben")
+    group = make_group(ana, ben)
+    station = Station(ana, LinkProfile("lora", 255, 1760, True, True, 0.1, 0.001, 83))  # 3.6 s an hour
+    for n in range(6):
+        station.step(inputs.SendText(group, f"{n}"))
+    assert len(station.run(3_000_000)) == 6  # 500 ms each, as the device says
+    for n in range(4):
+        station.step(inputs.SendText(group, f"{n}"))
+    assert len(station.run(3_500_000)) == 0  # 3.0 s are used, and a frame is expected to take 1.03
+    assert len(station.run(8_000_000)) == 4
+
+
+def test_junk_and_a_closed_link_do_nothing() -> None:
+    ana, ben, group = both()
+    for junk in (b"", b"\xff", b"\x10" + bytes(128), bytes(255)):
+        before = dict(ben.person.store.scan(14))
+        assert not [e for e in ben.step(inputs.BroadcastHeard(AIR, junk, None, 5)) if isinstance(e, Transmit)]
+        assert dict(ben.person.store.scan(14)) == before
+    ana.step(inputs.BroadcastClosed(AIR))
+    ana.step(inputs.SendText(group, "x"))
+    for event in (inputs.BroadcastDue(AIR, 9), inputs.BroadcastSent(AIR, 9, 9), inputs.BroadcastHeard(AIR, b"", 1, 9)):
+        assert not [e for e in ana.step(event) if isinstance(e, Transmit)]
+
+
+def test_a_step_that_raises_keeps_the_air_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    ana, ben, group = both()
+    ana.step(inputs.SendText(group, "one", urgent=True))
+    ana.step(inputs.BroadcastDue(AIR, 10))
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("on purpose")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(broadcasts, "take_bundles", fail)
+        with pytest.raises(RuntimeError):
+            ana.step(inputs.BroadcastHeard(AIR, ana.said[0], None, 11))
+    ana.step(inputs.SendText(group, "two", urgent=True))
+    ana.step(inputs.BroadcastDue(AIR, 12))
+    assert len(ana.said) == 1, "the first frame is still under way"
+    ana.run(60_000, (ben,))
+    assert sorted(ben.person.texts(group)) == ["one", "two"]
