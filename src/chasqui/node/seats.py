@@ -53,6 +53,7 @@ from chasqui.node.pairing import load_self
 from chasqui.node.pauses import ASLEEP, AWAKE, Pause
 from chasqui.node.receipting import told
 from chasqui.node.records import CommitRecord, EpochRecord, GroupRecord, OwnKeyPackageRecord, SeatRecord, Space
+from chasqui.node.resealing import reseal
 from chasqui.node.transaction import Transaction
 from chasqui.sealed.kinds import Kind
 from chasqui.sealed.object import Origin, SignedObject, make_object, read_whole
@@ -325,6 +326,7 @@ def _give(tx: Transaction, group: GroupId, record: GroupRecord, operation: Opera
         if isinstance(other.change, Lift) and other.change.member == operation.issuer and other.id in roster.counting
         for cited in roster.behind(other.id)
     ]
+    record = _say_earlier(tx, group, record, operation)
     carried = carry_out(tx, group, record, (operation.id, *lifts), proposals)
     body = welcome_to(tx, group, carried)
     tx.erase(Space.SEAT, group + operation.issuer)
@@ -336,6 +338,19 @@ def _give(tx: Transaction, group: GroupId, record: GroupRecord, operation: Opera
         sealed = seal_welcome(seat.key_package, body, tx.entropy)
         _send(tx, group, load_group(tx, group), sealed, EpochId(seat.epoch))
     return load_group(tx, group)
+
+
+def _say_earlier(tx: Transaction, group: GroupId, record: GroupRecord, rejoin: Operation) -> GroupRecord:
+    """What its issuer said before in an epoch that is gone may have come with his demand alone: the others, who could
+    have read it there, have it from us."""
+    history = history_of(tx, group)
+    for known in history.order:
+        origin = known.signed.origin.epoch
+        gone = origin != NOWHERE and load_epoch(tx, group, origin) is None
+        theirs = known.issuer == rejoin.issuer and history.precedes(known.id, rejoin.id)
+        if theirs and gone and tx.get(Space.RESEALED, group + known.id) is None:
+            record = reseal(tx, group, record, known.signed)
+    return record
 
 
 def _send(tx: Transaction, group: GroupId, record: GroupRecord, body: bytes, within: EpochId | None) -> None:
