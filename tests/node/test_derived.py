@@ -195,3 +195,21 @@ class _Timeless(Transaction):
 
     def __init__(self, tx: Transaction) -> None:
         self.__dict__ = {key: value for key, value in tx.__dict__.items() if key != "now_s"}
+
+
+def test_what_a_part_has_worked_out_holds_for_the_whole_unless_that_went_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    ana, ben = Person("ana"), Person("ben")
+    group = make_group(ana, ben)
+    one, two = ana.key(group), ben.key(group)
+    for goes_on in (False, True):
+        tx = known(ana)
+        part = tx.part()
+        part.put(Space.REMOVED, group + one, b"\0\0\1")
+        assert removed_members(part, group) == {one}
+        if goes_on:
+            tx.put(Space.REMOVED, group + two, b"\0\0\1")
+        with monkeypatch.context() as patch:
+            count = Count(removed_members, patch)
+            tx.absorb(part)
+            assert removed_members(tx, group) == ({one, two} if goes_on else {one})
+            assert count.calls == int(goes_on)

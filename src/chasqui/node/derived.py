@@ -75,6 +75,10 @@ class Derived:
         self._put(key, value)
         return value
 
+    def assume(self, what: Follows[T], group: GroupId, value: T) -> None:
+        """Somebody has worked it out already."""
+        self._put((what, group), value)
+
     def forget(self, changed: Fact) -> None:
         """A record was written."""
         space, group = changed

@@ -39,11 +39,17 @@ def save_group(tx: Transaction, group: GroupId, record: GroupRecord, **changes: 
     return changed
 
 
-def save_operations(tx: Transaction, group: GroupId, operations: Iterable[SignedObject]) -> Roster:
-    """Adds verified operations to the set, and notes whom the set puts out. Gives what it says of the members."""
+def save_operations(
+    tx: Transaction, group: GroupId, operations: Iterable[SignedObject], then: tuple[History, Roster] | None = None
+) -> Roster:
+    """Adds verified operations to the set, and notes whom the set puts out. Gives what it says of the members; `then`
+    is what it says, where the caller has worked that out."""
     for signed in operations:
         tx.put(Space.OPERATION, group + signed.id, signed.to_whole())
     tx.put(Space.WITNESS, group, b"")  # words of ours on a removal may be due
+    if then is not None:
+        tx.assume(history_of, group, then[0])
+        tx.assume(roster_of, group, then[1])
     return note_out(tx, group)
 
 

@@ -18,6 +18,7 @@ from chasqui.node.records import Space
 from chasqui.node.store_port import StoreReader, Write, prefix_end
 
 T = TypeVar("T", bound=Body)
+V = TypeVar("V")
 
 
 class Transaction:
@@ -35,6 +36,8 @@ class Transaction:
         self._known = known  # what follows from the store as it is; None: nothing is known of it
         self._changed: set[Fact] = set()
         self._fresh = Derived()  # what follows from what was changed here
+        self._writes = 0  # from which something follows
+        self._began = 0  # of the whole, when this part of it began
         self._staged: dict[int, dict[bytes, bytes | None]] = {}
         self._sorted: dict[int, list[bytes]] = {}
 
@@ -99,6 +102,7 @@ class Transaction:
         staged[key] = value
         changed = fact(space, key)
         if changed is not None:
+            self._writes += 1
             self._changed.add(changed)
             self._fresh.forget(changed)
 
@@ -126,13 +130,18 @@ class Transaction:
 
     def part(self) -> Transaction:
         """A transaction within this one: dropping it undoes only what was done through it."""
-        return Transaction(self, self.now_s, self.entropy)
+        part = Transaction(self, self.now_s, self.entropy)
+        part._began = self._writes
+        return part
 
     def absorb(self, part: Transaction) -> None:
         """Takes over everything that a part has staged."""
+        sees_the_same = self._writes == part._began  # then, what it worked out holds here from now on
         for space, staged in part._staged.items():
             for key, value in staged.items():
                 self._stage(space, key, value)
+        if sees_the_same:
+            part.teach(self._fresh)
         for effect in part.effects:
             if effect not in self.effects:
                 self.effects.append(effect)
@@ -150,6 +159,10 @@ class Transaction:
         if isinstance(self._store, Transaction):
             return self._store.derive(what, group)
         return what.work(self, group) if self._known is None else self._known.of(what, self, group)
+
+    def assume(self, what: Follows[V], group: GroupId, value: V) -> None:
+        """The caller has worked out what follows from the records as they are since it wrote to them."""
+        self._fresh.assume(what, group, value)
 
     def teach(self, known: Derived) -> None:
         """The step is done: what it changed, and what follows from that."""
