@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 ROOT = ""
 
@@ -71,7 +72,15 @@ class Device:
         return replace(self, root=root, head=epoch)
 
 
-State = tuple[Device, Device, frozenset[Commit]]  # the last: all that were ever made
+class State(NamedTuple):
+    """Both devices, and all commits that were ever made."""
+
+    devices: tuple[Device, Device]
+    made: frozenset[Commit] = frozenset()
+
+    def of(self, who: int, device: Device) -> State:
+        """With another state of one device."""
+        return self._replace(devices=(device, self.devices[1]) if who == 0 else (self.devices[0], device))
 
 
 def voted(device: Device, who: int, epoch: str) -> Device:
@@ -82,32 +91,28 @@ def voted(device: Device, who: int, epoch: str) -> Device:
 
 def spoken(state: State, who: int, *, heard: bool) -> State:
     """Says something in its head."""
-    devices = list(state[:2])
-    epoch = devices[who].head
-    devices[who] = voted(devices[who], who, epoch)
-    if heard and devices[1 - who].holds(epoch):
-        devices[1 - who] = voted(devices[1 - who], who, epoch)
-    return devices[0], devices[1], state[2]
+    epoch, other = state.devices[who].head, state.devices[1 - who]
+    state = state.of(who, voted(state.devices[who], who, epoch))
+    return state.of(1 - who, voted(other, who, epoch)) if heard and other.holds(epoch) else state
 
 
 def committed(state: State, who: int) -> State:
     """Makes a commit on its head, which nobody hears yet."""
-    devices = list(state[:2])
-    commit = Commit(devices[who].head, who)
-    device = replace(devices[who], commits=devices[who].commits | {commit})
-    devices[who] = replace(device, votes=device.votes | {(who, commit.name)}).followed()
-    return devices[0], devices[1], state[2] | {commit}
+    commit = Commit(state.devices[who].head, who)
+    return state._replace(made=state.made | {commit}).of(who, _applied(state.devices[who], commit))
 
 
 def heard(state: State, who: int, commit: Commit) -> State:
     """A commit reaches a device that has its parent: it may be long ago that it was made."""
-    devices = list(state[:2])
-    device = devices[who]
+    device = state.devices[who]
     if not device.holds(commit.parent) or commit in device.commits or commit.parent not in _open(device):
         return state
-    device = replace(device, commits=device.commits | {commit})
-    devices[who] = replace(device, votes=device.votes | {(commit.by, commit.name)}).followed()
-    return devices[0], devices[1], state[2]
+    return state.of(who, _applied(device, commit))
+
+
+def _applied(device: Device, commit: Commit) -> Device:
+    votes = device.votes | {(commit.by, commit.name)}
+    return replace(device, commits=device.commits | {commit}, votes=votes).followed()
 
 
 def _open(device: Device) -> set[str]:
@@ -117,20 +122,19 @@ def _open(device: Device) -> set[str]:
 
 def forgot(state: State, who: int, epoch: str) -> State:
     """Erases an epoch with age."""
-    devices = list(state[:2])
-    devices[who] = replace(devices[who], forgotten=devices[who].forgotten | {epoch})
-    return devices[0], devices[1], state[2]
+    device = state.devices[who]
+    return state.of(who, replace(device, forgotten=device.forgotten | {epoch}))
 
 
 def after(state: State, most: int, *, keeps: bool) -> Iterator[State]:
     """Everything that can happen next; `keeps`: what lies on the way from root to head is not forgotten."""
     for who in (0, 1):
-        device = state[who]
-        if sum(commit.by == who for commit in state[2]) < most and device.holds(device.head):
+        device = state.devices[who]
+        if sum(commit.by == who for commit in state.made) < most and device.holds(device.head):
             yield committed(state, who)
         yield spoken(state, who, heard=True)
         yield spoken(state, who, heard=False)
-        for commit in state[2]:
+        for commit in state.made:
             yield heard(state, who, commit)
         for epoch in (ROOT, *(commit.name for commit in device.commits)):
             if device.holds(epoch) and epoch != device.head and not (keeps and epoch in device.kept(who)):
@@ -143,7 +147,7 @@ def reunited(state: State, *, again: bool) -> State:
     while True:
         before = state
         for who in (0, 1):
-            device = state[who]
+            device = state.devices[who]
             for name in device.unheard(who) if again else ():
                 state = heard(state, 1 - who, Commit(name[:-1], who))
             state = spoken(state, who, heard=True)
@@ -153,13 +157,13 @@ def reunited(state: State, *, again: bool) -> State:
 
 def together(state: State) -> bool:
     """Whether both have one head, and know it."""
-    one, other, _ = state
+    one, other = state.devices
     return one.head == other.head == one.root == other.root
 
 
 def reachable(most: int, *, keeps: bool = True) -> Iterator[State]:
     """Every state that the world can bring them into, with so many commits of each."""
-    start: State = (Device(), Device(), frozenset())
+    start = State((Device(), Device()))
     seen, todo = {start}, [start]
     while todo:
         state = todo.pop()
