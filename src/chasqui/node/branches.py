@@ -21,6 +21,7 @@ from chasqui.node.derived import derived
 from chasqui.node.effects import Notice
 from chasqui.node.epochs import epochs_of, load_epoch, retire_epoch
 from chasqui.node.groups import load_group, removed_members, roster_of, save_group, tree_keys
+from chasqui.node.pauses import ASLEEP, Pause, since, until
 from chasqui.node.records import CommitRecord, EpochRecord, GroupRecord, Space
 from chasqui.node.transaction import Transaction
 from chasqui.sealed.object import SignedObject
@@ -179,6 +180,15 @@ def erase_settled(tx: Transaction, group: GroupId) -> None:
         elif kept_s is not None and settled_s + kept_s <= tx.now_s:
             retire_epoch(tx, group, epoch)
             tx.erase_prefix(Space.VOTE, group + epoch)
+
+
+@derived(Space.EPOCH, Space.COMMIT, Space.OPERATION, Space.WITNESS)
+def until_settled(tx: Transaction, group: GroupId) -> Pause:
+    """For how long `erase_settled` has nothing to erase."""
+    pause = ASLEEP
+    for _, settled_s, kept_s in _settled(tx, group):
+        pause = pause.and_(ASLEEP if kept_s is None else until(settled_s + kept_s)).and_(since(settled_s))
+    return pause
 
 
 @derived(Space.EPOCH, Space.COMMIT, Space.OPERATION, Space.WITNESS)

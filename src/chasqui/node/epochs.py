@@ -22,6 +22,7 @@ from chasqui.groups.operation import GroupKind
 from chasqui.mls import GroupState
 from chasqui.node.derived import derived
 from chasqui.node.keys import u16, u32
+from chasqui.node.pauses import ASLEEP, Pause, until
 from chasqui.node.records import ChainRecord, EpochRecord, GroupRecord, LateRecord, Space
 from chasqui.node.transaction import Transaction
 from chasqui.sealed.chain import Chain
@@ -187,8 +188,6 @@ def erase_epoch(tx: Transaction, group: GroupId, epoch: EpochId) -> None:
 def erase_expired(tx: Transaction, group: GroupId) -> None:
     """Erases epochs of which no bundle can be on its way any more, and the keys of days that are over."""
     oldest_day = trusted_day(tx) - BUNDLE_AGE_DAYS_MAX
-    if oldest_day <= _first_day(tx, group):
-        return
     shared = _shared(tx, group)
     for epoch, record in list(epochs_of(tx, group)):
         over = record.superseded_s and record.superseded_s // SECONDS_PER_DAY < oldest_day
@@ -226,11 +225,13 @@ def _shared(tx: Transaction, group: GroupId) -> frozenset[EpochId]:
 
 
 @derived(Space.EPOCH)
-def _first_day(tx: Transaction, group: GroupId) -> int:
-    """The oldest day of which keys are kept, or at which an epoch was given up."""
-    days = [record.day for _, record in epochs_of(tx, group)]
-    days += [r.superseded_s // SECONDS_PER_DAY for _, r in epochs_of(tx, group) if r.superseded_s]
-    return min(days, default=0)
+def until_expired(tx: Transaction, group: GroupId) -> Pause:
+    """For how long `erase_expired` has nothing to erase: no day is trusted before it has come."""
+    pause = ASLEEP
+    for _, record in epochs_of(tx, group):
+        first_day = min(record.day, (record.superseded_s or record.day * SECONDS_PER_DAY) // SECONDS_PER_DAY)
+        pause = pause.and_(until((first_day + BUNDLE_AGE_DAYS_MAX + 1) * SECONDS_PER_DAY))
+    return pause
 
 
 def load_chain(tx: Transaction, epoch: EpochId, leaf: int) -> Chain | None:

@@ -27,6 +27,11 @@ ASLEEP = Pause(0, _FOREVER_S)
 AWAKE = Pause(0, 0)
 
 
+def since(start_s: int) -> Pause:
+    """Nothing to do at a time or later."""
+    return Pause(start_s, _FOREVER_S)
+
+
 def until(due_s: int) -> Pause:
     """Nothing to do before a time."""
     return Pause(0, due_s)

@@ -17,7 +17,9 @@ from chasqui.groups.bodies import PartBody, ResealBody, parts_of, read_ask, read
 from chasqui.groups.fork_choice import turns
 from chasqui.groups.operation import Add, Genesis
 from chasqui.node.authors import note_numbers
+from chasqui.node.branches import branches_of
 from chasqui.node.derived import derived
+from chasqui.node.entries import entry_on
 from chasqui.node.epochs import NOWHERE, head_of, load_epoch, readers_of
 from chasqui.node.groups import history_of, load_group, roster_of, tree_keys
 from chasqui.node.keys import u24, u32, u64
@@ -144,7 +146,7 @@ def publish(tx: Transaction, group: GroupId, operations: tuple[ObjectId, ...] = 
     return record
 
 
-@derived(Space.GROUP, Space.EPOCH, Space.ROSTER, Space.OPERATION, Space.WITNESS, Space.RESEALED)
+@derived(Space.GROUP, Space.EPOCH, Space.COMMIT, Space.ROSTER, Space.OPERATION, Space.WITNESS, Space.RESEALED)
 def _ours_unread(tx: Transaction, group: GroupId) -> tuple[SignedObject, ...]:
     return tuple(_unread(tx, group, ()))
 
@@ -165,22 +167,52 @@ def _unread(tx: Transaction, group: GroupId, operations: tuple[ObjectId, ...]) -
     wanted = 0
     for operation in operations:
         wanted |= history.past[operation] | 1 << history.position[operation]
-    let_in = {seat.member: history.past[seat.since] | 1 << history.position[seat.since] for seat in roster.seats}
-    without: dict[EpochId, frozenset[MemberKey]] = {}  # who there is that could not read in an epoch
+    readers = _Readers(tx, group, present)
     for index, known in enumerate(history.order):
-        named = bool(wanted >> index & 1)
+        cited, named = known.id in operations, bool(wanted >> index & 1)
         mine = known.issuer == ours or (first and known.issuer not in present)
         if isinstance(known.change, Genesis) or not (named or (mine and not operations)):
             continue
         origin = known.signed.origin.epoch
-        if origin != NOWHERE and load_epoch(tx, group, origin) is None:
+        if origin != NOWHERE and not cited and load_epoch(tx, group, origin) is None:
             continue
-        if origin not in without:
-            without[origin] = present - frozenset(readers_of(tx, group, origin))
-        lacking = {member for member in without[origin] if not let_in.get(member, 0) >> index & 1}
-        again = tx.get(Space.RESEALED, group + known.id)
-        if lacking - frozenset(readers_of(tx, group, EpochId(again)) if again else ()):
+        if readers.without(index, origin, tx.get(Space.RESEALED, group + known.id)):
             yield known.signed
+
+
+class _Readers:
+    """Who there is in our head that may lack an operation. Who got his leaf on our branch has what came before the
+    operation that let him in, and what was sealed from his first epoch on; anybody else, what was sealed to him."""
+
+    def __init__(self, tx: Transaction, group: GroupId, present: frozenset[MemberKey]) -> None:
+        self._tx, self._group, self._present = tx, group, present
+        branches, history = branches_of(tx, group), history_of(tx, group)
+        head = EpochId(load_group(tx, group).head)
+        self._history = history
+        self._had = {seat.member: self._up_to(seat.since) for seat in roster_of(tx, group).seats}
+        self._since: dict[MemberKey, frozenset[EpochId]] = {}
+        self._reads: dict[bytes, frozenset[MemberKey]] = {}
+        for member in present:
+            entry = entry_on(branches, history, member, head)
+            if entry is not None:
+                self._had[member] = self._up_to(entry.operation.id)
+                self._since[member] = frozenset(branches.below(entry.epoch))
+
+    def _up_to(self, operation: ObjectId) -> int:
+        return self._history.past[operation] | 1 << self._history.position[operation]
+
+    def without(self, index: int, *epochs: bytes | None) -> frozenset[MemberKey]:
+        """Who may lack the operation with this index, which was sealed in these epochs."""
+        had = {member for member in self._present if self._had.get(member, 0) >> index & 1}
+        return self._present.difference(had, *(self._readers(epoch) for epoch in epochs if epoch))
+
+    def _readers(self, epoch: bytes) -> frozenset[MemberKey]:
+        if epoch not in self._reads:
+            sealed_to = readers_of(self._tx, self._group, EpochId(epoch))
+            self._reads[epoch] = frozenset(
+                member for member in sealed_to if member not in self._since or epoch in self._since[member]
+            )
+        return self._reads[epoch]
 
 
 def _find(tx: Transaction, group: GroupId, author: MemberKey, seq: int) -> SignedObject | None:

@@ -12,11 +12,10 @@ from msgspec import structs
 
 from chasqui import mls
 from chasqui.base.errors import PeerError, RefusedForSafetyError, UserError
-from chasqui.base.ids import EpochId, GroupId, MemberKey, ObjectId
+from chasqui.base.ids import EpochId, GroupId, MemberKey
 from chasqui.base.limits import (
     KEY_PACKAGE_LIFETIME_S,
     LEAF_BYTES_MAX,
-    OPERATIONS_IDLE_MAX,
     SECONDS_PER_DAY,
     SEQUENCE_MAX,
 )
@@ -26,15 +25,17 @@ from chasqui.groups.bodies import DemandBody, KeyPackagesBody, WelcomeBody, read
 from chasqui.groups.fork_choice import turns
 from chasqui.groups.membership import Roster
 from chasqui.groups.mls_errors import peers_fault
-from chasqui.groups.operation import Genesis, GroupKind, Lift, Operation, Reason, Rejoin, encode_change, read_operation
+from chasqui.groups.operation import GroupKind, Lift, Operation, Reason, Rejoin, encode_change, read_operation
 from chasqui.groups.pairing import SUITE
 from chasqui.groups.seats import open_welcome, read_sealed_welcome, seal_welcome
-from chasqui.node.authors import expect_after, load_author, note_object
-from chasqui.node.branches import Branches, branches_of
+from chasqui.node.authors import expect_still, load_author, note_object
+from chasqui.node.branches import branches_of
 from chasqui.node.changes import carry_out, issue, welcome_to
 from chasqui.node.commit_checks import check_leaves
 from chasqui.node.derived import derived
+from chasqui.node.earlier import new_earlier, own_earlier, say_earlier
 from chasqui.node.effects import Notice
+from chasqui.node.entries import entry_on, fork_of
 from chasqui.node.epochs import NOWHERE, head_of, leaf_of, load_epoch, open_epoch
 from chasqui.node.groups import (
     history_of,
@@ -52,14 +53,15 @@ from chasqui.node.outbox import BODY_BYTES_MAX, say
 from chasqui.node.pairing import load_self
 from chasqui.node.pauses import ASLEEP, AWAKE, Pause
 from chasqui.node.receipting import told
-from chasqui.node.records import CommitRecord, EpochRecord, GroupRecord, OwnKeyPackageRecord, SeatRecord, Space
-from chasqui.node.resealing import reseal
+from chasqui.node.records import EpochRecord, GroupRecord, OwnKeyPackageRecord, SeatRecord, Space
 from chasqui.node.transaction import Transaction
 from chasqui.sealed.kinds import Kind
 from chasqui.sealed.object import Origin, SignedObject, make_object, read_whole
 
 SEAT_SLOT_S: Final = 6 * 3600  # whoever is welcomed twice has lost a key package: better to wait for the one before
 OFFER_AFTER_S: Final = 6 * 3600  # where all hear each other, votes settle a commit within the hour
+OFFER_AGAIN_S: Final = 14 * SECONDS_PER_DAY  # a key package, or the welcome that it was used for, was lost
+OFFER_REFUSED_S: Final = SECONDS_PER_DAY  # it was used, where we cannot enter
 _JUMP: Final = 8_192  # numbers that an older copy of a vault leaves out: they may have been given by the newer one
 _CONTACT_JUMP: Final = 1_024  # the same in a contact, where little is said; its peer keeps so many keys
 DEMAND_AGAIN_S: Final = 7 * SECONDS_PER_DAY
@@ -74,18 +76,32 @@ def offer_seat(tx: Transaction, group: GroupId) -> None:
     root = load_epoch(tx, group, EpochId(record.root)) or epoch
     if record.seated or record.kind == GroupKind.CONTACT or root.created_s <= tx.now_s < root.created_s + OFFER_AFTER_S:
         return
-    if any(own.contact == group for _, own in tx.load_prefix(Space.KEY_PACKAGE, b"", OwnKeyPackageRecord)):
+    if any(pause.covers(tx.now_s) for pause in _waits(tx, group, record)):
         return
     key_package, ref = _new_seat(tx, group, record)
     _, record = issue(tx, group, record, Rejoin(next_heads(tx, group, record), ref))
     say(tx, group, record, Kind.KEY_PACKAGES, encode(KeyPackagesBody((key_package,))))
 
 
+def _own_seats(tx: Transaction, group: GroupId) -> list[tuple[bytes, OwnKeyPackageRecord]]:
+    """Our key packages for a next leaf in a group."""
+    ours = tx.load_prefix(Space.KEY_PACKAGE, b"", OwnKeyPackageRecord)
+    return [(ref, own) for ref, own in ours if own.contact == group]
+
+
+def _waits(tx: Transaction, group: GroupId, record: GroupRecord) -> list[Pause]:
+    """How long the key packages that we gave since we entered may still be used, or their welcomes be on the way."""
+    given = [own for _, own in _own_seats(tx, group) if own.root == record.root]
+    return [
+        Pause(own.created_s, own.created_s + (OFFER_REFUSED_S if own.refused else OFFER_AGAIN_S)) for own in given
+    ]
+
+
 def take_seat_package(tx: Transaction, signed: SignedObject) -> None:
     """Keeps the key package that a member gave for himself. Raises `PeerError` for one that is not his own."""
     key_package = read_key_packages(signed.body).key_packages[0]
-    seat = SeatRecord(key_package, _ref_of(signed.author, key_package), signed.origin.epoch, b"")
-    tx.save(Space.SEAT, signed.group + signed.author, seat)
+    ref = _ref_of(signed.author, key_package)
+    _keep_seat(tx, signed, SeatRecord(key_package, ref, signed.origin.epoch, b"", seq=signed.seq))
 
 
 def demand(tx: Transaction, group: GroupId) -> int:
@@ -125,9 +141,7 @@ def demand(tx: Transaction, group: GroupId) -> int:
     save_operations(tx, group, (signed,))
     save_group(tx, group, record, seq=seq, demanded_s=tx.now_s)
     note_object(tx, group, signed)
-    mine = [known for known in history_of(tx, group).order if known.issuer == own and known.id != signed.id]
-    earlier = tuple(known.signed.to_whole() for known in mine if not isinstance(known.change, Genesis))
-    asked = encode(DemandBody(group, signed.to_whole(), key_package, earlier[-OPERATIONS_IDLE_MAX:]))
+    asked = encode(DemandBody(group, signed.to_whole(), key_package, own_earlier(tx, group, signed)))
     for contact in sorted(found for found in contacts if found is not None):
         say(tx, GroupId(contact), load_group(tx, GroupId(contact)), Kind.DEMAND, asked)
     return len(contacts)
@@ -168,18 +182,16 @@ def until_reseat(tx: Transaction, group: GroupId) -> Pause:
 
 @derived(Space.GROUP, Space.EPOCH, Space.KEY_PACKAGE)
 def until_offer(tx: Transaction, group: GroupId) -> Pause:
-    """Ends the pauses of `offer_seat` and `forget_seat`: where we gave no key package for our next leaf and may, and
-    where we gave one that nobody needs any more."""
+    """Ends the pauses of `offer_seat` and `forget_seat`: where no key package for our next leaf is waited for and one
+    may be needed, and where we gave one that nobody needs any more."""
     record = load_group(tx, group)
     if record.kind == GroupKind.CONTACT or not record.head:
         return ASLEEP
-    given = any(own.contact == group for _, own in tx.load_prefix(Space.KEY_PACKAGE, b"", OwnKeyPackageRecord))
-    if given:
-        return AWAKE if record.seated and not is_demanded(tx, group) else ASLEEP
     if record.seated:
-        return ASLEEP
+        return AWAKE if _own_seats(tx, group) and not is_demanded(tx, group) else ASLEEP
     root = load_epoch(tx, group, EpochId(record.root)) or head_of(tx, group, record)[1]
-    return Pause(root.created_s, root.created_s + OFFER_AFTER_S)
+    waits = _waits(tx, group, record) or [Pause(root.created_s, root.created_s + OFFER_AFTER_S)]
+    return max(waits, key=lambda pause: pause.until_s)
 
 
 def take_demand(tx: Transaction, by: SignedObject) -> tuple[SignedObject, ...]:
@@ -199,11 +211,8 @@ def take_demand(tx: Transaction, by: SignedObject) -> tuple[SignedObject, ...]:
     ref = operation.change.key_package
     if ref != _ref_of(signed.author, body.key_package):
         raise PeerError("A member gives another key package than his operation names.")
-    tx.save(Space.SEAT, group + signed.author, SeatRecord(body.key_package, ref, by.origin.epoch, contact))
-    earlier = tuple(read_whole(whole, group) for whole in body.earlier)
-    if any(other.kind is not Kind.OP or other.author != signed.author for other in earlier):
-        raise PeerError("A member demands a leaf with operations that are not his own.")
-    return *(other for other in earlier if tx.get(Space.OPERATION, group + other.id) is None), signed
+    _keep_seat(tx, signed, SeatRecord(body.key_package, ref, by.origin.epoch, contact, seq=signed.seq))
+    return *new_earlier(tx, body, signed), signed
 
 
 def reseat(tx: Transaction, group: GroupId) -> None:
@@ -215,7 +224,10 @@ def reseat(tx: Transaction, group: GroupId) -> None:
     for key, seat in list(tx.load_prefix(Space.SEAT, group, SeatRecord)):
         member = MemberKey(key)
         operation = _rejoin_of(roster, member, seat)
-        if operation is None or member == own or not _is_due(tx, group, record, operation, seat):
+        if operation is None or member == own:
+            continue
+        if not _is_due(tx, group, record, operation, seat):
+            _let_rest(tx, group, record, member, seat)
             continue
         if not seat.due_s:
             seat = structs.replace(seat, due_s=tx.now_s)
@@ -244,11 +256,16 @@ def take_seat(tx: Transaction, signed: SignedObject, data: bytes) -> None:
     record = load_group(tx, signed.group)
     if record.seated and not record.demanded_s:
         raise PeerError("A member wants to move us to another branch, though our seat is settled.")
-    keys = _keys(own)
+    part, keys = tx.part(), _keys(own)
     body = open_welcome(sealed, keys)
     if body.group != signed.group:
         raise PeerError("A welcome leads into another group than the one in which it came.")
-    re_enter(tx, body, sealed.ref, keys)
+    try:
+        re_enter(part, body, sealed.ref, keys)
+    except PeerError:
+        tx.save(Space.KEY_PACKAGE, sealed.ref, structs.replace(own, refused=True))  # it is used up on that branch
+        return
+    tx.absorb(part)
 
 
 def is_demanded(tx: Transaction, group: GroupId) -> bool:
@@ -259,10 +276,8 @@ def is_demanded(tx: Transaction, group: GroupId) -> bool:
 
 def take_demanded(tx: Transaction, body: WelcomeBody) -> None:
     """The welcome that we asked a contact for. Raises `PeerError` where it fits none of our key packages."""
-    for ref, own in list(tx.load_prefix(Space.KEY_PACKAGE, b"", OwnKeyPackageRecord)):
+    for ref, own in _own_seats(tx, GroupId(body.group)):
         part = tx.part()
-        if own.contact != body.group:
-            continue
         try:
             re_enter(part, body, ref, _keys(own))
         except PeerError:
@@ -287,16 +302,15 @@ def re_enter(tx: Transaction, body: WelcomeBody, ref: bytes, keys: mls.KeyPackag
     roster = told_of.keep(tx, group)
     seated = frozenset(MemberKey(member.signature_key) for member in state.members)
     ours = {member.signature_key for member in state.members if member.leaf == state.own_leaf}
-    if state.group_id != group or not seated <= roster.members or ours != {record.member}:
+    let_in = roster.members | roster.shut_out  # who is out since then is put out before we say anything
+    if state.group_id != group or not seated <= let_in or ours != {record.member}:
         raise PeerError("A welcome does not lead into our group as its operations have it.")
     if body.inviter not in roster.current or len(body.sealed_before) != len(state.members):
         raise PeerError("A welcome was made by somebody who is no member, or is not complete.")
     head = open_epoch(tx, group, state, r=body.r, first_day=body.first_day)
-    strangers = [member for member in seated if tx.get(Space.MEMBER, group + member) is None]
     note_members(tx, group, state)
-    for other, last in zip(state.members, body.sealed_before, strict=True):
-        if other.signature_key in strangers:
-            expect_after(tx, group, MemberKey(other.signature_key), last)
+    for member in sorted(seated - {MemberKey(record.member)}):
+        expect_still(tx, group, member)
     _age_others(tx, group, head)
     save_group(tx, group, load_group(tx, group), head=head, root=head, out=0, stale_s=0, demanded_s=0, seated=False)
     tx.erase(Space.KEY_PACKAGE, ref)
@@ -308,9 +322,8 @@ def forget_seat(tx: Transaction, group: GroupId) -> None:
     record = load_group(tx, group)
     if not record.seated or record.kind == GroupKind.CONTACT:
         return
-    for ref, own in list(tx.load_prefix(Space.KEY_PACKAGE, b"", OwnKeyPackageRecord)):
-        if own.contact == group and not is_demanded(tx, group):
-            tx.erase(Space.KEY_PACKAGE, ref)
+    for ref, _ in () if is_demanded(tx, group) else _own_seats(tx, group):
+        tx.erase(Space.KEY_PACKAGE, ref)
 
 
 def _give(tx: Transaction, group: GroupId, record: GroupRecord, operation: Operation, seat: SeatRecord) -> GroupRecord:
@@ -326,7 +339,7 @@ def _give(tx: Transaction, group: GroupId, record: GroupRecord, operation: Opera
         if isinstance(other.change, Lift) and other.change.member == operation.issuer and other.id in roster.counting
         for cited in roster.behind(other.id)
     ]
-    record = _say_earlier(tx, group, record, operation)
+    record = say_earlier(tx, group, record, operation)
     carried = carry_out(tx, group, record, (operation.id, *lifts), proposals)
     body = welcome_to(tx, group, carried)
     tx.erase(Space.SEAT, group + operation.issuer)
@@ -338,19 +351,6 @@ def _give(tx: Transaction, group: GroupId, record: GroupRecord, operation: Opera
         sealed = seal_welcome(seat.key_package, body, tx.entropy)
         _send(tx, group, load_group(tx, group), sealed, EpochId(seat.epoch))
     return load_group(tx, group)
-
-
-def _say_earlier(tx: Transaction, group: GroupId, record: GroupRecord, rejoin: Operation) -> GroupRecord:
-    """What its issuer said before in an epoch that is gone may have come with his demand alone: the others, who could
-    have read it there, have it from us."""
-    history = history_of(tx, group)
-    for known in history.order:
-        origin = known.signed.origin.epoch
-        gone = origin != NOWHERE and load_epoch(tx, group, origin) is None
-        theirs = known.issuer == rejoin.issuer and history.precedes(known.id, rejoin.id)
-        if theirs and gone and tx.get(Space.RESEALED, group + known.id) is None:
-            record = reseal(tx, group, record, known.signed)
-    return record
 
 
 def _send(tx: Transaction, group: GroupId, record: GroupRecord, body: bytes, within: EpochId | None) -> None:
@@ -368,39 +368,41 @@ def _rejoin_of(roster: Roster, member: MemberKey, seat: SeatRecord) -> Operation
     return operation
 
 
+def _keep_seat(tx: Transaction, signed: SignedObject, seat: SeatRecord) -> None:
+    """A key package that its member gave before one that is here must not take the place of that, though it may come
+    later: his newest REJOIN does not name it."""
+    known = tx.load(Space.SEAT, signed.group + signed.author, SeatRecord)
+    if known is None or known.seq < seat.seq:
+        tx.save(Space.SEAT, signed.group + signed.author, seat)
+
+
 def _is_due(tx: Transaction, group: GroupId, record: GroupRecord, operation: Operation, seat: SeatRecord) -> bool:
-    """A member without a leaf on our branch, or with one that he cannot use; or one who asked for another leaf and did
-    not get it on this branch."""
-    _, epoch = head_of(tx, group, record)
+    """Whether a member has no leaf on our branch, or one that he cannot use, or demanded another; and this key package
+    was not used up here.
+
+    He has the keys of that leaf alone with which he gave his newest key package. Who does not know where its branch
+    and ours part cannot judge that, and leaves it to others: he may have entered there himself.
+    """
+    head, given_in, member = EpochId(record.head), EpochId(seat.epoch), operation.issuer
     branches = branches_of(tx, group)
-    path = [branches.made_by[e][1] for e in branches.path(EpochId(record.head)) if e in branches.made_by]
+    if any(at in branches.made_by and operation.id in branches.made_by[at][1].operations for at in branches.path(head)):
+        return False
     if seat.contact:
-        return not any(operation.id in commit.operations for commit in path)
-    present = operation.issuer in tree_keys(epoch)
-    if present and _is_spent(tx, group, branches, path, operation, seat):
         return True
-    if present and record.root == record.head:
-        tx.erase(Space.SEAT, group + operation.issuer)  # its seat is settled
-    return not present
+    fork = fork_of(branches, head, given_in)
+    if fork is None:
+        return False
+    history, seated = history_of(tx, group), member in tree_keys(head_of(tx, group, record)[1])
+    return not seated or any(entry_on(branches, history, member, at, fork) is not None for at in (head, given_in))
 
 
-def _is_spent(
-    tx: Transaction,
-    group: GroupId,
-    branches: Branches,
-    path: list[CommitRecord],
-    operation: Operation,
-    seat: SeatRecord,
-) -> bool:
-    """Whether the leaf on our branch was made of a key package that its member has used up on another: he gives a new
-    one only after he has entered, and gave this one in an epoch that does not come after our leaf."""
-    history = history_of(tx, group)
-    for commit in path:
-        for cited in map(ObjectId, commit.operations):
-            known = history.order[history.position[cited]] if cited in history.position else None
-            if known is not None and isinstance(known.change, Rejoin) and known.issuer == operation.issuer:
-                return known.id != operation.id and commit.child not in branches.path(EpochId(seat.epoch))
-    return False
+def _let_rest(tx: Transaction, group: GroupId, record: GroupRecord, member: MemberKey, seat: SeatRecord) -> None:
+    """Nobody waits for this key package: not any more where all is settled, else not for now."""
+    _, epoch = head_of(tx, group, record)
+    if record.root == record.head and not seat.contact and member in tree_keys(epoch):
+        tx.erase(Space.SEAT, group + member)
+    elif seat.due_s:
+        tx.save(Space.SEAT, group + member, structs.replace(seat, due_s=0))
 
 
 def _readers(tx: Transaction, group: GroupId, seat: SeatRecord) -> frozenset[MemberKey]:
@@ -430,7 +432,7 @@ def _new_seat(
         signature_private=record.signing_key[:_SEED_BYTES],
     )
     ref = mls.read_key_package(keys.key_package).ref
-    tx.save(Space.KEY_PACKAGE, ref, OwnKeyPackageRecord(keys.to_bytes(), tx.now_s, group))
+    tx.save(Space.KEY_PACKAGE, ref, OwnKeyPackageRecord(keys.to_bytes(), tx.now_s, group, record.root))
     return keys.key_package, ref
 
 

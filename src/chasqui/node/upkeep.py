@@ -14,12 +14,12 @@ from chasqui.base.ids import GroupId
 from chasqui.base.limits import BUNDLE_AGE_DAYS_MAX, KEY_PACKAGE_LIFETIME_S, SECONDS_PER_DAY
 from chasqui.base.schema import decode_own
 from chasqui.node.asking import ask, until_ask
-from chasqui.node.branches import erase_settled
+from chasqui.node.branches import erase_settled, until_settled
 from chasqui.node.changes import carry_out_due, renew_if_worn, shut_if_out, until_out, until_removal
 from chasqui.node.deciding import stand_behind_the_same, until_same
 from chasqui.node.derived import Follows, derived
 from chasqui.node.effects import Notice
-from chasqui.node.epochs import erase_expired, head_of, trusted_day
+from chasqui.node.epochs import erase_expired, head_of, trusted_day, until_expired
 from chasqui.node.groups import is_clean, load_group
 from chasqui.node.holding import drop_expired
 from chasqui.node.invitations import add_confirmed, until_confirmed
@@ -28,7 +28,7 @@ from chasqui.node.large import erase_large, sweep_large
 from chasqui.node.late import say_late
 from chasqui.node.outbox import say
 from chasqui.node.pairing import refill_spares
-from chasqui.node.pauses import Pause
+from chasqui.node.pauses import ASLEEP, AWAKE, Pause
 from chasqui.node.receipting import due_entries
 from chasqui.node.records import InvitationRecord, MessageRecord, OwnKeyPackageRecord, Space
 from chasqui.node.renewal import renew_if_due, until_renewal
@@ -59,7 +59,7 @@ def keep_up(tx: Transaction, *, everything: bool) -> None:
     what is ours to commit. No group can keep another from its turn."""
     everybodys = _sweep(tx) or everything  # the hour counts as everybody's turn, as a stick does
     for group in _groups(tx) if everybodys else _turns(tx):
-        if _rests(tx, group):
+        if _rests(tx, group, pause_of):
             tx.erase(Space.TURN, group)  # somebody else was faster, or the turn would not end
             continue
         for duty in _TURN:
@@ -176,9 +176,9 @@ def pause_of(tx: Transaction, group: GroupId) -> Pause:
     return reduce(Pause.and_, (duty.pause(tx, group) for duty in _TURN))
 
 
-def _rests(tx: Transaction, group: GroupId) -> bool:
+def _rests(tx: Transaction, group: GroupId, pause: Follows[Pause]) -> bool:
     try:
-        return pause_of(tx, group).covers(tx.now_s)
+        return pause(tx, group).covers(tx.now_s)
     except Exception:
         tx.notify(Notice("trouble", group))  # our own mistake: then each work finds out by itself
         return False
@@ -228,14 +228,35 @@ def _sweep(tx: Transaction) -> bool:
         _apart(tx, None, erase_outdated, trusted_day(tx))
         _apart(tx, None, _sweep_key_packages)
     for group in _groups(tx):
-        if any(tx.scan_prefix(Space.HELD, group)):
-            tx.retry.add(group)  # what waited for its pace may go on
-        _apart(tx, group, erase_expired, group)
-        _apart(tx, group, erase_settled, group)
-        _apart(tx, group, _sweep_content, group)
         for work in _DAILY if new_day else ():
             _apart(tx, group, work, group)
+        if _rests(tx, group, sweep_pause):
+            continue
+        for duty in _SWEEP:
+            _apart(tx, group, duty.work, group)
     return True
+
+
+def _retry_held(tx: Transaction, group: GroupId) -> None:
+    """What waited for its pace may go on."""
+    if any(tx.scan_prefix(Space.HELD, group)):
+        tx.retry.add(group)
+
+
+def _expire(tx: Transaction, group: GroupId) -> None:
+    erase_expired(tx, group)
+
+
+@derived(Space.HELD)
+def _until_held(tx: Transaction, group: GroupId) -> Pause:
+    return AWAKE if any(tx.scan_prefix(Space.HELD, group)) else ASLEEP
+
+
+@derived(Space.GROUP, Space.ORPHAN, Space.MANIFEST)
+def _until_content(tx: Transaction, group: GroupId) -> Pause:
+    """Ends `_sweep_content`'s pause where messages are erased with time, and where there is anything large."""
+    large = any(any(tx.scan_prefix(space, group)) for space in (Space.ORPHAN, Space.MANIFEST))
+    return AWAKE if large or load_group(tx, group).retention_s else ASLEEP
 
 
 def _sweep_content(tx: Transaction, group: GroupId) -> None:
@@ -259,3 +280,17 @@ def _sweep_key_packages(tx: Transaction) -> None:
     for ref, own in tx.load_prefix(Space.KEY_PACKAGE, b"", OwnKeyPackageRecord):
         if ref not in waiting and own.created_s + KEY_PACKAGE_LIFETIME_S + _TRAVEL_S < now_s:
             tx.erase(Space.KEY_PACKAGE, ref)
+
+
+_SWEEP: Final = (
+    _Duty(_retry_held, _until_held),
+    _Duty(_expire, until_expired),
+    _Duty(erase_settled, until_settled),
+    _Duty(_sweep_content, _until_content),
+)
+
+
+@derived(*{space: None for duty in _SWEEP for space in duty.pause.spaces})
+def sweep_pause(tx: Transaction, group: GroupId) -> Pause:
+    """For how long a sweep would erase nothing in a group."""
+    return reduce(Pause.and_, (duty.pause(tx, group) for duty in _SWEEP))
