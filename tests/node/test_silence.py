@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import pytest
 
+from chasqui.base.days import day_of
 from chasqui.base.ids import EpochId, GroupId
 from chasqui.base.schema import encode
 from chasqui.groups.bodies import LateBody
 from chasqui.groups.operation import Role
 from chasqui.node import inputs
 from chasqui.node.branches import branches_of, unsettled_path
-from chasqui.node.epochs import epochs_of
+from chasqui.node.changes import carry_out
+from chasqui.node.epochs import epochs_of, load_chain, load_epoch
 from chasqui.node.groups import load_group
 from chasqui.node.records import LateRecord, Space, SpareRecord
 from chasqui.sealed.kinds import Kind
-from tests.node.hostile import head, utter
+from tests.node.hostile import fresh, head, keep, utter
 from tests.node.test_compromise import Captor, Wire
 from tests.node.test_healing import all_sync, head_of, later, one_group, with_admins
 from tests.node.world import Person, meet, pair
@@ -133,6 +135,17 @@ def test_keys_are_not_renewed_in_silence_but_before_the_next_word_and_as_soon_as
     assert head_of(ana, contact) != before
 
 
+def last_counter(person: Person, group: GroupId, epoch: EpochId | None = None) -> int:
+    """Of the key with which somebody sealed last in an epoch."""
+    tx = person.tx()
+    at = epoch or head(person, group)[0]
+    known = load_epoch(tx, group, at)
+    assert known is not None
+    chain = load_chain(tx, at, known.own_leaf)
+    assert chain is not None
+    return chain.counter - 1
+
+
 @pytest.mark.must("M-SIL-4")
 def test_what_a_late_commit_needs() -> None:
     ana, mia, contact = two()
@@ -145,6 +158,13 @@ def test_what_a_late_commit_needs() -> None:
     before = set(ana.held())
     ana.do(inputs.SendText(contact, "no commit"))
     (text,) = set(ana.held()) - before
+    said = LateBody(text, day_of(ana.now_s), last_counter(ana, contact))
+    where, tx = head(ana, group)[0], ana.tx()
+    before = set(ana.held())
+    carry_out(tx, group, load_group(tx, group), (), ())
+    keep(ana, tx)
+    (commit,) = fresh(ana, before)
+    in_group = LateBody(commit, day_of(ana.now_s), last_counter(ana, group, where))
     renew_alone(ana, contact)
     ((_, late),) = ana.tx().load_prefix(Space.LATE, contact, LateRecord)
     assert late.parent == parent
@@ -157,13 +177,15 @@ def test_what_a_late_commit_needs() -> None:
         LateBody(late.bundle, late.day, late.counter + 1),
         LateBody(late.bundle[:-1], late.day, late.counter),
         LateBody(text, late.day, late.counter),
-        LateBody(text, late.day - 9, late.counter - 1),
+        said,
     ]
     for body in bad:
         bundle = utter(ana, contact, Kind.LATE, encode(body), parent)
         assert mia.do(inputs.TakeBundles((bundle,))).refused, body
         assert head_of(mia, contact) == state
-    assert ana.do(inputs.TakeBundles((utter(mia, group, Kind.LATE, encode(good)),))).refused, "in a group"
+    bundle = utter(ana, group, Kind.LATE, encode(in_group), where)
+    assert mia.do(inputs.TakeBundles((bundle,))).refused, "in a group"
+    assert head_of(mia, group) == where
     bundle = utter(mia, contact, Kind.LATE, encode(good), parent)
     assert ana.do(inputs.TakeBundles((bundle,))).refused, "he seals as himself what another has sealed"
     bundle = utter(ana, contact, Kind.LATE, encode(good), parent)
