@@ -9,6 +9,17 @@ from chasqui.base.ids import ObjectId, bundle_id
 from chasqui.base.schema import Body, encode
 from chasqui.delivery.courier_file import courier_chunks
 from chasqui.delivery.frames import BundleFrame, IdsFrame, RequestFrame, short_id, write_frame
+from chasqui.delivery.radio_frames import (
+    CodedFrame,
+    DaysFrame,
+    MoreFrame,
+    NeedFrame,
+    PackFrame,
+    RadioFrame,
+    SumFrame,
+    WantFrame,
+    write_radio_frame,
+)
 from chasqui.groups.bodies import (
     AskBody,
     CommitBody,
@@ -35,6 +46,8 @@ from chasqui.groups.operation import (
 from chasqui.groups.pairing import Offer as PairingOffer
 from chasqui.groups.pairing import ReplyBody, read_pairing_file, write_offer, write_reply
 from chasqui.groups.witnesses import encode_witnesses
+from chasqui.media.burst import Burst, Quality
+from chasqui.media.wav import wav_of
 from chasqui.node import inputs
 from chasqui.node.records import InvitationRecord, Space
 from chasqui.sealed.kinds import Kind
@@ -76,6 +89,7 @@ def seeds() -> dict[str, list[bytes]]:
     ]
     bodies: list[Body] = [commit_body, KeyPackagesBody((b"package",)), manifest, part, *healing]
     kinds = [0, 2, 3, 4, 5, 6, 7]
+    bursts = [Burst(Quality.Q700C, b"sevenby", more=True), Burst(Quality.Q1300, bytes(20)), Burst(Quality.Q3200, ID)]
     held = world().victim.held()[:2]
     return {
         "bundle": [sealed, b"\x01" + sealed[2:]],
@@ -91,6 +105,7 @@ def seeds() -> dict[str, list[bytes]]:
         "pairing": pairing(),
         "frame": [write_frame(BundleFrame(sealed)), write_frame(IdsFrame((bytes(8), b"x" * 8)))]
         + [write_frame(RequestFrame((short_id(bundle_id(bundle)),))) for bundle in held],
+        "radio": radio(),
         "courier": [b"".join(courier_chunks([sealed, some.seal(whole).data], 20_833))],
         "mls": mls_messages(),
         "schema": [
@@ -110,8 +125,33 @@ def seeds() -> dict[str, list[bytes]]:
             b"\x86\0" + encode(manifest),
             b"\x87\0" + encode(part),
             *(bytes((0x89 + at, 0)) + encode(body) for at, body in enumerate(healing)),
+            *(b"\x8c\0" + burst.to_body() for burst in bursts),
+        ],
+        "voice": [
+            *(b"\0" + burst.to_body() for burst in bursts),
+            b"\1" + wav_of(bytes(64)),
+            b"\1" + wav_of(bytes(64)).replace(b"\x40\x1f\0\0", b"\x80\x3e\0\0", 1),
+            b"\2" + bytes(13),
         ],
     }
+
+
+def radio() -> list[bytes]:
+    """Single frames, and sequences of them, each behind its length."""
+    bundle = bytes((0x5C, 44)) + b"r" * 205
+    frames: list[RadioFrame] = [
+        PackFrame((bundle,)),
+        CodedFrame(1, 2, 2, 0, bundle, False, False),
+        CodedFrame(1, 2, 2, 192, bytes(209), False, False),
+        CodedFrame(3, 4, 3, 1, bytes(70), True, True),
+        SumFrame(20_780 % 256, b"sa", 0, 3, b"fp", (1, 2)),
+        MoreFrame(20_780 % 256, b"sa", 2, (3,)),
+        WantFrame(b"sa", (5,)),
+        NeedFrame(1, 2, 1),
+        DaysFrame(20_780 % 256, b"sa", (0, b"xy"), ((1, b"zz"),)),
+    ]
+    written = [write_radio_frame(frame) for frame in frames]
+    return [*written, b"".join(bytes((len(data),)) + data for data in written)]
 
 
 def welcome() -> bytes:

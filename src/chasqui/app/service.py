@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from chasqui.app import contacts, groups, links, messages, requests, results, syncing
+from chasqui.app import contacts, groups, guests, links, messages, requests, results, syncing
 from chasqui.app.desk import Ask, Surroundings
 from chasqui.app.errors import UnfinishedVaultError
 from chasqui.app.requests import Request
@@ -15,7 +15,7 @@ from chasqui.base.errors import UserError
 from chasqui.node import inputs
 from chasqui.node.pairing import load_self
 from chasqui.node.records import Space
-from chasqui.node.views import list_contacts, waiting
+from chasqui.node.views import incoming, list_contacts, waiting
 
 Answered = tuple[Result, bytes]
 _Quick = Callable[[Runner, Any, bytes, Surroundings], Answered]
@@ -69,6 +69,10 @@ def _status(runner: Runner, request: requests.ShowStatus, around: Surroundings) 
         groups.lines_of(tx),
         len(list_contacts(tx)),
         results.WaitingCounts(held.bundles, held.carried, tx.count(Space.INVITATION)),
+        tuple(
+            results.IncomingFile(file.group_name, file.name, file.size, (file.here, file.of))
+            for file in incoming(tx)
+        ),
     )
 
 
@@ -82,6 +86,7 @@ _QUICK: Final[dict[type[Request], _Quick]] = {
     requests.ListGroups: lambda runner, request, *_: (groups.list_all(runner, request), b""),
     requests.ShowGroup: lambda runner, request, *_: (groups.show(runner, request), b""),
     requests.AddMember: lambda runner, request, *_: (groups.add(runner, request), b""),
+    requests.AddGuest: lambda runner, request, *_: (guests.add(runner, request), b""),
     requests.JoinGroup: lambda runner, request, *_: (groups.join(runner, request), b""),
     requests.RemoveMember: lambda runner, request, *_: (groups.remove(runner, request), b""),
     requests.SetRole: lambda runner, request, *_: (groups.set_role(runner, request), b""),
@@ -93,6 +98,8 @@ _QUICK: Final[dict[type[Request], _Quick]] = {
     requests.LeaveGroup: lambda runner, request, *_: (groups.leave(runner, request), b""),
     requests.SendText: lambda runner, request, _, around: (messages.send_text(runner, request, around), b""),
     requests.SendFile: lambda runner, request, data, around: (messages.send_file(runner, request, data, around), b""),
+    requests.ChooseQuality: lambda runner, *_: (messages.choose_quality(runner), b""),
+    requests.SendVoice: lambda runner, request, data, around: (messages.send_voice(runner, request, data, around), b""),
     requests.Read: lambda runner, request, *_: (messages.read(runner, request), b""),
     requests.Save: lambda runner, request, *_: messages.save(runner, request),
     requests.AddLink: lambda runner, request, *_: (links.add(runner, request), b""),

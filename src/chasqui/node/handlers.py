@@ -14,6 +14,7 @@ from chasqui.groups.history import History, arrange
 from chasqui.groups.membership import Roster, members
 from chasqui.groups.operation import Confirm, Genesis, Operation, Reason, Remove, read_operation
 from chasqui.groups.witnesses import read_witnesses
+from chasqui.media.burst import read_burst
 from chasqui.node import receipting
 from chasqui.node.asking import note_missing
 from chasqui.node.authors import load_author, note_object
@@ -55,6 +56,9 @@ def handle(tx: Transaction, signed: SignedObject, bundle: BundleId) -> None:
     match signed.kind:
         case Kind.TEXT:
             read_text(signed.body)
+            _show(tx, signed)
+        case Kind.VOICE:
+            read_burst(signed.body)
             _show(tx, signed)
         case Kind.RECEIPT:
             if signed.body:

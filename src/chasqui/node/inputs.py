@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from chasqui.base.ids import GroupId, MemberKey, ObjectId
+from chasqui.base.secret import NO_SECRET, Secret
 from chasqui.groups.operation import Role
+from chasqui.media.burst import Quality
 from chasqui.node.link_port import BroadcastId, LinkProfile, SessionId
 
 
@@ -55,6 +57,15 @@ class AddMember:
     group: GroupId
     contact: GroupId
     role: Role
+
+
+@dataclass(frozen=True)
+class AddGuest:
+    """Answers with the id of a new side group with a contact, in which the speakers are, too."""
+
+    group: GroupId
+    contact: GroupId
+    speakers: tuple[GroupId, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -139,6 +150,16 @@ class SendFile:
 
 
 @dataclass(frozen=True)
+class SendVoice:
+    """Speech of one recording (`media.codec2`). Answers with the ids of its bursts, in order."""
+
+    group: GroupId
+    quality: Quality
+    speech: bytes
+    urgent: bool = False
+
+
+@dataclass(frozen=True)
 class ReadFile:
     """Answers with name and bytes of a file."""
 
@@ -205,11 +226,16 @@ class SessionClosed:
 
 @dataclass(frozen=True)
 class BroadcastOpened:
-    """A broadcast link is there. `at_ms`, here and below, is of any clock that never goes back, one for each link."""
+    """A broadcast link is there. `name` is its lasting one, under which its airtime is kept; `key` that of the
+    neighbourhood, or empty; `dummy_share` the part of the airtime budget for frames that say nothing. `at_ms`, here
+    and below, is of any clock that never goes back, one for each link."""
 
     link: BroadcastId
     profile: LinkProfile
     at_ms: int
+    name: str = ""
+    key: Secret = NO_SECRET
+    dummy_share: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -258,6 +284,7 @@ Input = (
     | VerifyContact
     | CreateGroup
     | AddMember
+    | AddGuest
     | JoinGroup
     | Rejoin
     | RemoveMember
@@ -268,6 +295,7 @@ Input = (
     | LeaveGroup
     | SendText
     | SendFile
+    | SendVoice
     | ReadFile
     | SettleOrder
     | TakeBundles

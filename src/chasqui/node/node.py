@@ -12,6 +12,7 @@ from chasqui.base.ports import Entropy
 from chasqui.base.schema import encode
 from chasqui.groups.operation import GroupKind
 from chasqui.groups.pairing import Offer, read_pairing_file
+from chasqui.media.burst import cut
 from chasqui.node import deciding, inputs, pairing, saying
 from chasqui.node.broadcasts import Broadcasts
 from chasqui.node.changes import found_group, leave, require_clean, require_in
@@ -20,17 +21,18 @@ from chasqui.node.derived import Derived
 from chasqui.node.effects import Answer, Effect, Timer
 from chasqui.node.epochs import note_day
 from chasqui.node.groups import load_group
+from chasqui.node.guests import invite_guest
 from chasqui.node.inbox import catch_up, take_bundles
 from chasqui.node.invitations import invite
 from chasqui.node.joining import join_group
 from chasqui.node.labels import free_label
 from chasqui.node.large import file_of, say_large
 from chasqui.node.live_epochs import LiveEpochs
-from chasqui.node.messages import keep_message, next_arrival, text_body
+from chasqui.node.messages import keep_message, message_of, next_arrival, text_body
 from chasqui.node.neighbours import Neighbours
 from chasqui.node.order import settle
 from chasqui.node.outbox import say
-from chasqui.node.records import LinkRecord, MessageRecord, SelfRecord, Space
+from chasqui.node.records import LinkRecord, SelfRecord, Space
 from chasqui.node.renewal import renew_to_say
 from chasqui.node.seats import demand
 from chasqui.node.store_port import StoreReader
@@ -115,6 +117,9 @@ class Node:
     def _add_member(self, tx: Transaction, event: inputs.AddMember) -> object:
         return invite(tx, event.group, event.contact, event.role) or b""
 
+    def _add_guest(self, tx: Transaction, event: inputs.AddGuest) -> object:
+        return invite_guest(tx, event.group, event.contact, event.speakers)
+
     def _join_group(self, tx: Transaction, event: inputs.JoinGroup) -> object:
         record, contact = join_group(tx, event.group)
         say(tx, event.group, record, Kind.RECEIPT, b"")
@@ -158,6 +163,21 @@ class Node:
         keep_message(tx, signed, arrival)
         return signed.id
 
+    def _send_voice(self, tx: Transaction, event: inputs.SendVoice) -> object:
+        bursts = cut(event.quality, event.speech)
+        require_clean(tx, event.group)
+        record = renew_to_say(tx, event.group)
+        bundle_class = BundleClass.URGENT if event.urgent else BundleClass.TEXT
+        sent = []
+        for burst in bursts:
+            arrival, body = next_arrival(tx), burst.to_body()
+            signed, record = say(
+                tx, event.group, record, Kind.VOICE, body, bundle_class=bundle_class, arrival=arrival
+            )
+            keep_message(tx, signed, arrival)
+            sent.append(signed.id)
+        return tuple(sent)
+
     def _send_file(self, tx: Transaction, event: inputs.SendFile) -> object:
         require_clean(tx, event.group)
         record = renew_to_say(tx, event.group)
@@ -176,11 +196,7 @@ class Node:
         return signed.id
 
     def _read_file(self, tx: Transaction, event: inputs.ReadFile) -> object:
-        arrival = tx.get(Space.MESSAGE_ID, event.group + event.message)
-        record = tx.load(Space.MESSAGE, event.group + arrival, MessageRecord) if arrival else None
-        if record is None:
-            raise UserError("There is no such message in this group.", todo="See `read`.")
-        return file_of(tx, event.group, record)
+        return file_of(tx, event.group, message_of(tx, event.group, event.message))
 
     def _settle_order(self, tx: Transaction, event: inputs.SettleOrder) -> None:
         settle(tx, event.group)
@@ -206,13 +222,13 @@ class Node:
         self._neighbours.closed(event.session)
 
     def _broadcast_opened(self, tx: Transaction, event: inputs.BroadcastOpened) -> None:
-        self._broadcasts.opened(tx, event.link, event.profile, event.at_ms)
+        self._broadcasts.opened(tx, event)
 
     def _broadcast_heard(self, tx: Transaction, event: inputs.BroadcastHeard) -> None:
         self._broadcasts.heard(tx, self._live, event.link, event.frame, event.strength_db, event.at_ms)
 
     def _broadcast_sent(self, tx: Transaction, event: inputs.BroadcastSent) -> None:
-        self._broadcasts.sent(event.link, event.airtime_ms, event.at_ms)
+        self._broadcasts.sent(tx, event.link, event.airtime_ms, event.at_ms)
 
     def _broadcast_due(self, tx: Transaction, event: inputs.BroadcastDue) -> None:
         self._broadcasts.due(event.link, event.at_ms)
@@ -243,6 +259,7 @@ _HANDLERS: Final[dict[type[Any], Callable[[Node, Transaction, Any], object]]] = 
     inputs.VerifyContact: Node._verify_contact,
     inputs.CreateGroup: Node._create_group,
     inputs.AddMember: Node._add_member,
+    inputs.AddGuest: Node._add_guest,
     inputs.JoinGroup: Node._join_group,
     inputs.Rejoin: Node._rejoin,
     inputs.RemoveMember: Node._remove_member,
@@ -253,6 +270,7 @@ _HANDLERS: Final[dict[type[Any], Callable[[Node, Transaction, Any], object]]] = 
     inputs.LeaveGroup: Node._leave_group,
     inputs.SendText: Node._send_text,
     inputs.SendFile: Node._send_file,
+    inputs.SendVoice: Node._send_voice,
     inputs.ReadFile: Node._read_file,
     inputs.SettleOrder: Node._settle_order,
     inputs.TakeBundles: Node._take_bundles,

@@ -33,7 +33,7 @@ from chasqui.sealed.object import SignedObject, parse_whole, read_whole
 
 ANSWER_SLOT_S: Final = 3600  # the author answers at once; who holds it otherwise waits, by turns
 NUMBERS_PER_QUESTION_MAX: Final = 8_192  # the parts of the largest file
-_CARRIED: Final = frozenset({Kind.TEXT, Kind.OP, Kind.MANIFEST, Kind.KEY_PACKAGES, Kind.WITNESS})
+_CARRIED: Final = frozenset({Kind.TEXT, Kind.VOICE, Kind.OP, Kind.MANIFEST, Kind.KEY_PACKAGES, Kind.WITNESS})
 
 
 def take_ask(tx: Transaction, signed: SignedObject) -> None:

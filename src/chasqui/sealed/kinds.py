@@ -21,7 +21,8 @@ class Kind(IntEnum):
     ASK = 10
     RESEAL = 11
     DEMAND = 12
-    LATE = 13
+    VOICE = 13
+    LATE = 14
 
 
 class BundleClass(IntEnum):
@@ -55,5 +56,6 @@ CLASS_OF_KIND: Final[dict[Kind, BundleClass]] = {
     Kind.ASK: BundleClass.TEXT,
     Kind.RESEAL: BundleClass.TEXT,
     Kind.DEMAND: BundleClass.TEXT,
+    Kind.VOICE: BundleClass.TEXT,  # as the only kind of a class it would tell every carrier that somebody spoke
     Kind.LATE: BundleClass.TEXT,
 }
