@@ -237,10 +237,14 @@ def test_nothing_is_answered_while_somebody_who_is_out_still_holds_the_keys() ->
     assert set(ben.held()) - held == {question}, "it has noted the question and said nothing"
 
 
-@pytest.mark.must("M-ASK-2")
-def test_an_operation_whose_past_is_not_here_is_handed_on_to_who_asks_for_its_number() -> None:
+def test_an_operation_whose_past_is_not_here_can_be_asked_for() -> None:
     (ana, ben, caro), group = settled_group("ana", "ben", "caro")
-    waits, bundle = utter_object(caro, group, Kind.OP, encode_change(Rejoin((ObjectId(b"h" * 16),), b"k" * 32)))
+    operation = encode_change(Rejoin((ObjectId(b"?" * 16),), b"r" * 32))
+    signed, bundle = utter_object(caro, group, Kind.OP, operation)
     assert takes(ana, bundle)
-    assert takes(ana, asks(ben, group, caro.key(group), waits.seq))
-    assert ana.tx().get(Space.ANSWER, group + caro.key(group) + u24(waits.seq)) is not None
+    assert takes(ana, asks(ben, group, caro.key(group), signed.seq))
+    assert not [notice for notice in ana.notices if notice.what == "trouble"]
+    ana.now_s += DAY_S
+    ana.do(inputs.Tick())
+    assert not [notice for notice in ana.notices if notice.what == "trouble"]
+    assert ana.tx().get(Space.RESEALED, group + signed.id) is not None

@@ -26,6 +26,7 @@ from chasqui.groups.seats import seal_welcome
 from chasqui.node.branches import branches_of
 from chasqui.node.changes import carry_out, welcome_to
 from chasqui.node.derived import derived
+from chasqui.node.earlier import new_earlier, say_earlier
 from chasqui.node.effects import Notice
 from chasqui.node.entries import entry_on, fork_of
 from chasqui.node.epochs import head_of, leaf_of, load_epoch
@@ -59,8 +60,9 @@ def until_reseat(tx: Transaction, group: GroupId) -> Pause:
     return AWAKE if any(tx.scan_prefix(Space.SEAT, group)) else ASLEEP
 
 
-def take_demand(tx: Transaction, by: SignedObject) -> SignedObject:
-    """A contact asks for a new leaf in a group that we share. Gives the verified REJOIN. Raises `PeerError`."""
+def take_demand(tx: Transaction, by: SignedObject) -> tuple[SignedObject, ...]:
+    """A contact asks for a new leaf in a group that we share. Gives the verified REJOIN, behind operations of his own
+    that are new here. Raises `PeerError`."""
     contact, body = by.group, read_demand(by.body)
     group = GroupId(body.group)
     record = tx.load(Space.GROUP, group, GroupRecord)
@@ -76,7 +78,7 @@ def take_demand(tx: Transaction, by: SignedObject) -> SignedObject:
     if ref != _ref_of(signed.author, body.key_package):
         raise PeerError("A member gives another key package than his operation names.")
     _keep_seat(tx, signed, SeatRecord(body.key_package, ref, by.origin.epoch, contact, seq=signed.seq))
-    return signed
+    return *new_earlier(tx, body, signed), signed
 
 
 def reseat(tx: Transaction, group: GroupId) -> None:
@@ -124,6 +126,7 @@ def _give(tx: Transaction, group: GroupId, record: GroupRecord, operation: Opera
         if isinstance(other.change, Lift) and other.change.member == operation.issuer and other.id in roster.counting
         for cited in roster.behind(other.id)
     ]
+    record = say_earlier(tx, group, record, operation)
     carried = carry_out(tx, group, record, (operation.id, *lifts), proposals)
     body = welcome_to(tx, group, carried)
     tx.erase(Space.SEAT, group + operation.issuer)

@@ -21,6 +21,7 @@ from chasqui.node.derived import Derived
 from chasqui.node.effects import Answer, Effect, Timer
 from chasqui.node.epochs import note_day
 from chasqui.node.groups import load_group
+from chasqui.node.guests import invite_guest
 from chasqui.node.inbox import catch_up, take_bundles
 from chasqui.node.invitations import invite
 from chasqui.node.joining import join_group
@@ -32,6 +33,7 @@ from chasqui.node.neighbours import Neighbours
 from chasqui.node.order import settle
 from chasqui.node.outbox import say
 from chasqui.node.records import LinkRecord, SelfRecord, Space
+from chasqui.node.renewal import renew_to_say
 from chasqui.node.seats import demand
 from chasqui.node.store_port import StoreReader
 from chasqui.node.transaction import Transaction
@@ -115,6 +117,9 @@ class Node:
     def _add_member(self, tx: Transaction, event: inputs.AddMember) -> object:
         return invite(tx, event.group, event.contact, event.role) or b""
 
+    def _add_guest(self, tx: Transaction, event: inputs.AddGuest) -> object:
+        return invite_guest(tx, event.group, event.contact, event.speakers)
+
     def _join_group(self, tx: Transaction, event: inputs.JoinGroup) -> object:
         record, contact = join_group(tx, event.group)
         say(tx, event.group, record, Kind.RECEIPT, b"")
@@ -150,7 +155,8 @@ class Node:
 
     def _send_text(self, tx: Transaction, event: inputs.SendText) -> object:
         body = text_body(event.text)
-        record = require_clean(tx, event.group)
+        require_clean(tx, event.group)
+        record = renew_to_say(tx, event.group)
         bundle_class = BundleClass.URGENT if event.urgent else BundleClass.TEXT
         arrival = next_arrival(tx)
         signed, _ = say(tx, event.group, record, Kind.TEXT, body, bundle_class=bundle_class, arrival=arrival)
@@ -159,7 +165,8 @@ class Node:
 
     def _send_voice(self, tx: Transaction, event: inputs.SendVoice) -> object:
         bursts = cut(event.quality, event.speech)
-        record = require_clean(tx, event.group)
+        require_clean(tx, event.group)
+        record = renew_to_say(tx, event.group)
         bundle_class = BundleClass.URGENT if event.urgent else BundleClass.TEXT
         sent = []
         for burst in bursts:
@@ -172,7 +179,8 @@ class Node:
         return tuple(sent)
 
     def _send_file(self, tx: Transaction, event: inputs.SendFile) -> object:
-        record = require_clean(tx, event.group)
+        require_clean(tx, event.group)
+        record = renew_to_say(tx, event.group)
         arrival = next_arrival(tx)
         signed, _ = say_large(
             tx,
@@ -214,13 +222,13 @@ class Node:
         self._neighbours.closed(event.session)
 
     def _broadcast_opened(self, tx: Transaction, event: inputs.BroadcastOpened) -> None:
-        self._broadcasts.opened(tx, event.link, event.profile, event.at_ms)
+        self._broadcasts.opened(tx, event)
 
     def _broadcast_heard(self, tx: Transaction, event: inputs.BroadcastHeard) -> None:
         self._broadcasts.heard(tx, self._live, event.link, event.frame, event.strength_db, event.at_ms)
 
     def _broadcast_sent(self, tx: Transaction, event: inputs.BroadcastSent) -> None:
-        self._broadcasts.sent(event.link, event.airtime_ms, event.at_ms)
+        self._broadcasts.sent(tx, event.link, event.airtime_ms, event.at_ms)
 
     def _broadcast_due(self, tx: Transaction, event: inputs.BroadcastDue) -> None:
         self._broadcasts.due(event.link, event.at_ms)
@@ -251,6 +259,7 @@ _HANDLERS: Final[dict[type[Any], Callable[[Node, Transaction, Any], object]]] = 
     inputs.VerifyContact: Node._verify_contact,
     inputs.CreateGroup: Node._create_group,
     inputs.AddMember: Node._add_member,
+    inputs.AddGuest: Node._add_guest,
     inputs.JoinGroup: Node._join_group,
     inputs.Rejoin: Node._rejoin,
     inputs.RemoveMember: Node._remove_member,

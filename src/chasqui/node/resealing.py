@@ -230,8 +230,7 @@ def _find(tx: Transaction, group: GroupId, author: MemberKey, seq: int) -> Signe
 
 
 def _signed_operation(tx: Transaction, group: GroupId, operation: bytes) -> SignedObject:
-    """One that is here, if only until its past comes."""
-    history = history_of(tx, group)
+    history = history_of(tx, group)  # one whose past is not here can be asked for, too
     return next(known.signed for known in (*history.order, *history.deferred) if known.id == operation)
 
 

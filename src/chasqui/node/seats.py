@@ -32,6 +32,7 @@ from chasqui.node.branches import follow
 from chasqui.node.changes import issue
 from chasqui.node.commit_checks import check_leaves
 from chasqui.node.derived import derived
+from chasqui.node.earlier import own_earlier
 from chasqui.node.effects import Notice
 from chasqui.node.epochs import NOWHERE, head_of, load_epoch, open_epoch, trusted_day
 from chasqui.node.groups import (
@@ -107,8 +108,8 @@ def demand(tx: Transaction, group: GroupId) -> int:
         )
     key_package, ref = _new_seat(tx, group, record)
     seq = record.seq + 1
+    own = MemberKey(record.member)
     if record.stale_s:  # numbers that the newer copy may have given are left out, and never given twice
-        own = MemberKey(record.member)
         seq = max(record.seq, told(tx, group).get(own, 0), load_author(tx, group, own).claimed) + _JUMP
     if seq > SEQUENCE_MAX:
         raise RefusedForSafetyError(
@@ -130,7 +131,7 @@ def demand(tx: Transaction, group: GroupId) -> int:
     save_operations(tx, group, (signed,))
     save_group(tx, group, record, seq=seq, demanded_s=tx.now_s)
     note_object(tx, group, signed)
-    asked = encode(DemandBody(group, signed.to_whole(), key_package))
+    asked = encode(DemandBody(group, signed.to_whole(), key_package, own_earlier(tx, group, signed)))
     for contact in sorted(found for found in contacts if found is not None):
         say(tx, GroupId(contact), load_group(tx, GroupId(contact)), Kind.DEMAND, asked)
     return len(contacts)
