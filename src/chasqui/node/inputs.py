@@ -60,6 +60,15 @@ class AddMember:
 
 
 @dataclass(frozen=True)
+class AddGuest:
+    """Answers with the id of a new side group with a contact, in which the speakers are, too."""
+
+    group: GroupId
+    contact: GroupId
+    speakers: tuple[GroupId, ...] = ()
+
+
+@dataclass(frozen=True)
 class JoinGroup:
     """Accepts an invitation."""
 
@@ -275,6 +284,7 @@ Input = (
     | VerifyContact
     | CreateGroup
     | AddMember
+    | AddGuest
     | JoinGroup
     | Rejoin
     | RemoveMember
