@@ -22,7 +22,7 @@ from chasqui.node.records import OwnKeyPackageRecord, SeatRecord, Space
 from chasqui.node.seats import re_enter
 from chasqui.sealed.kinds import Kind
 from chasqui.sealed.object import Origin, SignedObject, make_object
-from tests.node.hostile import fresh, head, keep, utter
+from tests.node.hostile import fresh, head, keep, utter, utter_object
 from tests.node.world import Person, meet, pair, settled_group
 
 HOUR_S, DAY_S = 3600, 86_400
@@ -189,6 +189,13 @@ def test_what_a_demand_needs() -> None:
     for field in (DemandBody(b"short", b"x", b"x"), DemandBody(group, b"", b"x"), DemandBody(group, b"x", b"")):
         with pytest.raises(PeerError):
             read_demand(encode(field))
+    operation = next(o for o in history_of(ana.tx(), group).order[1:] if o.issuer == ana.key(group)).signed
+    with_text = utter_object(ben, group, Kind.TEXT, b"no operation")[0]
+    for earlier in ((named.to_whole(),), (operation.to_whole(),), (with_text.to_whole(),), (forged,), (b"",)):
+        body = DemandBody(group, mine.to_whole(), made.key_package, earlier)
+        assert not takes(ana, utter(ben, contact, Kind.DEMAND, encode(body))), "operations of others, and no operations"
+    with pytest.raises(PeerError):
+        read_demand(encode(DemandBody(group, b"x", b"x", (b"o",) * 17)))
     assert takes(ana, utter(ben, contact, Kind.DEMAND, encode(good)))
     seat = ana.tx().load(Space.SEAT, group + ben.key(group), SeatRecord)
     assert seat is not None

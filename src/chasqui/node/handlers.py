@@ -19,7 +19,7 @@ from chasqui.node import receipting
 from chasqui.node.asking import note_missing
 from chasqui.node.authors import load_author, note_object
 from chasqui.node.changes import carry_out_due, shut
-from chasqui.node.commits import take_commit
+from chasqui.node.commits import Deferred, take_commit
 from chasqui.node.effects import Notice
 from chasqui.node.groups import (
     history_of,
@@ -33,6 +33,7 @@ from chasqui.node.invitations import carry_out_pending
 from chasqui.node.joining import take_welcome
 from chasqui.node.keys import u64
 from chasqui.node.large import completed, forget_large, take_manifest, take_part
+from chasqui.node.late import open_late
 from chasqui.node.messages import keep_message, next_arrival, read_text
 from chasqui.node.pairing import send_spares, take_key_packages
 from chasqui.node.records import Space
@@ -89,10 +90,14 @@ def handle(tx: Transaction, signed: SignedObject, bundle: BundleId) -> None:
             take_ask(tx, signed)
         case Kind.DEMAND:
             count(tx, signed)
-            handle(tx, take_demand(tx, signed), BundleId(b""))
+            for operation in take_demand(tx, signed):
+                handle(tx, operation, BundleId(b""))
         case Kind.RESEAL:
             count(tx, signed)
             _again(tx, signed, signed.body)
+        case Kind.LATE:
+            count(tx, signed)
+            _late(tx, signed)
 
 
 def count(tx: Transaction, signed: SignedObject, arrival: int = 0) -> None:
@@ -180,6 +185,16 @@ def _again(tx: Transaction, by: SignedObject, data: bytes) -> None:
     handle(tx, inner, BundleId(b""))
     record = load_author(tx, by.group, inner.author)
     tx.save(Space.AUTHOR, by.group + inner.author, structs.replace(record, last_heard_s=heard_s))
+
+
+def _late(tx: Transaction, by: SignedObject) -> None:
+    """Acts on a commit that its maker says again."""
+    inner = open_late(tx, by)
+    if inner is not None:
+        try:
+            handle(tx, inner, BundleId(b""))
+        except Deferred as deferred:
+            raise PeerError("A member says too many commits again at once.") from deferred  # held, and tried again
 
 
 def _key_packages(tx: Transaction, signed: SignedObject) -> None:

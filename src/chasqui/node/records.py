@@ -52,6 +52,7 @@ class Space(IntEnum):
     GUEST = 45  # group, side group: the contact who is a guest there
     WITNESSED = 44  # group, object id: a whole object that says what a member had
     PROPOSED = 43  # group, operation: an addition of ours that waits for another admin
+    LATE = 46  # contact, commit: one of ours that the other may not have
     REORDER = 30  # group: an object came late, the order has to be worked out again
     WITNESS = 34  # group, removal 16, member 32: what that member had; group: words of ours may be due
     ORPHAN = 32  # group, author 32, digest 32, index 4: a part whose manifest has not come: since when
@@ -252,6 +253,16 @@ class SeatRecord(Body, frozen=True):
     contact: bytes  # empty: it was given in the group itself
     due_s: int = 0  # since when it is needed; 0: it is not
     seq: int = 0  # the number with which its member gave it
+
+
+class LateRecord(Body, frozen=True):
+    """A commit of ours in a contact, as it was sealed: we cannot open it ourselves any more."""
+
+    bundle: bytes
+    day: int
+    counter: int
+    parent: bytes
+    said_s: int  # when we last sealed it, itself or in another object
 
 
 class PendingAddRecord(Body, frozen=True):

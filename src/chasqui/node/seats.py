@@ -33,6 +33,7 @@ from chasqui.node.branches import branches_of
 from chasqui.node.changes import carry_out, issue, welcome_to
 from chasqui.node.commit_checks import check_leaves
 from chasqui.node.derived import derived
+from chasqui.node.earlier import new_earlier, own_earlier, say_earlier
 from chasqui.node.effects import Notice
 from chasqui.node.entries import entry_on, fork_of
 from chasqui.node.epochs import NOWHERE, head_of, leaf_of, load_epoch, open_epoch
@@ -117,8 +118,8 @@ def demand(tx: Transaction, group: GroupId) -> int:
         )
     key_package, ref = _new_seat(tx, group, record)
     seq = record.seq + 1
+    own = MemberKey(record.member)
     if record.stale_s:  # numbers that the newer copy may have given are left out, and never given twice
-        own = MemberKey(record.member)
         seq = max(record.seq, told(tx, group).get(own, 0), load_author(tx, group, own).claimed) + _JUMP
     if seq > SEQUENCE_MAX:
         raise RefusedForSafetyError(
@@ -140,7 +141,7 @@ def demand(tx: Transaction, group: GroupId) -> int:
     save_operations(tx, group, (signed,))
     save_group(tx, group, record, seq=seq, demanded_s=tx.now_s)
     note_object(tx, group, signed)
-    asked = encode(DemandBody(group, signed.to_whole(), key_package))
+    asked = encode(DemandBody(group, signed.to_whole(), key_package, own_earlier(tx, group, signed)))
     for contact in sorted(found for found in contacts if found is not None):
         say(tx, GroupId(contact), load_group(tx, GroupId(contact)), Kind.DEMAND, asked)
     return len(contacts)
@@ -193,8 +194,9 @@ def until_offer(tx: Transaction, group: GroupId) -> Pause:
     return max(waits, key=lambda pause: pause.until_s)
 
 
-def take_demand(tx: Transaction, by: SignedObject) -> SignedObject:
-    """A contact asks for a new leaf in a group that we share. Gives the verified REJOIN. Raises `PeerError`."""
+def take_demand(tx: Transaction, by: SignedObject) -> tuple[SignedObject, ...]:
+    """A contact asks for a new leaf in a group that we share. Gives the verified REJOIN, behind operations of his own
+    that are new here. Raises `PeerError`."""
     contact, body = by.group, read_demand(by.body)
     group = GroupId(body.group)
     record = tx.load(Space.GROUP, group, GroupRecord)
@@ -210,7 +212,7 @@ def take_demand(tx: Transaction, by: SignedObject) -> SignedObject:
     if ref != _ref_of(signed.author, body.key_package):
         raise PeerError("A member gives another key package than his operation names.")
     _keep_seat(tx, signed, SeatRecord(body.key_package, ref, by.origin.epoch, contact, seq=signed.seq))
-    return signed
+    return *new_earlier(tx, body, signed), signed
 
 
 def reseat(tx: Transaction, group: GroupId) -> None:
@@ -337,6 +339,7 @@ def _give(tx: Transaction, group: GroupId, record: GroupRecord, operation: Opera
         if isinstance(other.change, Lift) and other.change.member == operation.issuer and other.id in roster.counting
         for cited in roster.behind(other.id)
     ]
+    record = say_earlier(tx, group, record, operation)
     carried = carry_out(tx, group, record, (operation.id, *lifts), proposals)
     body = welcome_to(tx, group, carried)
     tx.erase(Space.SEAT, group + operation.issuer)
