@@ -73,6 +73,8 @@ def on_air(body: Any) -> None:
     """Runs it with two hosts who share a group and an ether."""
 
     async def run() -> None:
+        broken: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: broken.append(context))
         ana, ben = Person("ana"), Person("ben")
         group = make_group(ana, ben)
         ether = Ether()
@@ -85,6 +87,7 @@ def on_air(body: Any) -> None:
         finally:
             for host in hosts:
                 await host.end()
+        assert broken == []
 
     asyncio.run(run())
 

@@ -8,6 +8,7 @@ import pytest
 
 from chasqui.base.days import day_of
 from chasqui.delivery.airtime import HOUR_MS
+from chasqui.delivery.engine import Engine
 from chasqui.delivery.radio_frames import CodedFrame, PackFrame, read_radio_frame, write_radio_frame
 from chasqui.node import broadcasts, inputs
 from chasqui.node.effects import Effect, Persist, Transmit, Wake
@@ -190,7 +191,7 @@ def test_the_index_holds_what_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
         raise RuntimeError("on purpose")
 
     with monkeypatch.context() as broken:
-        broken.setattr(broadcasts.Engine, "turn", fail)
+        broken.setattr(Engine, "turn", fail)
         with pytest.raises(RuntimeError):
             ana.step(inputs.BroadcastHeard(AIR, write_radio_frame(PackFrame((STRANGERS,))), None, 11))
     ana.step(inputs.BroadcastDue(AIR, 12))
