@@ -84,7 +84,7 @@ def _drop_foreign(tx: Transaction, bundle: BundleId) -> bool:
     return True
 
 
-def _foreign_bytes(tx: Transaction, link: str) -> int:
+def _foreign_bytes(tx: Transaction, link: str = "") -> int:
     return int.from_bytes(tx.get(Space.META, _foreign_key(link)) or b"", "big")
 
 
