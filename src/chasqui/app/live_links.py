@@ -14,6 +14,7 @@ from typing import Any, Final
 from chasqui.app.links import folder_link, folder_state
 from chasqui.app.live_broadcasts import LiveBroadcasts
 from chasqui.app.node_thread import NodeThread
+from chasqui.app.radios import RADIO_KINDS, radio_link
 from chasqui.app.runner import Release
 from chasqui.app.syncing import Exchange
 from chasqui.base.errors import ChasquiError
@@ -22,7 +23,7 @@ from chasqui.links.lan import LanLink
 from chasqui.links.lan_limits import DISCOVERY_PORT
 from chasqui.node import inputs
 from chasqui.node.effects import CloseSession, Send, Transmit, Wake
-from chasqui.node.link_port import SessionId, SessionLink
+from chasqui.node.link_port import BroadcastLink, SessionId, SessionLink
 from chasqui.node.records import LinkRecord
 from chasqui.node.views import list_links
 
@@ -79,7 +80,7 @@ class LiveLinks:
         self.broadcasts = LiveBroadcasts(node)
         self._numbers = itertools.count(1)
         self._sessions: dict[SessionId, _LiveSession] = {}
-        self._session_links: dict[str, SessionLink] = {}
+        self._running: dict[str, SessionLink | BroadcastLink] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._folders: dict[str, _LiveFolder] = {}
         self._poller: asyncio.Task[None] | None = None
@@ -110,7 +111,7 @@ class LiveLinks:
 
     def states(self) -> dict[str, str]:
         """One line per link. May be called from another thread."""
-        lines = {link: live.state for link, live in list(self._session_links.items())}
+        lines = {link: live.state for link, live in list(self._running.items())}
         return lines | {link: live.state for link, live in list(self._folders.items())}
 
     def forget_exchanges(self) -> None:
@@ -126,6 +127,8 @@ class LiveLinks:
                 self._poller = asyncio.create_task(self._poll())
         elif record.kind == "lan":
             self._tasks[link] = asyncio.create_task(self._keep_running(link, settings))
+        elif record.kind in RADIO_KINDS:
+            self._tasks[link] = asyncio.create_task(self._keep_on_air(link, record.kind, settings))
 
     async def _end(self, link: str) -> None:
         self._folders.pop(link, None)
@@ -134,15 +137,23 @@ class LiveLinks:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
-        self._session_links.pop(link, None)
+        self._running.pop(link, None)
+
+    async def _keep_on_air(self, link: str, kind: str, settings: Mapping[str, str]) -> None:
+        while True:
+            with suppress(Exception):  # a mistake of ours must not take the vault's other links along
+                radio = radio_link(kind, settings)
+                self._running[link] = radio
+                await self.broadcasts.run(radio)
+            await asyncio.sleep(RESTART_S)
 
     # -- sessions -------------------------------------------------------------------------------------------
 
     async def _keep_running(self, link: str, settings: Mapping[str, str]) -> None:
         while True:
             lan = lan_link(settings)
-            self._session_links[link] = lan
-            with suppress(Exception):  # a mistake of ours must not take the vault's other links along
+            self._running[link] = lan
+            with suppress(Exception):  # as above
                 await lan.run(_Events(self, lan))
             await asyncio.sleep(RESTART_S)
 

@@ -12,12 +12,13 @@ from chasqui.app.cli.base import Family, Invocation, Leaf, print_json
 from chasqui.app.errors import LinkFailedError, document_of
 from chasqui.base.errors import UsageError
 
-_LATER_KINDS = ("tcp", "tor", "kiss", "rnode", "meshtastic", "sound", "qr", "relay")
+_LATER_KINDS = ("tcp", "tor", "rnode", "meshtastic", "sound", "qr", "relay")
+_AIRTIME_HELP = "How much of each hour may be sent: what the law or your fellow users allow; 100."
 
 
 @click.group(cls=Family)
 def link() -> None:
-    """Ways to others: a stick, the local network."""
+    """Ways to others: a stick, the local network, a radio."""
 
 
 @link.group(cls=Family, later=_LATER_KINDS)
@@ -57,6 +58,46 @@ def lan(call: Invocation, address: tuple[str, ...], port: int | None) -> None:
         settings.append(("port", str(port)))
     result, _ = call.call(requests.AddLink("lan", tuple(settings)), results.LinkMade)
     call.show(result, screen.lan_added(result))
+
+
+@add.command()
+@click.argument("place", metavar="HOST:PORT|DEVICE")
+@click.option("--callsign", metavar="CALL", default="", help="Goes out in the clear with each frame; else it is blank.")
+@click.option("--bit-rate", type=click.IntRange(1), metavar="BIT/S", help="On the air; 1200 unless you say otherwise.")
+@click.option("--airtime", type=click.FloatRange(0, 100, min_open=True), metavar="PERCENT", help=_AIRTIME_HELP)
+@click.option("--mtu", type=click.IntRange(1, 1_000), metavar="BYTES", help="The largest frame; 256.")
+@click.option("--tx-delay", type=click.IntRange(0, 2_550), metavar="MS", help="Tell the TNC how long to key up before.")
+@click.option("--tnc-port", type=click.IntRange(0, 15), help="Which radio of a TNC that has several.")
+@click.option("--baud", type=click.IntRange(1), help="Of the serial line; 9600.")
+@click.pass_obj
+def kiss(call: Invocation, place: str, callsign: str, **options: float | None) -> None:
+    """Packet radio: a TNC that speaks KISS, at a serial line or over TCP (Direwolf)."""
+    from chasqui.app.radios import kiss_settings
+    from chasqui.app.screens import links as screen
+    from chasqui.links.ax25 import read_callsign
+    from chasqui.links.device import read_place
+
+    try:
+        read_place(place)
+    except ValueError as error:
+        raise UsageError(
+            "This is neither HOST:PORT nor a device.", todo="For example 127.0.0.1:8001 or /dev/ttyUSB0"
+        ) from error
+    try:
+        sign = str(read_callsign(callsign))
+    except ValueError as error:
+        raise UsageError(
+            "This is no callsign.", todo="Up to six letters and digits, and -0 to -15 if you like: N0CALL-7"
+        ) from error
+    settings = [("place", place), ("callsign", sign)]
+    settings += [
+        (key, f"{value:g}" if isinstance(value, float) else str(value))
+        for key, value in options.items()
+        if value is not None
+    ]
+    kiss_settings(dict(settings))
+    result, _ = call.call(requests.AddLink("kiss", tuple(settings)), results.LinkMade)
+    call.show(result, screen.kiss_added(result, sign))
 
 
 @link.command("list")
