@@ -99,7 +99,7 @@ def test_passphrase(tmp_path: Path) -> None:
 
 def test_status(two: tuple[Person, Person]) -> None:
     status = two[0].do("status")
-    assert set(status) == {"vault", "name", "daemon", "links", "groups", "contacts", "waiting"}
+    assert set(status) == {"vault", "name", "daemon", "links", "groups", "contacts", "waiting", "incoming"}
     assert status["daemon"] == {"running": False, "pid": None}
     assert status["links"][0].keys() == {"id", "kind", "settings", "state"}
     assert status["groups"][0].keys() == {"id", "name", "state", "members", "messages", "confirmed", "alarms"}
@@ -202,7 +202,7 @@ def test_wrong_usage(two: tuple[Person, Person], folder: Path) -> None:
         ("send", "convoy", "x", "--file", "y"),
         ("send", "convoy", ""),
         ("send", "convoy", "x" * 15_001),
-        ("send", "convoy", "--voice", "x.wav"),
+        ("send", "convoy", "text", "--voice", "x.wav"),
         ("group", "add", "convoy", "ben", "--role", "guest"),
         ("group", "add", "convoy", "ben", "--role", "king"),
         ("group", "create", "x", "--retention", "soon"),
@@ -317,7 +317,7 @@ def test_screens_have_no_traceback_and_say_what_to_do(two: tuple[Person, Person]
     for arguments in (("--help",), ("group", "--help"), ("link", "add", "--help"), ("send", "--help")):
         done = ana.run(*arguments)
         assert done.code == 0
-        for later in ("panic", "exposure", "--voice", "--web"):
+        for later in ("panic", "exposure", "--web"):
             assert not re.search(rf"\s{re.escape(later)}\b", done.out), later
 
 

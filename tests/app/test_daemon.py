@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from chasqui.app import endpoint, requests, results, wire
+from chasqui.app import endpoint, message_results, requests, wire
 from chasqui.app.client import DaemonClient
 from chasqui.store.passphrase import COST_USUAL
 from tests.app.people import Person, environment, go_around, pair, use_folder
@@ -244,7 +244,7 @@ def test_many_callers_share_commits(person: Person) -> None:
     for number, client in enumerate(clients):
         assert client is not None
         result, _ = client.call(requests.SendText("alone", f"text {number}", False))
-        assert isinstance(result, results.Sent)
+        assert isinstance(result, message_results.Sent)
         ids.add(result.id)
         client.close()
     assert {m["id"] for m in person.do("read", "alone")["messages"]} == ids

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from chasqui.app import requests, results
+from chasqui.app import message_results, requests
 from chasqui.app.client import DaemonClient
 from chasqui.app.local import LocalDesk
 from chasqui.base.days import day_of
@@ -139,7 +139,7 @@ def kill_daemon(ana: Person, chance: random.Random, number: int, tried: set[str]
                 result, _ = client.call(requests.SendText("convoy", text, False))
             except ChasquiError:
                 break
-            assert isinstance(result, results.Sent)
+            assert isinstance(result, message_results.Sent)
             acknowledged[text] = result.id
             sent += 1
             if sent >= 5:

@@ -6,9 +6,18 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chasqui.app.results import Conversation, Gap, GroupDetails, MemberLine, Message, PendingLine
-from chasqui.app.screens import groups, messages
-from chasqui.app.screens.text import columns, count, safe_line, safe_lines, size, span, table
+from chasqui.app.message_results import Conversation, Gap, Message
+from chasqui.app.results import (
+    DaemonState,
+    GroupDetails,
+    IncomingFile,
+    MemberLine,
+    PendingLine,
+    Status,
+    WaitingCounts,
+)
+from chasqui.app.screens import groups, messages, vault
+from chasqui.app.screens.text import about, columns, count, safe_line, safe_lines, size, span, table
 
 A, B = "aa" * 32, "bb" * 32
 
@@ -86,3 +95,28 @@ def test_numbers() -> None:
     assert (size(999), size(1500), size(204_800), size(64_000_000)) == ("999 bytes", "1.5 KB", "205 KB", "64 MB")
     assert (span(604_800), span(86_400), span(7_200), span(61)) == ("1 week", "1 day", "2 hours", "61 seconds")
     assert table([]) == ""
+
+
+def test_speech_and_progress_on_the_screen() -> None:
+    heard = message(1, B, 1, "", kind="voice", seconds=10.0, quality="700C", more=False)
+    long = message(2, B, 2, "", kind="voice", seconds=28.1, quality="700C", more=True, file="/x/voi\x1bce-2.wav")
+    file = message(3, A, 3, "map", kind="file", size=50_000, parts=(4, 4), signed=(3, 4), receipts={B: "waiting"})
+    screen = messages.conversation(Conversation((heard, long, file), (), "our convoy", "current"))
+    assert "ben: [voice] 10.0 s, 700C\n" in screen
+    assert f"chasqui save 'our convoy' {heard.id[:8]} FILE.wav" in screen
+    assert "[voice] 28.1 s, 700C, goes on in the next" in screen
+    assert "written to /x/voi\\x1bce-2.wav" in screen
+    assert "… 0 of 1; the slowest has signed for 3 of 4 parts" in screen
+
+
+def test_status_shows_what_is_still_coming() -> None:
+    shown = Status(
+        "/v", "ana", DaemonState(False, None), (), (), 1, WaitingCounts(0, 0, 0),
+        (IncomingFile("con\x07voy", "map", 200_000, (9, 14)),),
+    )  # fmt: skip
+    assert "Coming   map in con\\x07voy, 200 KB: 9 of 14 parts here" in vault.status(shown)
+
+
+def test_times_as_people_say_them() -> None:
+    said = ("0 seconds", "119 seconds", "2 minutes", "5 hours", "3 days")
+    assert tuple(about(seconds) for seconds in (0.4, 119, 130, 5 * 3600 + 600, 3 * 86_400)) == said

@@ -35,6 +35,8 @@ from chasqui.groups.operation import (
 from chasqui.groups.pairing import Offer as PairingOffer
 from chasqui.groups.pairing import ReplyBody, read_pairing_file, write_offer, write_reply
 from chasqui.groups.witnesses import encode_witnesses
+from chasqui.media.burst import Burst, Quality
+from chasqui.media.wav import wav_of
 from chasqui.node import inputs
 from chasqui.node.records import InvitationRecord, Space
 from chasqui.sealed.kinds import Kind
@@ -76,6 +78,7 @@ def seeds() -> dict[str, list[bytes]]:
     ]
     bodies: list[Body] = [commit_body, KeyPackagesBody((b"package",)), manifest, part, *healing]
     kinds = [0, 2, 3, 4, 5, 6, 7]
+    bursts = [Burst(Quality.Q700C, b"sevenby", more=True), Burst(Quality.Q1300, bytes(20)), Burst(Quality.Q3200, ID)]
     held = world().victim.held()[:2]
     return {
         "bundle": [sealed, b"\x01" + sealed[2:]],
@@ -110,6 +113,13 @@ def seeds() -> dict[str, list[bytes]]:
             b"\x86\0" + encode(manifest),
             b"\x87\0" + encode(part),
             *(bytes((0x89 + at, 0)) + encode(body) for at, body in enumerate(healing)),
+            *(b"\x8c\0" + burst.to_body() for burst in bursts),
+        ],
+        "voice": [
+            *(b"\0" + burst.to_body() for burst in bursts),
+            b"\1" + wav_of(bytes(64)),
+            b"\1" + wav_of(bytes(64)).replace(b"\x40\x1f\0\0", b"\x80\x3e\0\0", 1),
+            b"\2" + bytes(13),
         ],
     }
 

@@ -64,3 +64,29 @@ def test_a_failure_says_how_to_see_it_again_and_is_kept(
 def test_a_scenario_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["lab", "run", "nothing"]) == 1
     assert "There is no scenario 'nothing'" in capsys.readouterr().err
+
+
+def test_seeds_beside_each_other_are_told_of_in_their_order(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    file = tmp_path / "deaf.toml"
+    file.write_text(DULL.replace("settle_days", "seeds = [5, 3, 9]\nsettle_days"), encoding="utf-8")
+    told = []
+    for jobs in ("1", "2", "7"):
+        svg = tmp_path / f"{jobs}.svg"
+        assert main(["lab", "run", str(file), "--jobs", jobs, "--svg", str(svg), "--json"]) == 0
+        runs = json.loads(capsys.readouterr().out)["runs"]
+        assert [run["seed"] for run in runs] == [5, 3, 9]
+        pictures = [(tmp_path / f"{jobs}-{seed}.svg").read_text(encoding="utf-8") for seed in (5, 3, 9)]
+        told.append(([{**run, "seconds": 0} for run in runs], pictures))
+    assert told[0] == told[1] == told[2]
+
+
+def test_whoever_watches_sees_one_world_after_the_other(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    file = tmp_path / "deaf.toml"
+    file.write_text(DULL.replace("settle_days", "seeds = [5, 3]\nsettle_days"), encoding="utf-8")
+    assert main(["lab", "run", str(file), "--jobs", "2", "--watch"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    starts = [at for at, line in enumerate(lines) if line.startswith("--- ")]
+    ends = [at for at, line in enumerate(lines) if line.startswith("At the end: ")]
+    assert [lines[at] for at in starts] == ["--- deaf, seed 5", "--- deaf, seed 3"]
+    assert starts[0] < ends[0] < starts[1] < ends[1]
+    assert all("all demands hold" in "\n".join(lines[a:b]) for a, b in zip(starts, ends, strict=True))

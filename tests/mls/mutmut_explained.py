@@ -70,6 +70,9 @@ EXPLAINED: dict[str, dict[str, tuple[str, ...]]] = {
     "two vouchers of one node cannot be made (see below)": {
         "tree_check.py check_parent_hashes": ("vouched.get(None, 0) + 1",),
     },
+    "both limits of all are divided without rest by the shares": {
+        "pending.py _check_share": ("CACHED_MAX / share", "BYTES_MAX / share"),
+    },
     "mutmut switches its mutants on after the import, when this has run; by hand, each of them breaks every test": {
         "codec.py _packer": ("pack = None", "struct.Struct(None)", "pack(None)"),
     },

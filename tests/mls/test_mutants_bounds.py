@@ -16,9 +16,10 @@ from chasqui.mls import (
     read_key_package,
     read_message,
 )
+from chasqui.mls.codec import Reader, u16, vl
 from chasqui.mls.extensions import Extension
 from chasqui.mls.framing import Auth, AuthenticatedContent, Sender, SenderType, WireFormat, frame, wrap
-from chasqui.mls.leaf import Lifetime
+from chasqui.mls.leaf import Lifetime, read_leaf
 from chasqui.mls.pending import Pending, check_room
 from chasqui.mls.proposals import GroupContextExtensions, Proposal, Remove
 from chasqui.mls.protect import to_private
@@ -107,6 +108,21 @@ def test_key_packages_as_large_as_peers_accept() -> None:
         made(room + 1)
     assert caught.value.check is Check.TOO_LARGE
     assert "larger" in str(caught.value)
+
+
+def test_leaves_as_large_as_peers_accept() -> None:
+    leaf = forge.world().states[0].own_leaf_node
+    kept, rest = leaf.raw[: -len(vl(leaf.signature)) - 1], vl(leaf.signature)  # all but its empty list of extensions
+
+    def grown(size: int) -> bytes:
+        return kept + vl(u16(0xFF01) + vl(bytes(size))) + rest
+
+    room = limits.LEAF_BYTES_MAX - len(grown(limits.LEAF_BYTES_MAX)) + limits.LEAF_BYTES_MAX
+    assert len(grown(room)) == limits.LEAF_BYTES_MAX
+    assert read_leaf(Reader(grown(room))).raw == grown(room)
+    with pytest.raises(PeerError) as caught:
+        read_leaf(Reader(grown(room + 1)))
+    assert caught.value.check is Check.TOO_LARGE
 
 
 def test_a_lifetime_of_one_moment() -> None:

@@ -18,18 +18,25 @@ from chasqui.base.limits import (
 )
 from chasqui.base.secret import Secret
 from chasqui.groups.operation import Role
+from chasqui.lab.run import Run
+from chasqui.lab.scenario import packaged
 from chasqui.node import inputs, upkeep
+from chasqui.node.changes import until_out
+from chasqui.node.derived import Follows
 from chasqui.node.effects import Notice
 from chasqui.node.epochs import note_day
+from chasqui.node.groups import load_group
 from chasqui.node.holding import _foreign_bytes
 from chasqui.node.inbox import _spend
+from chasqui.node.pauses import Pause
 from chasqui.node.records import GroupRecord, Space
 from chasqui.node.skipped import erase_outdated, keep_skipped, skipped_key
+from chasqui.node.store_port import prefix_end
 from chasqui.node.transaction import Transaction
 from chasqui.sealed.kinds import CLASS_OF_KIND, BundleClass, Kind
 from tests.node.hostile import head
 from tests.node.test_large import brief
-from tests.node.world import Person, make_group, meet, pair
+from tests.node.world import Person, make_group, meet, pair, settled_group
 
 TRAVEL_S = (BUNDLE_AGE_DAYS_MAX + 1) * SECONDS_PER_DAY
 
@@ -67,6 +74,7 @@ def test_one_group_stops_no_other(work: str, error: Exception, monkeypatch: pyte
 
     with monkeypatch.context() as broken:
         broken.setattr(upkeep, work, fail)
+        broken.setattr(upkeep, "_rests", lambda *_: False)
         ana.now_s += 3700
         ana.notices.clear()
         ana.do(inputs.Flush())
@@ -224,3 +232,89 @@ def test_carried_bytes_are_counted_and_reading_the_count_writes_nothing() -> Non
     assert _foreign_bytes(tx) == sum(map(len, ana.held()))
     assert tx.outcome() == []
     meet(ana, ben, caro)
+
+
+@pytest.mark.parametrize("scenario", ["taken", "restored-in-haste", "admin-lost"])  # each duty has its turn in one
+def test_a_group_rests_only_while_a_turn_would_change_nothing(
+    scenario: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    true_rests, rested = upkeep._rests, 0
+
+    def rests(tx: Transaction, group: GroupId, pause: Follows[Pause]) -> bool:
+        nonlocal rested
+        if not true_rests(tx, group, pause):
+            return False
+        rested += 1
+        for duty in upkeep._TURN if pause is upkeep.pause_of else upkeep._SWEEP:
+            part = tx.part()
+            upkeep._apart(part, group, duty.work, group)
+            written = {(space, key) for space, keys in part._staged.items() for key in keys}
+            # that nobody waits for his turn is what rest means
+            assert not written - {(Space.TURN, group)}, f"{duty.pause.work.__name__} overslept"
+            assert not part.effects
+            assert not part.retry
+        return True
+
+    monkeypatch.setattr(upkeep, "_rests", rests)
+    run = Run(packaged()[scenario], 1)
+    assert run.play().held
+    assert rested > 100
+
+
+def test_a_group_that_rests_costs_no_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    ana, ben = Person("ana"), Person("ben")
+    group = make_group(ana, ben)
+    for _ in range(4):
+        ana.sync(ben)
+        ben.sync(ana)
+    turns: list[GroupId] = []
+
+    def asked(tx: Transaction, group: GroupId) -> bool:
+        turns.append(group)
+        return False
+
+    monkeypatch.setattr(upkeep, "shut_if_out", asked)
+    monkeypatch.setattr(upkeep, "_TURN", (upkeep._Duty(asked, until_out), *upkeep._TURN[1:]))
+    ana.now_s += 2 * SECONDS_PER_DAY  # votes are given, receipts sent, no key is old
+    ana.do(inputs.Tick())
+    ana.do(inputs.Flush())
+    assert turns == []
+    ana.now_s += 14 * SECONDS_PER_DAY
+    ana.do(inputs.Tick())
+    assert group in turns
+
+
+def test_whoever_is_out_by_the_operations_does_not_rest() -> None:
+    ana, ben = Person("ana"), Person("ben")
+    group = make_group(ana, ben)
+    ana.do(inputs.RemoveMember(group, ben.key(group)))
+    tx = ben.tx()
+    for key, whole in ana.store.scan(Space.OPERATION, group, prefix_end(group)):
+        tx.put(Space.OPERATION, key, whole)  # as a step that came no further than this would have left them
+    for effect in tx.outcome():
+        ben._carry_out(effect, None)
+    ben.restart()
+    ben.do(inputs.Flush())
+    assert load_group(ben.tx(), group).out
+
+
+def test_a_sweep_is_left_out_only_while_it_would_erase_nothing() -> None:
+    crowd, group = settled_group("ana", "ben")
+    awake = set[str]()
+    for _ in range(80):
+        for person in crowd:
+            person.now_s += 5 * SECONDS_PER_DAY
+            heard_of(person)
+            tx = person.tx()
+            for duty in upkeep._SWEEP:
+                part = tx.part()
+                duty.work(part, group)
+                if not duty.pause(tx, group).covers(person.now_s):
+                    awake.add(duty.pause.work.__name__)
+                else:
+                    assert not part._staged, f"{duty.pause.work.__name__} overslept"
+        meet(*crowd)  # keys renew, epochs are settled
+    assert {"until_expired", "until_settled"} <= awake
+    tx = crowd[0].tx()
+    tx.put(Space.HELD, group + bytes(16), bytes(33))
+    assert not upkeep.sweep_pause(tx, group).covers(tx.now_s)

@@ -96,3 +96,38 @@ def test_the_cache_outlives_a_removal_of_nothing() -> None:
     keys = live.keys(EPOCHS[0].id, DAY + 50)
     live.remove([])
     assert live.keys(EPOCHS[0].id, DAY + 50) is keys
+
+
+def test_only_a_known_chain_that_moved_forward_recognises_nothing_new() -> None:
+    first, second, third = EPOCHS[:3]
+    live = Recogniser({first.id: first.secrets.days.at(DAY + 3)})
+    for later in (3, 4, 40):
+        assert live.goes_on(first.id, first.secrets.days.at(DAY + later))
+    assert not live.goes_on(first.id, first.secrets.days.at(DAY + 2))
+    assert not live.goes_on(first.id, second.secrets.days.at(DAY + 3))
+    assert not live.goes_on(third.id, first.secrets.days.at(DAY + 3))
+
+
+def test_days_are_asked_for_in_any_order() -> None:
+    live, some = recogniser(), EPOCHS[0]
+    for day in (DAY + 50, DAY + 10, DAY, DAY + 11, DAY + 60):
+        assert live.keys(some.id, day) == some.secrets.days.at(day).keys
+
+
+def test_a_mark_of_some_of_the_live_epochs() -> None:
+    live = recogniser()
+    mine, other, early = EPOCHS[0], EPOCHS[1], epoch(100, 3, DAY - 5)
+    bundle, before = mine.seal(mine.text()), early.seal(early.text(day=DAY - 1), day=DAY - 1)
+    assert live.is_of_any({other.id, mine.id}, bundle.mark, bundle.mark_body, DAY)
+    assert not live.is_of_any({other.id}, bundle.mark, bundle.mark_body, DAY)
+    assert not live.is_of_any({mine.id}, before.mark, before.mark_body, DAY - 1)
+
+
+def test_an_epoch_that_opens_later_is_found_on_days_that_were_asked_for() -> None:
+    live, late = recogniser(), epoch(7)
+    bundles = {day: late.seal(late.text(day=day), day=day) for day in (DAY, DAY + 9)}
+    for day, bundle in bundles.items():
+        assert live.find(bundle.mark, bundle.mark_body, day) is None
+    live.add(late.id, late.secrets.days.at(DAY + 1))
+    found = [live.find(bundle.mark, bundle.mark_body, day) for day, bundle in bundles.items()]
+    assert found == [None, late.id]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from chasqui.app import requests, results
+from chasqui.app import message_results, requests, results
 from chasqui.app.requests import Request
 from chasqui.app.results import Result
 
@@ -28,10 +28,12 @@ ANSWER_OF: Final[dict[type[Request], type[Result]]] = {
     requests.RejoinGroup: results.Asked,
     requests.CheckGroup: results.GroupChecked,
     requests.LeaveGroup: results.Left,
-    requests.SendText: results.Sent,
-    requests.SendFile: results.Sent,
-    requests.Read: results.Conversation,
-    requests.Save: results.Saved,
+    requests.SendText: message_results.Sent,
+    requests.SendFile: message_results.Sent,
+    requests.ChooseQuality: message_results.QualityChosen,
+    requests.SendVoice: message_results.Sent,
+    requests.Read: message_results.Conversation,
+    requests.Save: message_results.Saved,
     requests.AddLink: results.LinkMade,
     requests.ListLinks: results.Links,
     requests.TestLink: results.LinkTested,

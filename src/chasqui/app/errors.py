@@ -5,8 +5,8 @@ from __future__ import annotations
 import traceback
 from pathlib import Path
 
-from chasqui.app.results import Candidate, ErrorDocument
-from chasqui.base.errors import ChasquiError, MachineError, UsageError, VaultError
+from chasqui.app.results import Candidate, ErrorDocument, SlowLink
+from chasqui.base.errors import ChasquiError, MachineError, UsageError, UserError, VaultError
 
 BUG_CODE = "bug"
 
@@ -19,6 +19,20 @@ class AmbiguousError(UsageError):
     def __init__(self, what: str, candidates: tuple[Candidate, ...]) -> None:
         super().__init__(what, todo="Say which one by its id.")
         self.candidates = candidates
+
+
+class SlowLinkError(UserError):
+    """Something would hold a slow link up for long, and the person did not say that this is meant."""
+
+    code = "slow"
+
+    def __init__(self, what: str, slow: tuple[SlowLink, ...]) -> None:
+        super().__init__(
+            what,
+            safety="Nothing was sent. A transmitter that works for long is easily found.",
+            todo="Make it smaller, or say `--yes`.",
+        )
+        self.slow = slow
 
 
 class UnfinishedVaultError(VaultError):
@@ -49,6 +63,8 @@ def document_of(error: BaseException) -> tuple[ErrorDocument, int]:
         return error.document, error.exit_code
     if isinstance(error, AmbiguousError):
         return ErrorDocument(error.code, error.what, error.safety, error.todo, error.candidates), error.exit_code
+    if isinstance(error, SlowLinkError):
+        return ErrorDocument(error.code, error.what, error.safety, error.todo, slow=error.slow), error.exit_code
     if isinstance(error, ChasquiError):
         return ErrorDocument(error.code, error.what, error.safety, error.todo), error.exit_code
     frames = traceback.extract_tb(error.__traceback__)

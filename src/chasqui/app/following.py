@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 from chasqui.app import requests
 from chasqui.app.client import DaemonClient
 from chasqui.app.home import reach
+from chasqui.app.message_results import Conversation
 from chasqui.app.passphrase import Passphrase
-from chasqui.app.results import Conversation
 from chasqui.base.errors import MachineError, VaultBusyError
 from chasqui.store.layout import SLOT_NAMES
 
@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 POLL_S: Final = 0.5
 
 
-def follow(home: Path, passphrase: Passphrase, group: str, since: int) -> Iterator[Conversation]:
-    """The conversation behind `since`, then what came since the last look, often nothing."""
+def follow(
+    home: Path, passphrase: Passphrase, group: str, since: int, *, speech: bool = False
+) -> Iterator[Conversation]:
+    """The conversation behind `since`, then what came since the last look, often nothing; with what was spoken."""
     secret: list[bytes] = []
 
     def remembered() -> bytes:
@@ -37,13 +39,13 @@ def follow(home: Path, passphrase: Passphrase, group: str, since: int) -> Iterat
         try:
             with reach(home, remembered) as desk:
                 stays = isinstance(desk, DaemonClient)
-                found = _read(desk, group, since)
+                found = _read(desk, group, since, speech)
                 while stays:
                     since = _last(found, since)
                     yield found
                     first = False
                     time.sleep(POLL_S)
-                    found = _read(desk, group, since)
+                    found = _read(desk, group, since, speech)
         except VaultBusyError:
             time.sleep(POLL_S)
             continue
@@ -59,8 +61,8 @@ def follow(home: Path, passphrase: Passphrase, group: str, since: int) -> Iterat
             time.sleep(POLL_S)
 
 
-def _read(desk: DaemonClient | LocalDesk, group: str, since: int) -> Conversation:
-    found, _ = desk.call(requests.Read(group, since))
+def _read(desk: DaemonClient | LocalDesk, group: str, since: int, speech: bool) -> Conversation:
+    found, _ = desk.call(requests.Read(group, since, speech))
     if not isinstance(found, Conversation):
         raise TypeError("an answer of another kind")
     return found

@@ -7,6 +7,7 @@ import secrets
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from chasqui.app import requests
 from chasqui.app.desk import Ask, Surroundings
@@ -14,11 +15,16 @@ from chasqui.app.errors import LinkFailedError
 from chasqui.app.results import LinkGone, LinkLine, LinkMade, Links, LinkTested
 from chasqui.app.runner import Runner
 from chasqui.base.errors import UserError
+from chasqui.links.folder import PROFILE as FOLDER_PROFILE
 from chasqui.links.folder import FolderLink
+from chasqui.links.lan_limits import PROFILE as LAN_PROFILE
 from chasqui.node import inputs
+from chasqui.node.link_port import LinkProfile
 from chasqui.node.records import LinkRecord
 from chasqui.node.transaction import Transaction
 from chasqui.node.views import list_links
+
+_PROFILES: Final = {"folder": FOLDER_PROFILE, "lan": LAN_PROFILE}
 
 
 def now_s() -> int:
@@ -29,6 +35,16 @@ def now_s() -> int:
 def folder_link(settings: Mapping[str, str]) -> FolderLink:
     """The folder link of a record."""
     return FolderLink(Path(settings["path"]), entropy=secrets.token_bytes, clock=now_s)
+
+
+def profile_of(record: LinkRecord) -> LinkProfile:
+    """What a link of this kind and these settings says of itself."""
+    return _PROFILES[record.kind]
+
+
+def profiles_of(tx: Transaction) -> list[tuple[str, LinkProfile]]:
+    """All links of the vault with what they say of themselves."""
+    return [(link, profile_of(record)) for link, record in list_links(tx)]
 
 
 def add(runner: Runner, request: requests.AddLink) -> LinkMade:

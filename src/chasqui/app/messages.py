@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from msgspec import UNSET
+from msgspec import UNSET, structs
 
 from chasqui.app import requests
 from chasqui.app.desk import Surroundings, stamp, stamp_or_none
+from chasqui.app.errors import SlowLinkError
+from chasqui.app.links import profiles_of
+from chasqui.app.message_results import Conversation, Gap, Message, QualityChosen, Saved, Sent
 from chasqui.app.names import find_group, find_message
-from chasqui.app.results import Conversation, Gap, Message, Saved, Sent
+from chasqui.app.results import SlowLink
 from chasqui.app.runner import Runner
+from chasqui.app.screens.text import about
 from chasqui.base.errors import UserError
 from chasqui.base.ids import GroupId, ObjectId
+from chasqui.media.burst import QUALITY_OF_LABEL, cut
 from chasqui.node import inputs
+from chasqui.node.cost import LASTS_S_MAX, bundles_of_file, bundles_of_speech, cost_on, quality_for, slowest
+from chasqui.node.messages import burst_of
 from chasqui.node.records import Space
 from chasqui.node.view_types import MessageView
 from chasqui.node.views import group_view, member_name, read_group
@@ -27,8 +34,53 @@ def send_text(runner: Runner, request: requests.SendText, around: Surroundings) 
 def send_file(runner: Runner, request: requests.SendFile, data: bytes, around: Surroundings) -> Sent:
     """A file into a group."""
     group = _joined(runner, request.group)
+    slow = _slow(runner, bundles_of_file(len(data)), request.confirmed)
     message: ObjectId = runner.step(inputs.SendFile(group, request.name, data, request.urgent))
-    return _sent(runner, message, around)
+    return structs.replace(_sent(runner, message, around), slow=slow or UNSET)
+
+
+def choose_quality(runner: Runner) -> QualityChosen:
+    """How speech is to be coded for the links of this vault."""
+    profiles = [profile for _, profile in profiles_of(runner.look())]
+    decides = slowest(profiles)
+    return QualityChosen(quality_for(profiles).label, decides.kind if decides else "")
+
+
+def send_voice(runner: Runner, request: requests.SendVoice, speech: bytes, around: Surroundings) -> Sent:
+    """Speech into a group."""
+    group = _joined(runner, request.group)
+    quality = QUALITY_OF_LABEL[request.quality]
+    bursts = cut(quality, speech)
+    slow = _slow(runner, bundles_of_speech(bursts), request.confirmed)
+    sent: tuple[ObjectId, ...] = runner.step(inputs.SendVoice(group, quality, speech, request.urgent))
+    return structs.replace(
+        _sent(runner, sent[0], around),
+        bursts=tuple(burst.hex() for burst in sent),
+        seconds=round(sum(burst.seconds for burst in bursts), 1),
+        quality=request.quality,
+        slow=slow or UNSET,
+    )
+
+
+def _slow(runner: Runner, bundles: list[int], confirmed: bool) -> tuple[SlowLink, ...]:
+    """The links that this holds up for long. Raises `SlowLinkError` where there are any and nobody confirmed it."""
+    found = []
+    for link, profile in profiles_of(runner.look()):
+        cost = cost_on(profile, bundles)
+        if cost is not None and cost.lasts_s > LASTS_S_MAX:
+            found.append(SlowLink(link, profile.kind, round(cost.on_air_s), round(cost.lasts_s)))
+    slow = tuple(found)
+    if slow and not confirmed:
+        raise SlowLinkError(_too_slow(slow), slow)
+    return slow
+
+
+def _too_slow(slow: tuple[SlowLink, ...]) -> str:
+    worst = max(slow, key=lambda link: link.lasts_s)
+    return (
+        f"The link {worst.id} ({worst.kind}) would need {about(worst.lasts_s)} for this, and be on the air for "
+        f"{about(worst.on_air_s)} of it."
+    )
 
 
 def _joined(runner: Runner, text: str) -> GroupId:
@@ -53,7 +105,7 @@ def read(runner: Runner, request: requests.Read) -> Conversation:
     found = read_group(tx, group, max(0, request.since))
     view = group_view(runner.look(), group)
     return Conversation(
-        tuple(_message(message) for message in found.messages),
+        tuple(_message(message, speech=request.speech) for message in found.messages),
         tuple(
             Gap(gap.author.hex(), gap.author_name, gap.first, gap.last, stamp_or_none(gap.asked_s))
             for gap in found.gaps
@@ -69,14 +121,19 @@ def read(runner: Runner, request: requests.Read) -> Conversation:
 
 
 def save(runner: Runner, request: requests.Save) -> tuple[Saved, bytes]:
-    """A file out of the vault."""
+    """A file out of the vault, or a burst as it came."""
     tx = runner.look()
     group = find_group(tx, request.group)
-    name, data = runner.step(inputs.ReadFile(group, find_message(tx, group, request.id)))
+    message = find_message(tx, group, request.id)
+    burst = burst_of(tx, group, message)
+    if burst is not None:
+        return Saved("", f"{burst.seconds:.1f} s of speech", 0, voice=True), burst.to_body()
+    name, data = runner.step(inputs.ReadFile(group, message))
     return Saved("", name, len(data)), data
 
 
-def _message(view: MessageView) -> Message:
+def _message(view: MessageView, *, speech: bool) -> Message:
+    burst = view.burst
     return Message(
         view.pos,
         view.id.hex(),
@@ -91,4 +148,9 @@ def _message(view: MessageView) -> Message:
         {member.hex(): "delivered" if delivered else "waiting" for member, delivered in view.receipts},
         UNSET if view.size is None else view.size,
         UNSET if view.parts is None else view.parts,
+        UNSET if view.signed is None else view.signed,
+        UNSET if burst is None else round(burst.seconds, 1),
+        UNSET if burst is None else burst.quality.label,
+        UNSET if burst is None else burst.more,
+        burst.to_body() if burst is not None and speech else UNSET,
     )

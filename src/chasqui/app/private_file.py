@@ -58,6 +58,14 @@ class NewFile:
             self._fd = -1
 
 
+def make_folder(name: str) -> None:
+    """A folder for this user alone, unless it is there. Raises `UserError`."""
+    try:
+        os.makedirs(name, mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise _cannot("written", error) from error
+
+
 def read_file(name: str, bytes_max: int, *, what: str) -> bytes:
     """A whole file, or standard input for `-`. Raises `UserError` where it is missing or too large."""
     try:

@@ -10,6 +10,8 @@ from typing import Literal
 
 import msgspec
 
+from chasqui.media.burst import QualityLabel
+
 
 class Request(msgspec.Struct, frozen=True, tag_field="do", tag=True, forbid_unknown_fields=True):
     """Base of every request."""
@@ -146,17 +148,32 @@ class SendFile(Request, frozen=True):
     group: str
     name: str
     urgent: bool
+    confirmed: bool = False  # the person knows how long a slow link takes
+
+
+class ChooseQuality(Request, frozen=True):
+    """`send GROUP --voice`: how speech is to be coded for the links of this vault."""
+
+
+class SendVoice(Request, frozen=True):
+    """`send GROUP --voice`: the bytes beside it are speech of this quality."""
+
+    group: str
+    quality: QualityLabel
+    urgent: bool
+    confirmed: bool = False
 
 
 class Read(Request, frozen=True):
-    """`read`"""
+    """`read`; with `speech`, what was spoken comes with it."""
 
     group: str
     since: int
+    speech: bool = False
 
 
 class Save(Request, frozen=True):
-    """`save`: the bytes of the answer are the file's."""
+    """`save`: the bytes of the answer are the file's, or the body of a burst."""
 
     group: str
     id: str
@@ -212,6 +229,8 @@ AnyRequest = (
     | LeaveGroup
     | SendText
     | SendFile
+    | ChooseQuality
+    | SendVoice
     | Read
     | Save
     | AddLink

@@ -23,6 +23,15 @@ class Result(msgspec.Struct, frozen=True):
         return {key: value for key, value in plain.items() if key not in self._PEOPLE_ONLY}
 
 
+class SlowLink(Result, frozen=True):
+    """What something costs a link: how long the transmitter works, and until when it is through, in seconds."""
+
+    id: str
+    kind: str
+    on_air_s: int
+    lasts_s: int
+
+
 class Candidate(Result, frozen=True):
     """One of several things that a name could mean."""
 
@@ -38,6 +47,7 @@ class ErrorDocument(Result, frozen=True):
     safety: str
     todo: str
     candidates: tuple[Candidate, ...] | UnsetType = UNSET
+    slow: tuple[SlowLink, ...] | UnsetType = UNSET
 
 
 class VaultMade(Result, frozen=True):
@@ -99,6 +109,15 @@ class WaitingCounts(Result, frozen=True):
     invitations: int
 
 
+class IncomingFile(Result, frozen=True):
+    """A file of which parts are missing: parts here, and of how many."""
+
+    group: str
+    name: str
+    size: int
+    parts: tuple[int, int]
+
+
 class Status(Result, frozen=True):
     """`status`"""
 
@@ -109,6 +128,7 @@ class Status(Result, frozen=True):
     groups: tuple[GroupLine, ...]
     contacts: int
     waiting: WaitingCounts
+    incoming: tuple[IncomingFile, ...] = ()
 
 
 class Offered(Result, frozen=True):
@@ -308,68 +328,6 @@ class Left(Result, frozen=True):
     id: str
     name: str
     state: str
-
-
-class Sent(Result, frozen=True):
-    """`send`: durable from now on."""
-
-    _PEOPLE_ONLY: ClassVar[tuple[str, ...]] = ("group", "members", "links", "daemon")
-    id: str
-    group: str = ""
-    members: int = 0
-    links: int = 0
-    daemon: bool = False
-
-
-class Message(Result, frozen=True):
-    """A line of `read`. Receipts by member key: 'delivered' or 'waiting'. Files also have size and parts."""
-
-    pos: int
-    id: str
-    author: str
-    author_name: str
-    own: bool
-    seq: int
-    time: str
-    kind: str
-    text: str
-    state: str
-    receipts: dict[str, str]
-    size: int | UnsetType = UNSET
-    parts: tuple[int, int] | UnsetType = UNSET
-
-
-class Gap(Result, frozen=True):
-    """Numbers of an author that exist and have not come."""
-
-    author: str
-    author_name: str
-    first: int = field(name="from")
-    last: int = field(name="to")
-    asked: str | None = None
-
-
-class Conversation(Result, frozen=True):
-    """`read`"""
-
-    _PEOPLE_ONLY: ClassVar[tuple[str, ...]] = ("name", "state", "clashes", "pending", "confirmed", "alarms", "asked")
-    messages: tuple[Message, ...]
-    gaps: tuple[Gap, ...]
-    name: str = ""
-    state: str = ""
-    clashes: tuple[str, ...] = ()  # names of members who sent two objects under one number
-    pending: tuple[str, ...] = ()  # names of members whose removal is not carried out
-    confirmed: tuple[int, int] | None = None  # of a fork that is not settled
-    alarms: tuple[str, ...] = ()  # names of members who signed two changes of keys for one state
-    asked: str | None = None  # when new keys were asked for, and not given yet
-
-
-class Saved(Result, frozen=True):
-    """`save`"""
-
-    file: str
-    name: str
-    size: int
 
 
 class LinkMade(Result, frozen=True):

@@ -15,7 +15,7 @@ from chasqui.base.errors import UserError
 from chasqui.node import inputs
 from chasqui.node.pairing import load_self
 from chasqui.node.records import Space
-from chasqui.node.views import list_contacts, waiting
+from chasqui.node.views import incoming, list_contacts, waiting
 
 Answered = tuple[Result, bytes]
 _Quick = Callable[[Runner, Any, bytes, Surroundings], Answered]
@@ -69,6 +69,10 @@ def _status(runner: Runner, request: requests.ShowStatus, around: Surroundings) 
         groups.lines_of(tx),
         len(list_contacts(tx)),
         results.WaitingCounts(held.bundles, held.carried, tx.count(Space.INVITATION)),
+        tuple(
+            results.IncomingFile(file.group_name, file.name, file.size, (file.here, file.of))
+            for file in incoming(tx)
+        ),
     )
 
 
@@ -93,6 +97,8 @@ _QUICK: Final[dict[type[Request], _Quick]] = {
     requests.LeaveGroup: lambda runner, request, *_: (groups.leave(runner, request), b""),
     requests.SendText: lambda runner, request, _, around: (messages.send_text(runner, request, around), b""),
     requests.SendFile: lambda runner, request, data, around: (messages.send_file(runner, request, data, around), b""),
+    requests.ChooseQuality: lambda runner, *_: (messages.choose_quality(runner), b""),
+    requests.SendVoice: lambda runner, request, data, around: (messages.send_voice(runner, request, data, around), b""),
     requests.Read: lambda runner, request, *_: (messages.read(runner, request), b""),
     requests.Save: lambda runner, request, *_: messages.save(runner, request),
     requests.AddLink: lambda runner, request, *_: (links.add(runner, request), b""),

@@ -54,6 +54,8 @@ WELCOME_WITNESS_BYTES_MAX: Final = 64 * 2**10  # of them altogether: two removal
 WELCOME_BYTES_MAX: Final = 512 * 2**10  # 2,048 operations and a tree of 128; an invitation stays below a record
 SKIPPED_KEYS_MAX: Final = 8_192  # per sender and epoch, 0.9 MB: the largest file in any order, and as much again
 FILE_NAME_BYTES_MAX: Final = 200  # below the 255 of common file systems
+VOICE_BODY_BYTES_MAX: Final = 15_000  # one bundle, as a text; bounds what a hostile burst costs to decode: 171 s, 3 MB
+VOICE_RECORDING_S_MAX: Final = 300  # eleven bursts of half a minute; what is longer is no message but a file
 
 # -- pairing ------------------------------------------------------------------------------------------------
 CHECK_WORDS: Final = 12  # 132 bits: a man in the middle of two files cannot match them (four words: 2^44)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from chasqui.base.ids import ID_BYTES, NO_GROUP, EpochId, GroupId, MemberKey, ObjectId
 from chasqui.base.schema import decode_own
-from chasqui.groups.operation import Add, Genesis, Operation, Reason, Remove, read_parsed_operation
+from chasqui.groups.operation import Add, Genesis, Operation, Reason, Rejoin, Remove, read_parsed_operation
 from chasqui.lab.branches import Branch, Branches
 from chasqui.lab.device import Device
 from chasqui.node.epochs import readers_of
@@ -115,6 +115,8 @@ class Ledger:
         whom = self.name_of(group, member)
         if isinstance(change, Add):
             return f"adds {whom}"
+        if isinstance(change, Rejoin):
+            return f"gives {issuer} a new leaf"
         if isinstance(change, Remove):
             return f"{issuer} leaves" if change.reason == Reason.LEFT else f"removes {whom}"
         return f"{type(change).__name__.lower()} {whom if member else ''}".rstrip()

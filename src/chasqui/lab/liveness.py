@@ -30,8 +30,6 @@ KNOWN: Final = {  # what the node does not do yet, and which demands cannot hold
     "frozen": frozenset({"all-read"}),  # whom accusers froze erased his keys: what was on its way to him stays closed
     "lifted": frozenset({"one-roster", "who-is-in"}),  # and he hears of no LIFT until he asks a contact for a new leaf
     "old-copy": frozenset({"all-read", "delivered", "key-reuse", "twice", "one-head"}),  # a restored copy
-    # a newcomer who got new leaves of one key package on two branches can stay behind on the one that lost
-    "newcomers": frozenset({"one-head", "one-roster", "who-is-in", "all-read"}),
 }
 _TEXT_S: Final = 3600 << LIFETIME_EXPONENT[BundleClass.TEXT]
 

@@ -22,6 +22,7 @@ from chasqui.links.identity import LanIdentity, make_identity
 from chasqui.links.lan_limits import (
     DIALS_AT_ONCE_MAX,
     DISCOVERY_PORT,
+    PROFILE,
     QUEUES_BYTES_MAX,
     SESSIONS_PER_ADDRESS_MAX,
     LanPace,
@@ -31,16 +32,6 @@ from chasqui.links.places import Place
 from chasqui.links.presence import Presences
 from chasqui.links.session import LanSession
 from chasqui.node.link_port import LinkProfile, SessionEvents, SessionId
-
-PROFILE: Final = LinkProfile(
-    kind="lan",
-    mtu_bytes=FRAME_BYTES_MAX,
-    bit_rate_bps=None,
-    broadcast=False,
-    needs_daemon=True,
-    loss_expected=0.0,
-    airtime_share_max=1.0,
-)
 
 
 class LanLink:

@@ -5,6 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from chasqui.base.limits import FRAME_BYTES_MAX
+from chasqui.node.link_port import LinkProfile
+
+# -- what the link says of itself (here, so that it can be known without all that a LAN needs) --------------------
+PROFILE: Final = LinkProfile(
+    kind="lan",
+    mtu_bytes=FRAME_BYTES_MAX,
+    bit_rate_bps=None,
+    broadcast=False,
+    needs_daemon=True,
+    loss_expected=0.0,
+    airtime_share_max=1.0,
+)
+
 # -- where announcements go ---------------------------------------------------------------------------------
 GROUP_V4: Final = "239.255.71.83"  # RFC 2365 local scope: no router carries it on
 GROUP_V6: Final = "ff02::7183"  # link-local scope

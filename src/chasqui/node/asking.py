@@ -6,15 +6,19 @@ Whoever lacks something says so once it has been missing for a day; the answer i
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from chasqui.base.ids import GroupId, MemberKey, ObjectId
 from chasqui.base.limits import ASKED_MAX, SECONDS_PER_DAY
 from chasqui.base.ranges import Ranges
 from chasqui.base.schema import encode
 from chasqui.groups.bodies import AskBody
 from chasqui.node.authors import gaps_of
+from chasqui.node.derived import derived
 from chasqui.node.groups import load_group
 from chasqui.node.keys import u64
 from chasqui.node.outbox import say
+from chasqui.node.pauses import ASLEEP, AWAKE, Pause
 from chasqui.node.receipting import told
 from chasqui.node.records import AuthorRecord, LackRecord, Space
 from chasqui.node.transaction import Transaction
@@ -38,6 +42,35 @@ def ask(tx: Transaction, group: GroupId) -> None:
         say(tx, group, load_group(tx, group), Kind.ASK, encode(AskBody(operations, numbers)))
 
 
+@derived(Space.GROUP, Space.AUTHOR, Space.HAVE, Space.LACKED, Space.MISSING, Space.OPERATION)
+def until_ask(tx: Transaction, group: GroupId) -> Pause:
+    """For how long nothing has been missing for long enough, and what is noted of it is as it is."""
+    pause = ASLEEP
+    for key, value in tx.scan_prefix(Space.MISSING, group):
+        if tx.get(Space.OPERATION, key) is not None:
+            return AWAKE
+        pause = pause.and_(_pause(int.from_bytes(value[:8], "big"), int.from_bytes(value[8:], "big")))
+    gaps = _gaps(tx, group)
+    for author, lacked in tx.load_prefix(Space.LACKED, group, LackRecord):
+        if author not in gaps or not Ranges(gaps[author]).common(Ranges(lacked.spans)).spans:
+            return AWAKE
+        pause = pause.and_(_pause(lacked.since_s, lacked.asked_s))
+    known = all(tx.get(Space.LACKED, group + author) is not None for author in gaps)
+    return pause if known else AWAKE
+
+
+@derived(Space.GROUP, Space.AUTHOR, Space.HAVE)
+def _gaps(tx: Transaction, group: GroupId) -> Mapping[bytes, tuple[tuple[int, int], ...]]:
+    """What did not come of each other author, where anything did not."""
+    own, claimed = load_group(tx, group).member, told(tx, group)
+    found = {}
+    for author, known in tx.load_prefix(Space.AUTHOR, group, AuthorRecord):
+        gaps = () if author == own else gaps_of(known, claimed.get(MemberKey(author), 0))[:ASKED_MAX]
+        if gaps:
+            found[author] = gaps
+    return found
+
+
 def _missing_operations(tx: Transaction, group: GroupId) -> tuple[bytes, ...]:
     due: list[bytes] = []
     for key, value in list(tx.scan_prefix(Space.MISSING, group)):
@@ -51,15 +84,12 @@ def _missing_operations(tx: Transaction, group: GroupId) -> tuple[bytes, ...]:
 
 
 def _missing_numbers(tx: Transaction, group: GroupId) -> tuple[tuple[bytes, tuple[tuple[int, int], ...]], ...]:
-    own = load_group(tx, group).member
-    claimed = told(tx, group)
     due: list[tuple[bytes, tuple[tuple[int, int], ...]]] = []
-    for author, known in tx.load_prefix(Space.AUTHOR, group, AuthorRecord):
-        gaps = () if author == own else gaps_of(known, claimed.get(MemberKey(author), 0))[:ASKED_MAX]
-        lacked = tx.load(Space.LACKED, group + author, LackRecord)
+    noted, missing = dict(tx.load_prefix(Space.LACKED, group, LackRecord)), _gaps(tx, group)
+    for author in sorted(noted.keys() | missing.keys()):
+        gaps, lacked = missing.get(author, ()), noted.get(author)
         if not gaps:
-            if lacked is not None:
-                tx.erase(Space.LACKED, group + author)
+            tx.erase(Space.LACKED, group + author)
             continue
         still = Ranges(gaps).common(Ranges(lacked.spans)).spans if lacked is not None else ()
         if lacked is None or not still:
@@ -73,3 +103,10 @@ def _missing_numbers(tx: Transaction, group: GroupId) -> tuple[tuple[bytes, tupl
 def _is_due(tx: Transaction, since_s: int, asked_s: int) -> bool:
     """A clock that was ahead when the time was noted only makes us ask sooner."""
     return not (since_s <= tx.now_s < since_s + ASK_AFTER_S or asked_s <= tx.now_s < asked_s + ASK_AGAIN_S)
+
+
+def _pause(since_s: int, asked_s: int) -> Pause:
+    """A time in which it is not due: the one that began last."""
+    if since_s >= asked_s:
+        return Pause(since_s, since_s + ASK_AFTER_S)
+    return Pause(asked_s, asked_s + ASK_AGAIN_S)

@@ -43,6 +43,14 @@ def expect_after(tx: Transaction, group: GroupId, author: MemberKey, last: int) 
     _save(tx, group, author, structs.replace(record, floor=0, sealed_before=max(last, 1), ours_from=1))
 
 
+def expect_still(tx: Transaction, group: GroupId, author: MemberKey) -> None:
+    """We enter by a new leaf: what the author said before that may have been sealed to our leaf before, and to one on a
+    branch that we cannot read. What was not for us he says himself when he is asked."""
+    record = load_author(tx, group, author)
+    if not record.floor:
+        _save(tx, group, author, structs.replace(record, floor=record.sealed_before + 1))
+
+
 def note_object(tx: Transaction, group: GroupId, signed: SignedObject, arrival: int = 0) -> None:
     """Counts a verified object that was opened in its first bundle, and gives it its place in the order.
 

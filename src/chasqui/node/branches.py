@@ -17,9 +17,11 @@ from chasqui.base.limits import SECONDS_PER_DAY
 from chasqui.groups.fork_choice import Child, Fork
 from chasqui.groups.operation import Reason, Remove
 from chasqui.mls import Member
+from chasqui.node.derived import derived
 from chasqui.node.effects import Notice
 from chasqui.node.epochs import epochs_of, load_epoch, retire_epoch
 from chasqui.node.groups import load_group, removed_members, roster_of, save_group, tree_keys
+from chasqui.node.pauses import ASLEEP, Pause, since, until
 from chasqui.node.records import CommitRecord, EpochRecord, GroupRecord, Space
 from chasqui.node.transaction import Transaction
 from chasqui.sealed.object import SignedObject
@@ -50,6 +52,7 @@ class Branches:
             todo += [EpochId(commit.child) for _, commit in self.children.get(todo.pop(), ())]
 
 
+@derived(Space.COMMIT)
 def branches_of(tx: Transaction, group: GroupId) -> Branches:
     """The tree of a group as this device has it."""
     children: dict[EpochId, list[tuple[CommitId, CommitRecord]]] = {}
@@ -170,19 +173,39 @@ def erase_settled(tx: Transaction, group: GroupId) -> None:
     """Erases the MLS states of what was settled long enough ago: what is said on a branch that lost is followed for a
     while, so that little has to be sealed again; but not where a captured device may have opened what follows. The keys
     of messages stay until no bundle can be on its way."""
+    for epoch, settled_s, kept_s in _settled(tx, group):
+        known = load_epoch(tx, group, epoch) if settled_s > tx.now_s else None
+        if known is not None:
+            tx.save(Space.EPOCH, group + epoch, structs.replace(known, settled_s=tx.now_s))  # our clock was ahead
+        elif kept_s is not None and settled_s + kept_s <= tx.now_s:
+            retire_epoch(tx, group, epoch)
+            tx.erase_prefix(Space.VOTE, group + epoch)
+
+
+@derived(Space.EPOCH, Space.COMMIT, Space.OPERATION, Space.WITNESS)
+def until_settled(tx: Transaction, group: GroupId) -> Pause:
+    """For how long `erase_settled` has nothing to erase."""
+    pause = ASLEEP
+    for _, settled_s, kept_s in _settled(tx, group):
+        pause = pause.and_(ASLEEP if kept_s is None else until(settled_s + kept_s)).and_(since(settled_s))
+    return pause
+
+
+@derived(Space.EPOCH, Space.COMMIT, Space.OPERATION, Space.WITNESS)
+def _settled(tx: Transaction, group: GroupId) -> tuple[tuple[EpochId, int, int | None], ...]:
+    """The epochs that are settled, since when, and how long their MLS states are kept then, if they still are."""
     taken = _taken(tx, group)
     captured = {
         EpochId(commit.parent)
         for _, commit in tx.load_prefix(Space.COMMIT, group, CommitRecord)
         if not taken.isdisjoint(commit.removes)
     }
-    for epoch, known in list(epochs_of(tx, group)):
+    found = []
+    for epoch, known in epochs_of(tx, group):
         kept_s = FOLLOWED_TAKEN_S if epoch in captured else FOLLOWED_S
-        if known.settled_s > tx.now_s:
-            tx.save(Space.EPOCH, group + epoch, structs.replace(known, settled_s=tx.now_s))  # our clock was ahead
-        elif known.settled_s and known.mls_state and known.settled_s + kept_s <= tx.now_s:
-            retire_epoch(tx, group, epoch)
-            tx.erase_prefix(Space.VOTE, group + epoch)
+        if known.settled_s:
+            found.append((epoch, known.settled_s, kept_s if known.mls_state else None))
+    return tuple(found)
 
 
 def _taken(tx: Transaction, group: GroupId) -> frozenset[MemberKey]:

@@ -35,6 +35,7 @@ from chasqui.groups.operation import (
 from chasqui.groups.pairing import SUITE
 from chasqui.node.authors import expect_from_start, load_author
 from chasqui.node.branches import follow, keep_commit, put_out
+from chasqui.node.derived import derived
 from chasqui.node.effects import Notice
 from chasqui.node.epochs import (
     epochs_of,
@@ -59,6 +60,7 @@ from chasqui.node.groups import (
 )
 from chasqui.node.keys import u64
 from chasqui.node.outbox import say
+from chasqui.node.pauses import ASLEEP, AWAKE, Pause
 from chasqui.node.receipting import owe
 from chasqui.node.records import GroupRecord, Space
 from chasqui.node.resealing import publish
@@ -354,6 +356,23 @@ def shut_if_out(tx: Transaction, group: GroupId) -> bool:
         tx.notify(Notice("quarantined", group))
         shut(tx, group, record, Reason.TAKEN)
     return bool(load_group(tx, group).out)
+
+
+@derived(Space.GROUP, Space.OPERATION, Space.WITNESS)
+def until_out(tx: Transaction, group: GroupId) -> Pause:
+    """Ends `shut_if_out`'s pause where we are to be out and are not."""
+    record, roster = load_group(tx, group), roster_of(tx, group)
+    due = not record.out and record.member in roster.removals.keys() | roster.quarantined
+    return AWAKE if due else ASLEEP
+
+
+@derived(Space.GROUP, Space.EPOCH, Space.REMOVED)
+def until_removal(tx: Transaction, group: GroupId) -> Pause:
+    """Ends `carry_out_due`'s pause where somebody sits in our tree who is out."""
+    record = load_group(tx, group)
+    if record.out or not record.head or record.stale_s:
+        return ASLEEP
+    return ASLEEP if is_clean(tx, group, head_of(tx, group, record)[1]) else AWAKE
 
 
 def shut(tx: Transaction, group: GroupId, record: GroupRecord, reason: Reason) -> None:

@@ -15,9 +15,11 @@ from chasqui.groups.membership import Roster
 from chasqui.groups.operation import Add, Change, Confirm, Lift, Operation, Reason, Remove, Role, SetRole
 from chasqui.node.authors import load_author
 from chasqui.node.changes import carry_out_due, issue, require_admin, require_clean, require_in
+from chasqui.node.derived import derived
 from chasqui.node.epochs import head_of
 from chasqui.node.groups import history_of, is_clean, load_group, next_heads, removed_members, roster_of
-from chasqui.node.records import GroupRecord
+from chasqui.node.pauses import ASLEEP, AWAKE, Pause
+from chasqui.node.records import GroupRecord, Space
 from chasqui.node.transaction import Transaction
 
 
@@ -98,6 +100,12 @@ def stand_behind_the_same(tx: Transaction, group: GroupId) -> None:
             _stand_behind(tx, group, record, first.id)
             carry_out_due(tx, group, at_once=True)
             return  # what else waits, with the next turn
+
+
+@derived(Space.GROUP, Space.OPERATION, Space.WITNESS)
+def until_same(tx: Transaction, group: GroupId) -> Pause:
+    """Ends `stand_behind_the_same`'s pause while changes wait for a second admin."""
+    return AWAKE if load_group(tx, group).quorum > 1 and roster_of(tx, group).pending else ASLEEP
 
 
 def waiting_changes(history: History, roster: Roster) -> tuple[ObjectId, ...]:

@@ -19,7 +19,9 @@ from chasqui.base.limits import (
 from chasqui.base.schema import decode_own
 from chasqui.base.secret import Secret
 from chasqui.mls import GroupState
+from chasqui.node.derived import derived
 from chasqui.node.keys import u16, u32
+from chasqui.node.pauses import ASLEEP, Pause, until
 from chasqui.node.records import ChainRecord, EpochRecord, GroupRecord, Space
 from chasqui.node.transaction import Transaction
 from chasqui.sealed.chain import Chain
@@ -197,6 +199,16 @@ def erase_expired(tx: Transaction, group: GroupId) -> None:
             }
             tx.save(Space.EPOCH, group + epoch, structs.replace(record, **changed))
             tx.epochs_opened.append((group, epoch))
+
+
+@derived(Space.EPOCH)
+def until_expired(tx: Transaction, group: GroupId) -> Pause:
+    """For how long `erase_expired` has nothing to erase: no day is trusted before it has come."""
+    pause = ASLEEP
+    for _, record in epochs_of(tx, group):
+        first_day = min(record.day, (record.superseded_s or record.day * SECONDS_PER_DAY) // SECONDS_PER_DAY)
+        pause = pause.and_(until((first_day + BUNDLE_AGE_DAYS_MAX + 1) * SECONDS_PER_DAY))
+    return pause
 
 
 def load_chain(tx: Transaction, epoch: EpochId, leaf: int) -> Chain | None:

@@ -17,6 +17,7 @@ from chasqui.groups.membership import Roster, cites, members
 from chasqui.groups.operation import Accuse, Add, Operation, Remove, read_parsed_operation
 from chasqui.groups.witnesses import Said, Witness
 from chasqui.mls import GroupState
+from chasqui.node.derived import derived
 from chasqui.node.keys import u24
 from chasqui.node.records import EpochRecord, GroupRecord, MemberRecord, Space, WitnessRecord
 from chasqui.node.transaction import Transaction
@@ -38,11 +39,17 @@ def save_group(tx: Transaction, group: GroupId, record: GroupRecord, **changes: 
     return changed
 
 
-def save_operations(tx: Transaction, group: GroupId, operations: Iterable[SignedObject]) -> Roster:
-    """Adds verified operations to the set, and notes whom the set puts out. Gives what it says of the members."""
+def save_operations(
+    tx: Transaction, group: GroupId, operations: Iterable[SignedObject], then: tuple[History, Roster] | None = None
+) -> Roster:
+    """Adds verified operations to the set, and notes whom the set puts out. Gives what it says of the members; `then`
+    is what it says, where the caller has worked that out."""
     for signed in operations:
         tx.put(Space.OPERATION, group + signed.id, signed.to_whole())
     tx.put(Space.WITNESS, group, b"")  # words of ours on a removal may be due
+    if then is not None:
+        tx.assume(history_of, group, then[0])
+        tx.assume(roster_of, group, then[1])
     return note_out(tx, group)
 
 
@@ -99,6 +106,7 @@ def words_for_newcomers(tx: Transaction, group: GroupId) -> tuple[bytes, ...]:
     return tuple(chosen)
 
 
+@derived(Space.WITNESS)
 def witnesses_of(tx: Transaction, group: GroupId) -> tuple[Witness, ...]:
     """What members have said of removals."""
     found = []
@@ -111,6 +119,7 @@ def witnesses_of(tx: Transaction, group: GroupId) -> tuple[Witness, ...]:
     return tuple(found)
 
 
+@derived(Space.REMOVED)
 def removed_members(tx: Transaction, group: GroupId) -> frozenset[MemberKey]:
     """The members whom the operations have put out, those who are quarantined included."""
     return frozenset(MemberKey(key[len(group) :]) for key, _ in tx.scan_prefix(Space.REMOVED, group))
@@ -121,6 +130,7 @@ def is_clean(tx: Transaction, group: GroupId, epoch: EpochRecord) -> bool:
     return not tree_keys(epoch) & removed_members(tx, group)
 
 
+@derived(Space.OPERATION)
 def history_of(tx: Transaction, group: GroupId) -> History:
     """All operations of a group in their causal order."""
     return arrange(
@@ -129,6 +139,7 @@ def history_of(tx: Transaction, group: GroupId) -> History:
     )
 
 
+@derived(Space.OPERATION, Space.WITNESS)
 def roster_of(tx: Transaction, group: GroupId) -> Roster:
     """The members whom the operations give."""
     return members(history_of(tx, group), witnesses_of(tx, group))

@@ -10,10 +10,11 @@ from chasqui.base.errors import PeerError, UserError
 from chasqui.base.ids import BundleId, GroupId
 from chasqui.base.limits import OPERATIONS_IDLE_MAX
 from chasqui.groups.bodies import read_welcome
-from chasqui.groups.history import arrange
+from chasqui.groups.history import History, arrange
 from chasqui.groups.membership import Roster, members
 from chasqui.groups.operation import Confirm, Genesis, Operation, Reason, Remove, read_operation
 from chasqui.groups.witnesses import read_witnesses
+from chasqui.media.burst import read_burst
 from chasqui.node import receipting
 from chasqui.node.asking import note_missing
 from chasqui.node.authors import load_author, note_object
@@ -54,6 +55,9 @@ def handle(tx: Transaction, signed: SignedObject, bundle: BundleId) -> None:
     match signed.kind:
         case Kind.TEXT:
             read_text(signed.body)
+            _show(tx, signed)
+        case Kind.VOICE:
+            read_burst(signed.body)
             _show(tx, signed)
         case Kind.RECEIPT:
             if signed.body:
@@ -109,10 +113,10 @@ def _operation(tx: Transaction, signed: SignedObject) -> None:
     operation = read_operation(signed)
     if isinstance(operation.change, Genesis):
         raise PeerError("A genesis operation came inside a group.")
-    _admit(tx, operation)
+    then = _admit(tx, operation)
     count(tx, signed)
     before = removed_members(tx, signed.group)
-    roster = save_operations(tx, signed.group, (signed,))
+    roster = save_operations(tx, signed.group, (signed,), then)
     if operation.id not in roster.rightful and roster.shut_out == before:
         return
     record = load_group(tx, signed.group)
@@ -143,7 +147,7 @@ def _take_a_turn(tx: Transaction, group: GroupId, roster: Roster) -> None:
         tx.put(Space.TURN, group, u64(tx.now_s))
 
 
-def _admit(tx: Transaction, operation: Operation) -> None:
+def _admit(tx: Transaction, operation: Operation) -> tuple[History, Roster]:
     """Of what counts for nothing now, keeps a few of each member: what waits for its past, what has no right, what is
     late. Whether it has a right depends on what is late, and so can come later, with witnesses. Refuses the rest, so
     that nobody without rights fills the set."""
@@ -151,10 +155,11 @@ def _admit(tx: Transaction, operation: Operation) -> None:
     then = arrange((*known.order, *known.deferred, operation))
     roster = members(then, witnesses_of(tx, operation.signed.group))
     if operation.id in roster.rightful:
-        return
+        return then, roster
     idle = [other for other in (*known.order, *known.deferred) if other.id not in roster.rightful]
     if sum(other.issuer == operation.issuer for other in idle) >= OPERATIONS_IDLE_MAX:
         raise PeerError("A member signs too many operations without a right to them, or whose past nobody has.")
+    return then, roster
 
 
 def _manifest(tx: Transaction, signed: SignedObject) -> None:

@@ -22,6 +22,11 @@ def is_held(tx: Transaction, bundle: BundleId) -> bool:
     return tx.get(Space.BUNDLE, bundle) is not None
 
 
+def is_foreign(tx: Transaction, bundle: BundleId) -> bool:
+    """Whether it is held as a stranger's."""
+    return tx.get(Space.FOREIGN, bundle) is not None
+
+
 def hold(tx: Transaction, bundle: Bundle, *, own: bool) -> None:
     """Keeps a bundle until it expires; a stranger's one only as long as there is room."""
     tx.save(Space.BUNDLE, bundle.id, BundleRecord(bundle.data, own, tx.now_s))

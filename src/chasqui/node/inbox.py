@@ -15,7 +15,7 @@ from chasqui.node.effects import Notice
 from chasqui.node.epochs import load_chain, load_epoch, member_at, note_day, save_chain
 from chasqui.node.groups import load_group, save_group
 from chasqui.node.handlers import handle
-from chasqui.node.holding import adopt, foreign, hold, is_held
+from chasqui.node.holding import adopt, foreign, hold, is_foreign, is_held
 from chasqui.node.keys import u16, u24
 from chasqui.node.live_epochs import LiveEpochs
 from chasqui.node.records import BundleRecord, EpochRecord, Space
@@ -73,6 +73,7 @@ def catch_up(tx: Transaction, live: LiveEpochs) -> None:
             for bundle in _newly_recognised(tx, live):
                 if _try_open(tx, live, bundle):
                     adopt(tx, bundle)
+                    live.unopened.discard(bundle.id)
         for group in sorted(retry):
             for key, _ in list(tx.scan_prefix(Space.HELD, group)):
                 held = tx.load(Space.BUNDLE, key[ID_BYTES:], BundleRecord)
@@ -99,6 +100,7 @@ def _take(tx: Transaction, live: LiveEpochs, data: bytes) -> bool:
     except Exception:
         # carried on as a stranger would: whoever made it must not learn from that who recognised it
         hold(tx, bundle, own=False)
+        live.unopened.add(bundle.id)
         raise
     tx.absorb(part)
     catch_up(tx, live)
@@ -106,12 +108,16 @@ def _take(tx: Transaction, live: LiveEpochs, data: bytes) -> bool:
 
 
 def _newly_recognised(tx: Transaction, live: LiveEpochs) -> list[Bundle]:
+    """What is held for strangers and belongs to a live epoch: what the epochs recognise with which it was not compared
+    yet, and all that was recognised before and refused."""
+    live.compare((bundle, record.mark, record.mark_body, record.day) for bundle, record in foreign(tx))
     found = []
-    for bundle, record in foreign(tx):
-        if live.recogniser.find(record.mark, record.mark_body, record.day) is not None:
-            held = tx.load(Space.BUNDLE, bundle, BundleRecord)
-            if held is not None:
-                found.append(_held_bundle(held))
+    for bundle in sorted(live.unopened):
+        held = tx.load(Space.BUNDLE, bundle, BundleRecord)
+        if held is None or not is_foreign(tx, bundle):
+            live.unopened.discard(bundle)  # it was dropped
+        else:
+            found.append(_held_bundle(held))
     return found
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from chasqui.base.ids import GroupId, MemberKey, ObjectId
 from chasqui.groups.operation import Role
+from chasqui.media.burst import Quality
 from chasqui.node.link_port import BroadcastId, LinkProfile, SessionId
 
 
@@ -139,6 +140,16 @@ class SendFile:
 
 
 @dataclass(frozen=True)
+class SendVoice:
+    """Speech of one recording (`media.codec2`). Answers with the ids of its bursts, in order."""
+
+    group: GroupId
+    quality: Quality
+    speech: bytes
+    urgent: bool = False
+
+
+@dataclass(frozen=True)
 class ReadFile:
     """Answers with name and bytes of a file."""
 
@@ -268,6 +279,7 @@ Input = (
     | LeaveGroup
     | SendText
     | SendFile
+    | SendVoice
     | ReadFile
     | SettleOrder
     | TakeBundles

@@ -12,6 +12,7 @@ from chasqui.groups.operation import Add, Role
 from chasqui.node.changes import Added, carry_out_addition, require_admin, require_clean, sign_addition
 from chasqui.node.commit_checks import cited_roster
 from chasqui.node.deciding import waits_already
+from chasqui.node.derived import derived
 from chasqui.node.effects import Notice
 from chasqui.node.epochs import head_of
 from chasqui.node.groups import history_of, load_group, roster_of, tree_keys
@@ -19,6 +20,7 @@ from chasqui.node.joining import encode_welcome
 from chasqui.node.large import say_large
 from chasqui.node.outbox import say
 from chasqui.node.pairing import load_contact, take_spare
+from chasqui.node.pauses import ASLEEP, AWAKE, Pause
 from chasqui.node.records import PendingAddRecord, ProposedRecord, Space
 from chasqui.node.transaction import Transaction
 from chasqui.sealed.kinds import Kind
@@ -93,6 +95,12 @@ def add_confirmed(tx: Transaction, group: GroupId) -> None:
         part.erase(Space.PROPOSED, group + operation)
         part.notify(Notice("members", group))
         tx.absorb(part)
+
+
+@derived(Space.PROPOSED)
+def until_confirmed(tx: Transaction, group: GroupId) -> Pause:
+    """Ends `add_confirmed`'s pause while additions of ours wait for another admin."""
+    return AWAKE if any(tx.scan_prefix(Space.PROPOSED, group)) else ASLEEP
 
 
 def is_expired(tx: Transaction, proposed: ProposedRecord) -> bool:

@@ -182,7 +182,7 @@ def file_of(tx: Transaction, group: GroupId, record: MessageRecord) -> tuple[str
     """Name and bytes of a file. Raises `UserError` while parts are missing, `PeerError` for a forged one."""
     signed = parse_whole(record.whole, group)
     if signed.kind is not Kind.MANIFEST:
-        raise UserError("That message is a text, not a file.")
+        raise UserError("That message is no file.")
     body = read_manifest(signed.body)
     here, all_parts = parts_here(tx, group, signed.author, body.digest), parts_of(body.size)
     if here < all_parts:

@@ -117,4 +117,4 @@ def _answer(tx: Transaction, session: SessionId, short_ids: tuple[bytes, ...]) -
 
 
 def _holds(tx: Transaction, short: bytes) -> bool:
-    return any(True for _ in tx.scan(Space.BUNDLE, short, prefix_end(short), limit=1))
+    return tx.count(Space.BUNDLE, short, prefix_end(short)) > 0

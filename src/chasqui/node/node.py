@@ -12,10 +12,12 @@ from chasqui.base.ports import Entropy
 from chasqui.base.schema import encode
 from chasqui.groups.operation import GroupKind
 from chasqui.groups.pairing import Offer, read_pairing_file
+from chasqui.media.burst import cut
 from chasqui.node import deciding, inputs, pairing, saying
 from chasqui.node.broadcasts import Broadcasts
 from chasqui.node.changes import found_group, leave, require_clean, require_in
 from chasqui.node.deciding import remove_member
+from chasqui.node.derived import Derived
 from chasqui.node.effects import Answer, Effect, Timer
 from chasqui.node.epochs import note_day
 from chasqui.node.groups import load_group
@@ -25,11 +27,11 @@ from chasqui.node.joining import join_group
 from chasqui.node.labels import free_label
 from chasqui.node.large import file_of, say_large
 from chasqui.node.live_epochs import LiveEpochs
-from chasqui.node.messages import keep_message, next_arrival, text_body
+from chasqui.node.messages import keep_message, message_of, next_arrival, text_body
 from chasqui.node.neighbours import Neighbours
 from chasqui.node.order import settle
 from chasqui.node.outbox import say
-from chasqui.node.records import LinkRecord, MessageRecord, SelfRecord, Space
+from chasqui.node.records import LinkRecord, SelfRecord, Space
 from chasqui.node.seats import demand
 from chasqui.node.store_port import StoreReader
 from chasqui.node.transaction import Transaction
@@ -49,6 +51,7 @@ class Node:
         self._store = store
         self._entropy = entropy
         self._live = LiveEpochs(store)
+        self._derived = Derived()
         self._neighbours = Neighbours()
         self._broadcasts = Broadcasts()
         self._timer_s = 0
@@ -60,7 +63,7 @@ class Node:
 
     def step(self, event: inputs.Input, now_s: int) -> list[Effect]:
         """Effects of an input at a time in seconds since 1970. Raises `ChasquiError`; then nothing has changed."""
-        tx = Transaction(self._store, now_s, self._entropy)
+        tx = Transaction(self._store, now_s, self._entropy, self._derived)
         neighbours = self._neighbours.copy()
         try:
             answer = _HANDLERS[type(event)](self, tx, event)
@@ -72,6 +75,7 @@ class Node:
             self._neighbours = neighbours
             self._broadcasts.begin_again()
             raise
+        tx.teach(self._derived)
         if due_s != self._timer_s:
             self._timer_s = due_s
             effects.append(Timer(due_s))
@@ -153,6 +157,20 @@ class Node:
         keep_message(tx, signed, arrival)
         return signed.id
 
+    def _send_voice(self, tx: Transaction, event: inputs.SendVoice) -> object:
+        bursts = cut(event.quality, event.speech)
+        record = require_clean(tx, event.group)
+        bundle_class = BundleClass.URGENT if event.urgent else BundleClass.TEXT
+        sent = []
+        for burst in bursts:
+            arrival, body = next_arrival(tx), burst.to_body()
+            signed, record = say(
+                tx, event.group, record, Kind.VOICE, body, bundle_class=bundle_class, arrival=arrival
+            )
+            keep_message(tx, signed, arrival)
+            sent.append(signed.id)
+        return tuple(sent)
+
     def _send_file(self, tx: Transaction, event: inputs.SendFile) -> object:
         record = require_clean(tx, event.group)
         arrival = next_arrival(tx)
@@ -170,11 +188,7 @@ class Node:
         return signed.id
 
     def _read_file(self, tx: Transaction, event: inputs.ReadFile) -> object:
-        arrival = tx.get(Space.MESSAGE_ID, event.group + event.message)
-        record = tx.load(Space.MESSAGE, event.group + arrival, MessageRecord) if arrival else None
-        if record is None:
-            raise UserError("There is no such message in this group.", todo="See `read`.")
-        return file_of(tx, event.group, record)
+        return file_of(tx, event.group, message_of(tx, event.group, event.message))
 
     def _settle_order(self, tx: Transaction, event: inputs.SettleOrder) -> None:
         settle(tx, event.group)
@@ -247,6 +261,7 @@ _HANDLERS: Final[dict[type[Any], Callable[[Node, Transaction, Any], object]]] = 
     inputs.LeaveGroup: Node._leave_group,
     inputs.SendText: Node._send_text,
     inputs.SendFile: Node._send_file,
+    inputs.SendVoice: Node._send_voice,
     inputs.ReadFile: Node._read_file,
     inputs.SettleOrder: Node._settle_order,
     inputs.TakeBundles: Node._take_bundles,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from chasqui.base.ids import MEMBER_KEY_BYTES, GroupId, MemberKey
 from chasqui.base.ranges import Ranges
 from chasqui.node.authors import load_author, merged, named, note_claim
+from chasqui.node.derived import derived
 from chasqui.node.epochs import load_epoch, member_at
 from chasqui.node.keys import u64
 from chasqui.node.records import EpochRecord, GroupRecord, HaveRecord, Space
@@ -43,7 +46,8 @@ def take_in(tx: Transaction, signed: SignedObject) -> None:
         note_claim(tx, signed.group, author, entry.last)
 
 
-def told(tx: Transaction, group: GroupId) -> dict[MemberKey, int]:
+@derived(Space.HAVE)
+def told(tx: Transaction, group: GroupId) -> Mapping[MemberKey, int]:
     """For each author the highest number that some member has signed for.
 
     A member's word counts until the author has signed for the object that gave it: all that the author had said by

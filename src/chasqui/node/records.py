@@ -250,6 +250,7 @@ class SeatRecord(Body, frozen=True):
     epoch: bytes  # in which it was given, of the group or of the contact
     contact: bytes  # empty: it was given in the group itself
     due_s: int = 0  # since when it is needed; 0: it is not
+    seq: int = 0  # the number with which its member gave it
 
 
 class PendingAddRecord(Body, frozen=True):
@@ -267,11 +268,14 @@ class ProposedRecord(Body, frozen=True):
 
 
 class OwnKeyPackageRecord(Body, frozen=True):
-    """A key package of ours with its private keys, and the contact who has it; empty for a pairing offer."""
+    """A key package of ours with its private keys, and the contact who has it; empty for a pairing offer. For our next
+    leaf in a group: that group."""
 
     keys: bytes
     created_s: int
     contact: bytes
+    root: bytes = b""  # of the group, when it was given
+    refused: bool = False  # a welcome used it that we could not take
 
 
 class MemberRecord(Body, frozen=True):

@@ -7,9 +7,11 @@ from chasqui.base.ids import GroupId, MemberKey
 from chasqui.base.limits import SECONDS_PER_DAY, UNSETTLED_COMMITS_MAX
 from chasqui.node.branches import open_forks, unsettled_path
 from chasqui.node.changes import carry_out
+from chasqui.node.derived import derived
 from chasqui.node.epochs import head_of, trusted_day
 from chasqui.node.groups import is_clean, load_group
-from chasqui.node.records import EpochRecord
+from chasqui.node.pauses import ASLEEP, Pause, until
+from chasqui.node.records import EpochRecord, Space
 from chasqui.node.transaction import Transaction
 
 RENEW_AFTER_S = 7 * SECONDS_PER_DAY
@@ -21,6 +23,19 @@ def renewal_due_s(epoch: EpochRecord, now_s: int) -> int:
     renewed_s = min(dict(epoch.renewed).get(epoch.own_leaf, now_s), now_s)
     member = next(key for leaf, key in epoch.roster if leaf == epoch.own_leaf)
     return renewed_s + RENEW_AFTER_S + int.from_bytes(member[:4], "big") % SPREAD_S
+
+
+@derived(Space.GROUP, Space.EPOCH)
+def until_renewal(tx: Transaction, group: GroupId) -> Pause:
+    """For how long our keys are new enough."""
+    record = load_group(tx, group)
+    if record.out or not record.head or record.stale_s:
+        return ASLEEP
+    _, epoch = head_of(tx, group, record)
+    renewed_s = dict(epoch.renewed).get(epoch.own_leaf)
+    if renewed_s is None or len(epoch.roster) < 2:
+        return ASLEEP
+    return until(renewal_due_s(epoch, renewed_s))
 
 
 def renew_if_due(tx: Transaction, group: GroupId) -> None:

@@ -17,11 +17,15 @@ from chasqui.groups.bodies import PartBody, ResealBody, parts_of, read_ask, read
 from chasqui.groups.fork_choice import turns
 from chasqui.groups.operation import Add, Genesis
 from chasqui.node.authors import note_numbers
+from chasqui.node.branches import branches_of
+from chasqui.node.derived import derived
+from chasqui.node.entries import entry_on
 from chasqui.node.epochs import NOWHERE, head_of, load_epoch, readers_of
 from chasqui.node.groups import history_of, load_group, roster_of, tree_keys
 from chasqui.node.keys import u24, u32, u64
 from chasqui.node.large import say_large
 from chasqui.node.outbox import BODY_BYTES_MAX, say
+from chasqui.node.pauses import ASLEEP, AWAKE, Pause, until
 from chasqui.node.records import GroupRecord, ManifestRecord, MessageRecord, Space, StampRecord
 from chasqui.node.transaction import Transaction
 from chasqui.sealed.kinds import Kind
@@ -29,7 +33,7 @@ from chasqui.sealed.object import SignedObject, parse_whole, read_whole
 
 ANSWER_SLOT_S: Final = 3600  # the author answers at once; who holds it otherwise waits, by turns
 NUMBERS_PER_QUESTION_MAX: Final = 8_192  # the parts of the largest file
-_CARRIED: Final = frozenset({Kind.TEXT, Kind.OP, Kind.MANIFEST, Kind.KEY_PACKAGES, Kind.WITNESS})
+_CARRIED: Final = frozenset({Kind.TEXT, Kind.VOICE, Kind.OP, Kind.MANIFEST, Kind.KEY_PACKAGES, Kind.WITNESS})
 
 
 def take_ask(tx: Transaction, signed: SignedObject) -> None:
@@ -87,6 +91,13 @@ def answer(tx: Transaction, group: GroupId) -> None:
             _, record = say(tx, group, record, Kind.RESEAL, body)
 
 
+@derived(Space.ANSWER)
+def until_answer(tx: Transaction, group: GroupId) -> Pause:
+    """For how long nothing that somebody lacks is ours to seal again."""
+    due = [int.from_bytes(value[:8], "big") for _, value in tx.scan_prefix(Space.ANSWER, group)]
+    return until(min(due)) if due else ASLEEP
+
+
 def reseal(tx: Transaction, group: GroupId, record: GroupRecord, signed: SignedObject) -> GroupRecord:
     """Seals an object again in our head, whole; one that is too large for that goes in parts."""
     tx.put(Space.RESEALED, group + signed.id, record.head)
@@ -130,6 +141,24 @@ def publish(tx: Transaction, group: GroupId, operations: tuple[ObjectId, ...] = 
     before somebody joined: these ones and their past, or if none are named, our own and, if it is our turn, those of
     members who are not there."""
     record = load_group(tx, group)
+    for signed in _unread(tx, group, operations) if operations else _ours_unread(tx, group):
+        record = reseal(tx, group, record, signed)
+    return record
+
+
+@derived(Space.GROUP, Space.EPOCH, Space.COMMIT, Space.ROSTER, Space.OPERATION, Space.WITNESS, Space.RESEALED)
+def _ours_unread(tx: Transaction, group: GroupId) -> tuple[SignedObject, ...]:
+    return tuple(_unread(tx, group, ()))
+
+
+@derived(*_ours_unread.spaces)
+def until_publish(tx: Transaction, group: GroupId) -> Pause:
+    """Ends `publish`'s pause where something is to be sealed again."""
+    return AWAKE if load_group(tx, group).head and _ours_unread(tx, group) else ASLEEP
+
+
+def _unread(tx: Transaction, group: GroupId, operations: tuple[ObjectId, ...]) -> Iterator[SignedObject]:
+    record = load_group(tx, group)
     history = history_of(tx, group)
     head, epoch = head_of(tx, group, record)
     roster, ours = roster_of(tx, group), MemberKey(record.member)
@@ -138,23 +167,52 @@ def publish(tx: Transaction, group: GroupId, operations: tuple[ObjectId, ...] = 
     wanted = 0
     for operation in operations:
         wanted |= history.past[operation] | 1 << history.position[operation]
-    let_in = {seat.member: history.past[seat.since] | 1 << history.position[seat.since] for seat in roster.seats}
-    without: dict[EpochId, frozenset[MemberKey]] = {}  # who there is that could not read in an epoch
+    readers = _Readers(tx, group, present)
     for index, known in enumerate(history.order):
-        named = bool(wanted >> index & 1)
+        cited, named = known.id in operations, bool(wanted >> index & 1)
         mine = known.issuer == ours or (first and known.issuer not in present)
         if isinstance(known.change, Genesis) or not (named or (mine and not operations)):
             continue
         origin = known.signed.origin.epoch
-        if origin != NOWHERE and load_epoch(tx, group, origin) is None:
+        if origin != NOWHERE and not cited and load_epoch(tx, group, origin) is None:
             continue
-        if origin not in without:
-            without[origin] = present - frozenset(readers_of(tx, group, origin))
-        lacking = {member for member in without[origin] if not let_in.get(member, 0) >> index & 1}
-        again = tx.get(Space.RESEALED, group + known.id)
-        if lacking - frozenset(readers_of(tx, group, EpochId(again)) if again else ()):
-            record = reseal(tx, group, record, known.signed)
-    return record
+        if readers.without(index, origin, tx.get(Space.RESEALED, group + known.id)):
+            yield known.signed
+
+
+class _Readers:
+    """Who there is in our head that may lack an operation. Who got his leaf on our branch has what came before the
+    operation that let him in, and what was sealed from his first epoch on; anybody else, what was sealed to him."""
+
+    def __init__(self, tx: Transaction, group: GroupId, present: frozenset[MemberKey]) -> None:
+        self._tx, self._group, self._present = tx, group, present
+        branches, history = branches_of(tx, group), history_of(tx, group)
+        head = EpochId(load_group(tx, group).head)
+        self._history = history
+        self._had = {seat.member: self._up_to(seat.since) for seat in roster_of(tx, group).seats}
+        self._since: dict[MemberKey, frozenset[EpochId]] = {}
+        self._reads: dict[bytes, frozenset[MemberKey]] = {}
+        for member in present:
+            entry = entry_on(branches, history, member, head)
+            if entry is not None:
+                self._had[member] = self._up_to(entry.operation.id)
+                self._since[member] = frozenset(branches.below(entry.epoch))
+
+    def _up_to(self, operation: ObjectId) -> int:
+        return self._history.past[operation] | 1 << self._history.position[operation]
+
+    def without(self, index: int, *epochs: bytes | None) -> frozenset[MemberKey]:
+        """Who may lack the operation with this index, which was sealed in these epochs."""
+        had = {member for member in self._present if self._had.get(member, 0) >> index & 1}
+        return self._present.difference(had, *(self._readers(epoch) for epoch in epochs if epoch))
+
+    def _readers(self, epoch: bytes) -> frozenset[MemberKey]:
+        if epoch not in self._reads:
+            sealed_to = readers_of(self._tx, self._group, EpochId(epoch))
+            self._reads[epoch] = frozenset(
+                member for member in sealed_to if member not in self._since or epoch in self._since[member]
+            )
+        return self._reads[epoch]
 
 
 def _find(tx: Transaction, group: GroupId, author: MemberKey, seq: int) -> SignedObject | None:

@@ -12,7 +12,7 @@ from msgspec import structs
 
 from chasqui import mls
 from chasqui.base.errors import PeerError, RefusedForSafetyError, UserError
-from chasqui.base.ids import EpochId, GroupId, MemberKey, ObjectId
+from chasqui.base.ids import EpochId, GroupId, MemberKey
 from chasqui.base.limits import (
     KEY_PACKAGE_LIFETIME_S,
     LEAF_BYTES_MAX,
@@ -28,11 +28,13 @@ from chasqui.groups.mls_errors import peers_fault
 from chasqui.groups.operation import GroupKind, Lift, Operation, Reason, Rejoin, encode_change, read_operation
 from chasqui.groups.pairing import SUITE
 from chasqui.groups.seats import open_welcome, read_sealed_welcome, seal_welcome
-from chasqui.node.authors import expect_after, load_author, note_object
-from chasqui.node.branches import Branches, branches_of
+from chasqui.node.authors import expect_still, load_author, note_object
+from chasqui.node.branches import branches_of
 from chasqui.node.changes import carry_out, issue, welcome_to
 from chasqui.node.commit_checks import check_leaves
+from chasqui.node.derived import derived
 from chasqui.node.effects import Notice
+from chasqui.node.entries import entry_on, fork_of
 from chasqui.node.epochs import NOWHERE, head_of, leaf_of, load_epoch, open_epoch
 from chasqui.node.groups import (
     history_of,
@@ -48,14 +50,17 @@ from chasqui.node.joining import check_first_day, read_told
 from chasqui.node.large import say_large
 from chasqui.node.outbox import BODY_BYTES_MAX, say
 from chasqui.node.pairing import load_self
+from chasqui.node.pauses import ASLEEP, AWAKE, Pause
 from chasqui.node.receipting import told
-from chasqui.node.records import CommitRecord, EpochRecord, GroupRecord, OwnKeyPackageRecord, SeatRecord, Space
+from chasqui.node.records import EpochRecord, GroupRecord, OwnKeyPackageRecord, SeatRecord, Space
 from chasqui.node.transaction import Transaction
 from chasqui.sealed.kinds import Kind
 from chasqui.sealed.object import Origin, SignedObject, make_object, read_whole
 
 SEAT_SLOT_S: Final = 6 * 3600  # whoever is welcomed twice has lost a key package: better to wait for the one before
 OFFER_AFTER_S: Final = 6 * 3600  # where all hear each other, votes settle a commit within the hour
+OFFER_AGAIN_S: Final = 14 * SECONDS_PER_DAY  # a key package, or the welcome that it was used for, was lost
+OFFER_REFUSED_S: Final = SECONDS_PER_DAY  # it was used, where we cannot enter
 _JUMP: Final = 8_192  # numbers that an older copy of a vault leaves out: they may have been given by the newer one
 _CONTACT_JUMP: Final = 1_024  # the same in a contact, where little is said; its peer keeps so many keys
 DEMAND_AGAIN_S: Final = 7 * SECONDS_PER_DAY
@@ -70,18 +75,32 @@ def offer_seat(tx: Transaction, group: GroupId) -> None:
     root = load_epoch(tx, group, EpochId(record.root)) or epoch
     if record.seated or record.kind == GroupKind.CONTACT or root.created_s <= tx.now_s < root.created_s + OFFER_AFTER_S:
         return
-    if any(own.contact == group for _, own in tx.load_prefix(Space.KEY_PACKAGE, b"", OwnKeyPackageRecord)):
+    if any(pause.covers(tx.now_s) for pause in _waits(tx, group, record)):
         return
     key_package, ref = _new_seat(tx, group, record)
     _, record = issue(tx, group, record, Rejoin(next_heads(tx, group, record), ref))
     say(tx, group, record, Kind.KEY_PACKAGES, encode(KeyPackagesBody((key_package,))))
 
 
+def _own_seats(tx: Transaction, group: GroupId) -> list[tuple[bytes, OwnKeyPackageRecord]]:
+    """Our key packages for a next leaf in a group."""
+    ours = tx.load_prefix(Space.KEY_PACKAGE, b"", OwnKeyPackageRecord)
+    return [(ref, own) for ref, own in ours if own.contact == group]
+
+
+def _waits(tx: Transaction, group: GroupId, record: GroupRecord) -> list[Pause]:
+    """How long the key packages that we gave since we entered may still be used, or their welcomes be on the way."""
+    given = [own for _, own in _own_seats(tx, group) if own.root == record.root]
+    return [
+        Pause(own.created_s, own.created_s + (OFFER_REFUSED_S if own.refused else OFFER_AGAIN_S)) for own in given
+    ]
+
+
 def take_seat_package(tx: Transaction, signed: SignedObject) -> None:
     """Keeps the key package that a member gave for himself. Raises `PeerError` for one that is not his own."""
     key_package = read_key_packages(signed.body).key_packages[0]
-    seat = SeatRecord(key_package, _ref_of(signed.author, key_package), signed.origin.epoch, b"")
-    tx.save(Space.SEAT, signed.group + signed.author, seat)
+    ref = _ref_of(signed.author, key_package)
+    _keep_seat(tx, signed, SeatRecord(key_package, ref, signed.origin.epoch, b"", seq=signed.seq))
 
 
 def demand(tx: Transaction, group: GroupId) -> int:
@@ -147,6 +166,33 @@ def demand_if_stale(tx: Transaction, group: GroupId) -> None:
         demand(tx, group)
 
 
+@derived(Space.GROUP)
+def until_demand(tx: Transaction, group: GroupId) -> Pause:
+    """Ends `demand_if_stale`'s pause."""
+    record = load_group(tx, group)
+    return AWAKE if record.stale_s and record.kind != GroupKind.CONTACT and not record.out else ASLEEP
+
+
+@derived(Space.SEAT)
+def until_reseat(tx: Transaction, group: GroupId) -> Pause:
+    """Ends `reseat`'s pause while we hold a key package of a member."""
+    return AWAKE if any(tx.scan_prefix(Space.SEAT, group)) else ASLEEP
+
+
+@derived(Space.GROUP, Space.EPOCH, Space.KEY_PACKAGE)
+def until_offer(tx: Transaction, group: GroupId) -> Pause:
+    """Ends the pauses of `offer_seat` and `forget_seat`: where no key package for our next leaf is waited for and one
+    may be needed, and where we gave one that nobody needs any more."""
+    record = load_group(tx, group)
+    if record.kind == GroupKind.CONTACT or not record.head:
+        return ASLEEP
+    if record.seated:
+        return AWAKE if _own_seats(tx, group) and not is_demanded(tx, group) else ASLEEP
+    root = load_epoch(tx, group, EpochId(record.root)) or head_of(tx, group, record)[1]
+    waits = _waits(tx, group, record) or [Pause(root.created_s, root.created_s + OFFER_AFTER_S)]
+    return max(waits, key=lambda pause: pause.until_s)
+
+
 def take_demand(tx: Transaction, by: SignedObject) -> SignedObject:
     """A contact asks for a new leaf in a group that we share. Gives the verified REJOIN. Raises `PeerError`."""
     contact, body = by.group, read_demand(by.body)
@@ -163,7 +209,7 @@ def take_demand(tx: Transaction, by: SignedObject) -> SignedObject:
     ref = operation.change.key_package
     if ref != _ref_of(signed.author, body.key_package):
         raise PeerError("A member gives another key package than his operation names.")
-    tx.save(Space.SEAT, group + signed.author, SeatRecord(body.key_package, ref, by.origin.epoch, contact))
+    _keep_seat(tx, signed, SeatRecord(body.key_package, ref, by.origin.epoch, contact, seq=signed.seq))
     return signed
 
 
@@ -176,7 +222,10 @@ def reseat(tx: Transaction, group: GroupId) -> None:
     for key, seat in list(tx.load_prefix(Space.SEAT, group, SeatRecord)):
         member = MemberKey(key)
         operation = _rejoin_of(roster, member, seat)
-        if operation is None or member == own or not _is_due(tx, group, record, operation, seat):
+        if operation is None or member == own:
+            continue
+        if not _is_due(tx, group, record, operation, seat):
+            _let_rest(tx, group, record, member, seat)
             continue
         if not seat.due_s:
             seat = structs.replace(seat, due_s=tx.now_s)
@@ -205,11 +254,16 @@ def take_seat(tx: Transaction, signed: SignedObject, data: bytes) -> None:
     record = load_group(tx, signed.group)
     if record.seated and not record.demanded_s:
         raise PeerError("A member wants to move us to another branch, though our seat is settled.")
-    keys = _keys(own)
+    part, keys = tx.part(), _keys(own)
     body = open_welcome(sealed, keys)
     if body.group != signed.group:
         raise PeerError("A welcome leads into another group than the one in which it came.")
-    re_enter(tx, body, sealed.ref, keys)
+    try:
+        re_enter(part, body, sealed.ref, keys)
+    except PeerError:
+        tx.save(Space.KEY_PACKAGE, sealed.ref, structs.replace(own, refused=True))  # it is used up on that branch
+        return
+    tx.absorb(part)
 
 
 def is_demanded(tx: Transaction, group: GroupId) -> bool:
@@ -220,10 +274,8 @@ def is_demanded(tx: Transaction, group: GroupId) -> bool:
 
 def take_demanded(tx: Transaction, body: WelcomeBody) -> None:
     """The welcome that we asked a contact for. Raises `PeerError` where it fits none of our key packages."""
-    for ref, own in list(tx.load_prefix(Space.KEY_PACKAGE, b"", OwnKeyPackageRecord)):
+    for ref, own in _own_seats(tx, GroupId(body.group)):
         part = tx.part()
-        if own.contact != body.group:
-            continue
         try:
             re_enter(part, body, ref, _keys(own))
         except PeerError:
@@ -248,16 +300,15 @@ def re_enter(tx: Transaction, body: WelcomeBody, ref: bytes, keys: mls.KeyPackag
     roster = told_of.keep(tx, group)
     seated = frozenset(MemberKey(member.signature_key) for member in state.members)
     ours = {member.signature_key for member in state.members if member.leaf == state.own_leaf}
-    if state.group_id != group or not seated <= roster.members or ours != {record.member}:
+    let_in = roster.members | roster.shut_out  # who is out since then is put out before we say anything
+    if state.group_id != group or not seated <= let_in or ours != {record.member}:
         raise PeerError("A welcome does not lead into our group as its operations have it.")
     if body.inviter not in roster.current or len(body.sealed_before) != len(state.members):
         raise PeerError("A welcome was made by somebody who is no member, or is not complete.")
     head = open_epoch(tx, group, state, r=body.r, first_day=body.first_day)
-    strangers = [member for member in seated if tx.get(Space.MEMBER, group + member) is None]
     note_members(tx, group, state)
-    for other, last in zip(state.members, body.sealed_before, strict=True):
-        if other.signature_key in strangers:
-            expect_after(tx, group, MemberKey(other.signature_key), last)
+    for member in sorted(seated - {MemberKey(record.member)}):
+        expect_still(tx, group, member)
     _age_others(tx, group, head)
     save_group(tx, group, load_group(tx, group), head=head, root=head, out=0, stale_s=0, demanded_s=0, seated=False)
     tx.erase(Space.KEY_PACKAGE, ref)
@@ -269,9 +320,8 @@ def forget_seat(tx: Transaction, group: GroupId) -> None:
     record = load_group(tx, group)
     if not record.seated or record.kind == GroupKind.CONTACT:
         return
-    for ref, own in list(tx.load_prefix(Space.KEY_PACKAGE, b"", OwnKeyPackageRecord)):
-        if own.contact == group and not is_demanded(tx, group):
-            tx.erase(Space.KEY_PACKAGE, ref)
+    for ref, _ in () if is_demanded(tx, group) else _own_seats(tx, group):
+        tx.erase(Space.KEY_PACKAGE, ref)
 
 
 def _give(tx: Transaction, group: GroupId, record: GroupRecord, operation: Operation, seat: SeatRecord) -> GroupRecord:
@@ -315,39 +365,41 @@ def _rejoin_of(roster: Roster, member: MemberKey, seat: SeatRecord) -> Operation
     return operation
 
 
+def _keep_seat(tx: Transaction, signed: SignedObject, seat: SeatRecord) -> None:
+    """A key package that its member gave before one that is here must not take the place of that, though it may come
+    later: his newest REJOIN does not name it."""
+    known = tx.load(Space.SEAT, signed.group + signed.author, SeatRecord)
+    if known is None or known.seq < seat.seq:
+        tx.save(Space.SEAT, signed.group + signed.author, seat)
+
+
 def _is_due(tx: Transaction, group: GroupId, record: GroupRecord, operation: Operation, seat: SeatRecord) -> bool:
-    """A member without a leaf on our branch, or with one that he cannot use; or one who asked for another leaf and did
-    not get it on this branch."""
-    _, epoch = head_of(tx, group, record)
+    """Whether a member has no leaf on our branch, or one that he cannot use, or demanded another; and this key package
+    was not used up here.
+
+    He has the keys of that leaf alone with which he gave his newest key package. Who does not know where its branch
+    and ours part cannot judge that, and leaves it to others: he may have entered there himself.
+    """
+    head, given_in, member = EpochId(record.head), EpochId(seat.epoch), operation.issuer
     branches = branches_of(tx, group)
-    path = [branches.made_by[e][1] for e in branches.path(EpochId(record.head)) if e in branches.made_by]
+    if any(at in branches.made_by and operation.id in branches.made_by[at][1].operations for at in branches.path(head)):
+        return False
     if seat.contact:
-        return not any(operation.id in commit.operations for commit in path)
-    present = operation.issuer in tree_keys(epoch)
-    if present and _is_spent(tx, group, branches, path, operation, seat):
         return True
-    if present and record.root == record.head:
-        tx.erase(Space.SEAT, group + operation.issuer)  # its seat is settled
-    return not present
+    fork = fork_of(branches, head, given_in)
+    if fork is None:
+        return False
+    history, seated = history_of(tx, group), member in tree_keys(head_of(tx, group, record)[1])
+    return not seated or any(entry_on(branches, history, member, at, fork) is not None for at in (head, given_in))
 
 
-def _is_spent(
-    tx: Transaction,
-    group: GroupId,
-    branches: Branches,
-    path: list[CommitRecord],
-    operation: Operation,
-    seat: SeatRecord,
-) -> bool:
-    """Whether the leaf on our branch was made of a key package that its member has used up on another: he gives a new
-    one only after he has entered, and gave this one in an epoch that does not come after our leaf."""
-    history = history_of(tx, group)
-    for commit in path:
-        for cited in map(ObjectId, commit.operations):
-            known = history.order[history.position[cited]] if cited in history.position else None
-            if known is not None and isinstance(known.change, Rejoin) and known.issuer == operation.issuer:
-                return known.id != operation.id and commit.child not in branches.path(EpochId(seat.epoch))
-    return False
+def _let_rest(tx: Transaction, group: GroupId, record: GroupRecord, member: MemberKey, seat: SeatRecord) -> None:
+    """Nobody waits for this key package: not any more where all is settled, else not for now."""
+    _, epoch = head_of(tx, group, record)
+    if record.root == record.head and not seat.contact and member in tree_keys(epoch):
+        tx.erase(Space.SEAT, group + member)
+    elif seat.due_s:
+        tx.save(Space.SEAT, group + member, structs.replace(seat, due_s=0))
 
 
 def _readers(tx: Transaction, group: GroupId, seat: SeatRecord) -> frozenset[MemberKey]:
@@ -377,7 +429,7 @@ def _new_seat(
         signature_private=record.signing_key[:_SEED_BYTES],
     )
     ref = mls.read_key_package(keys.key_package).ref
-    tx.save(Space.KEY_PACKAGE, ref, OwnKeyPackageRecord(keys.to_bytes(), tx.now_s, group))
+    tx.save(Space.KEY_PACKAGE, ref, OwnKeyPackageRecord(keys.to_bytes(), tx.now_s, group, record.root))
     return keys.key_package, ref
 
 

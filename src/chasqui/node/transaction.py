@@ -5,24 +5,26 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Iterator
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from chasqui.base.errors import PeerError
 from chasqui.base.ids import BundleId, EpochId, GroupId
 from chasqui.base.limits import RECORD_BYTES_MAX
 from chasqui.base.ports import Entropy
 from chasqui.base.schema import Body, decode_own, encode
+from chasqui.node.derived import Derived, Fact, Follows, fact
 from chasqui.node.effects import Effect, Notice, Persist
 from chasqui.node.records import Space
 from chasqui.node.store_port import StoreReader, Write, prefix_end
 
 T = TypeVar("T", bound=Body)
+V = TypeVar("V")
 
 
 class Transaction:
     """Reads, staged writes and effects of one step. Dropping it undoes the step."""
 
-    def __init__(self, store: StoreReader, now_s: int, entropy: Entropy) -> None:
+    def __init__(self, store: StoreReader, now_s: int, entropy: Entropy, known: Derived | None = None) -> None:
         self.now_s = now_s
         self.entropy = entropy
         self.effects: list[Effect] = []
@@ -31,6 +33,11 @@ class Transaction:
         self.bundles_held: list[BundleId] = []
         self.retry: set[GroupId] = set()  # groups in which a commit may have waited for what came
         self._store = store
+        self._known = known  # what follows from the store as it is; None: nothing is known of it
+        self._changed: set[Fact] = set()
+        self._fresh = Derived()  # what follows from what was changed here
+        self._writes = 0  # from which something follows
+        self._began = 0  # of the whole, when this part of it began
         self._staged: dict[int, dict[bytes, bytes | None]] = {}
         self._sorted: dict[int, list[bytes]] = {}
 
@@ -76,7 +83,9 @@ class Transaction:
 
     def count(self, space: int, start: bytes = b"", end: bytes | None = None) -> int:
         """How many keys lie in start <= key < end."""
-        if not self._sorted.get(space):
+        keys = self._sorted.get(space, [])
+        low = bisect_left(keys, start)
+        if low == len(keys) or (end is not None and keys[low] >= end):
             return self._store.count(space, start, end)
         return sum(1 for _ in self.scan(space, start, end))
 
@@ -91,6 +100,11 @@ class Transaction:
         if key not in staged:
             insort(self._sorted.setdefault(space, []), key)
         staged[key] = value
+        changed = fact(space, key)
+        if changed is not None:
+            self._writes += 1
+            self._changed.add(changed)
+            self._fresh.forget(changed)
 
     def _merge(
         self, space: int, stored: Iterator[tuple[bytes, bytes]], keys: list[bytes], reverse: bool
@@ -116,13 +130,18 @@ class Transaction:
 
     def part(self) -> Transaction:
         """A transaction within this one: dropping it undoes only what was done through it."""
-        return Transaction(self, self.now_s, self.entropy)
+        part = Transaction(self, self.now_s, self.entropy)
+        part._began = self._writes
+        return part
 
     def absorb(self, part: Transaction) -> None:
         """Takes over everything that a part has staged."""
+        sees_the_same = self._writes == part._began  # then, what it worked out holds here from now on
         for space, staged in part._staged.items():
             for key, value in staged.items():
                 self._stage(space, key, value)
+        if sees_the_same:
+            part.teach(self._fresh)
         for effect in part.effects:
             if effect not in self.effects:
                 self.effects.append(effect)
@@ -130,6 +149,24 @@ class Transaction:
         self.epochs_erased += part.epochs_erased
         self.bundles_held += part.bundles_held
         self.retry |= part.retry
+
+    # -- what follows ----------------------------------------------------------------------------------------
+
+    def derive(self, what: Follows[Any], group: GroupId) -> Any:
+        """What follows from the records of a group as this step sees them."""
+        if self._changed and not self._changed.isdisjoint(what.facts(group)):
+            return self._fresh.of(what, self, group)
+        if isinstance(self._store, Transaction):
+            return self._store.derive(what, group)
+        return what.work(self, group) if self._known is None else self._known.of(what, self, group)
+
+    def assume(self, what: Follows[V], group: GroupId, value: V) -> None:
+        """The caller has worked out what follows from the records as they are since it wrote to them."""
+        self._fresh.assume(what, group, value)
+
+    def teach(self, known: Derived) -> None:
+        """The step is done: what it changed, and what follows from that."""
+        known.take_over(self._changed, self._fresh)
 
     # -- typed ----------------------------------------------------------------------------------------------
 

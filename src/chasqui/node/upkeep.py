@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from functools import reduce
+from typing import Final, NamedTuple
 
 from msgspec import structs
 
@@ -12,27 +13,37 @@ from chasqui.base.errors import ChasquiError
 from chasqui.base.ids import GroupId
 from chasqui.base.limits import BUNDLE_AGE_DAYS_MAX, KEY_PACKAGE_LIFETIME_S, SECONDS_PER_DAY
 from chasqui.base.schema import decode_own
-from chasqui.node.asking import ask
-from chasqui.node.branches import erase_settled
-from chasqui.node.changes import carry_out_due, renew_if_worn, shut_if_out
-from chasqui.node.deciding import stand_behind_the_same
+from chasqui.node.asking import ask, until_ask
+from chasqui.node.branches import erase_settled, until_settled
+from chasqui.node.changes import carry_out_due, renew_if_worn, shut_if_out, until_out, until_removal
+from chasqui.node.deciding import stand_behind_the_same, until_same
+from chasqui.node.derived import Follows, derived
 from chasqui.node.effects import Notice
-from chasqui.node.epochs import erase_expired, head_of, trusted_day
+from chasqui.node.epochs import erase_expired, head_of, trusted_day, until_expired
 from chasqui.node.groups import is_clean, load_group
 from chasqui.node.holding import drop_expired
-from chasqui.node.invitations import add_confirmed
+from chasqui.node.invitations import add_confirmed, until_confirmed
 from chasqui.node.keys import u64
 from chasqui.node.large import erase_large, sweep_large
 from chasqui.node.outbox import say
+from chasqui.node.pauses import ASLEEP, AWAKE, Pause
 from chasqui.node.receipting import due_entries
 from chasqui.node.records import InvitationRecord, MessageRecord, OwnKeyPackageRecord, Space
-from chasqui.node.renewal import renew_if_due
-from chasqui.node.resealing import answer, publish
+from chasqui.node.renewal import renew_if_due, until_renewal
+from chasqui.node.resealing import answer, publish, until_answer, until_publish
 from chasqui.node.saying import say_witnesses
-from chasqui.node.seats import demand_if_stale, forget_seat, offer_seat, reseat
+from chasqui.node.seats import (
+    demand_if_stale,
+    forget_seat,
+    offer_seat,
+    reseat,
+    until_demand,
+    until_offer,
+    until_reseat,
+)
 from chasqui.node.skipped import erase_outdated
 from chasqui.node.transaction import Transaction
-from chasqui.node.votes import due_vote
+from chasqui.node.votes import due_vote, until_vote
 from chasqui.sealed.kinds import Kind
 
 _SWEPT = b"swept"
@@ -46,8 +57,11 @@ def keep_up(tx: Transaction, *, everything: bool) -> None:
     what is ours to commit. No group can keep another from its turn."""
     everybodys = _sweep(tx) or everything  # the hour counts as everybody's turn, as a stick does
     for group in _groups(tx) if everybodys else _turns(tx):
-        for work in _TURN:
-            _apart(tx, group, work, group)
+        if _rests(tx, group, pause_of):
+            tx.erase(Space.TURN, group)  # somebody else was faster, or the turn would not end
+            continue
+        for duty in _TURN:
+            _apart(tx, group, duty.work, group)
     for group in _due(tx, everything=everything):
         if not _apart(tx, group, _send_receipt, group):
             tx.put(Space.DUE, group, u64(tx.now_s + SECONDS_PER_DAY))
@@ -127,14 +141,42 @@ def _vote(tx: Transaction, group: GroupId) -> None:
         say(tx, group, renew_if_worn(tx, group), Kind.RECEIPT, b"")
 
 
+class _Duty(NamedTuple):
+    """Something that we do by ourselves, and what tells for how long it has nothing to do."""
+
+    work: Callable[[Transaction, GroupId], object]
+    pause: Follows[Pause]
+
+
 _TURN: Final = (  # each is done whole or not at all: what one peer spoils holds up nothing else
-    shut_if_out,
-    _carry_out,
-    renew_if_due,
-    demand_if_stale,
-    *(_while_clean(work) for work in (stand_behind_the_same, add_confirmed)),
-    *(_while_clean(work) for work in (reseat, offer_seat, forget_seat, publish, answer, ask, _vote)),
+    _Duty(shut_if_out, until_out),
+    _Duty(_carry_out, until_removal),
+    _Duty(renew_if_due, until_renewal),
+    _Duty(demand_if_stale, until_demand),
+    _Duty(_while_clean(stand_behind_the_same), until_same),
+    _Duty(_while_clean(add_confirmed), until_confirmed),
+    _Duty(_while_clean(reseat), until_reseat),
+    _Duty(_while_clean(offer_seat), until_offer),
+    _Duty(_while_clean(forget_seat), until_offer),
+    _Duty(_while_clean(publish), until_publish),
+    _Duty(_while_clean(answer), until_answer),
+    _Duty(_while_clean(ask), until_ask),
+    _Duty(_while_clean(_vote), until_vote),
 )
+
+
+@derived(*{space: None for duty in _TURN for space in duty.pause.spaces})
+def pause_of(tx: Transaction, group: GroupId) -> Pause:
+    """For how long a turn of ours in a group would change nothing."""
+    return reduce(Pause.and_, (duty.pause(tx, group) for duty in _TURN))
+
+
+def _rests(tx: Transaction, group: GroupId, pause: Follows[Pause]) -> bool:
+    try:
+        return pause(tx, group).covers(tx.now_s)
+    except Exception:
+        tx.notify(Notice("trouble", group))  # our own mistake: then each work finds out by itself
+        return False
 
 
 def _apart(tx: Transaction, group: GroupId | None, work: Callable[..., object], *arguments: object) -> bool:
@@ -180,12 +222,33 @@ def _sweep(tx: Transaction) -> bool:
         _apart(tx, None, erase_outdated, trusted_day(tx))
         _apart(tx, None, _sweep_key_packages)
     for group in _groups(tx):
-        if any(tx.scan_prefix(Space.HELD, group)):
-            tx.retry.add(group)  # what waited for its pace may go on
-        _apart(tx, group, erase_expired, group)
-        _apart(tx, group, erase_settled, group)
-        _apart(tx, group, _sweep_content, group)
+        if _rests(tx, group, sweep_pause):
+            continue
+        for duty in _SWEEP:
+            _apart(tx, group, duty.work, group)
     return True
+
+
+def _retry_held(tx: Transaction, group: GroupId) -> None:
+    """What waited for its pace may go on."""
+    if any(tx.scan_prefix(Space.HELD, group)):
+        tx.retry.add(group)
+
+
+def _expire(tx: Transaction, group: GroupId) -> None:
+    erase_expired(tx, group)
+
+
+@derived(Space.HELD)
+def _until_held(tx: Transaction, group: GroupId) -> Pause:
+    return AWAKE if any(tx.scan_prefix(Space.HELD, group)) else ASLEEP
+
+
+@derived(Space.GROUP, Space.ORPHAN, Space.MANIFEST)
+def _until_content(tx: Transaction, group: GroupId) -> Pause:
+    """Ends `_sweep_content`'s pause where messages are erased with time, and where there is anything large."""
+    large = any(any(tx.scan_prefix(space, group)) for space in (Space.ORPHAN, Space.MANIFEST))
+    return AWAKE if large or load_group(tx, group).retention_s else ASLEEP
 
 
 def _sweep_content(tx: Transaction, group: GroupId) -> None:
@@ -209,3 +272,17 @@ def _sweep_key_packages(tx: Transaction) -> None:
     for ref, own in tx.load_prefix(Space.KEY_PACKAGE, b"", OwnKeyPackageRecord):
         if ref not in waiting and own.created_s + KEY_PACKAGE_LIFETIME_S + _TRAVEL_S < now_s:
             tx.erase(Space.KEY_PACKAGE, ref)
+
+
+_SWEEP: Final = (
+    _Duty(_retry_held, _until_held),
+    _Duty(_expire, until_expired),
+    _Duty(erase_settled, until_settled),
+    _Duty(_sweep_content, _until_content),
+)
+
+
+@derived(*{space: None for duty in _SWEEP for space in duty.pause.spaces})
+def sweep_pause(tx: Transaction, group: GroupId) -> Pause:
+    """For how long a sweep would erase nothing in a group."""
+    return reduce(Pause.and_, (duty.pause(tx, group) for duty in _SWEEP))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from chasqui.base.ids import GroupId, MemberKey, ObjectId
 from chasqui.groups.operation import GroupKind
+from chasqui.media.burst import Burst
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,8 @@ class MessageView:
     receipts: tuple[tuple[MemberKey, bool], ...]
     size: int | None  # bytes of a file
     parts: tuple[int, int] | None  # (here, of) for a file
+    burst: Burst | None = None  # of kind 'voice'
+    signed: tuple[int, int] | None = None  # of a file of ours: parts that the slowest member has signed for, and all
 
 
 @dataclass(frozen=True)
@@ -140,6 +143,17 @@ class Conversation:
     messages: tuple[MessageView, ...]
     gaps: tuple[GapView, ...]
     clashes: tuple[MemberKey, ...]
+
+
+@dataclass(frozen=True)
+class IncomingView:
+    """A file of which parts are missing. `here` and `of` count parts."""
+
+    group_name: str
+    name: str
+    size: int
+    here: int
+    of: int
 
 
 @dataclass(frozen=True)

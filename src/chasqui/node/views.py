@@ -13,6 +13,7 @@ from chasqui.groups.bodies import parts_of, read_manifest
 from chasqui.groups.fork_choice import Fork
 from chasqui.groups.membership import SeatState, members
 from chasqui.groups.operation import Add, Genesis, GroupKind, Lift, Operation, Reason, Remove, Role, SetRole
+from chasqui.media.burst import read_burst
 from chasqui.node.authors import gaps_of, load_author
 from chasqui.node.branches import open_forks
 from chasqui.node.changes import removal_waits
@@ -32,6 +33,7 @@ from chasqui.node.records import (
     InvitationRecord,
     LackRecord,
     LinkRecord,
+    ManifestRecord,
     MemberRecord,
     MessageRecord,
     PendingAddRecord,
@@ -47,6 +49,7 @@ from chasqui.node.view_types import (
     GapView,
     GroupLine,
     GroupView,
+    IncomingView,
     MemberView,
     MessageView,
     PendingView,
@@ -256,6 +259,20 @@ def group_name(tx: Transaction, group: GroupId, record: GroupRecord) -> str:
     return record.name
 
 
+def incoming(tx: Transaction) -> list[IncomingView]:
+    """Files of others of which parts are missing, as their manifests came."""
+    found = []
+    for key, data in tx.scan(Space.MANIFEST):
+        group, author, digest = GroupId(key[:ID_BYTES]), MemberKey(key[ID_BYTES:-_DIGEST_BYTES]), key[-_DIGEST_BYTES:]
+        manifest = decode_own(data, ManifestRecord)
+        if manifest.kind == Kind.MANIFEST and not manifest.erased:
+            here, of = parts_here(tx, group, author, digest), parts_of(manifest.size)
+            if here < of:
+                name = group_name(tx, group, load_group(tx, group))
+                found.append(IncomingView(name, manifest.name, manifest.size, here, of))
+    return found
+
+
 def waiting(tx: Transaction) -> Waiting:
     """How much is held, and how much of it for strangers."""
     carried = tx.count(Space.FOREIGN)
@@ -280,6 +297,7 @@ class _Reader:
     def view(self, pos: int, message: MessageRecord) -> MessageView:
         signed = parse_whole(message.whole, self._group)
         receipts = tuple(self._receipts(signed))
+        waiting = [member for member, delivered in receipts if not delivered]
         text, size, parts = self._content(signed)
         own = signed.author in self._own
         if signed.author not in self._names:
@@ -292,12 +310,14 @@ class _Reader:
             own,
             signed.seq,
             signed.minute * 60,
-            "file" if signed.kind is Kind.MANIFEST else "text",
+            _KINDS.get(signed.kind, "text"),
             text,
             self._state(signed, receipts, parts),
             receipts,
             size,
             parts,
+            read_burst(signed.body) if signed.kind is Kind.VOICE else None,
+            self._signed(signed, parts[1], waiting) if own and parts and waiting else None,
         )
 
     def _state(
@@ -311,7 +331,7 @@ class _Reader:
 
     def _content(self, signed: SignedObject) -> tuple[str, int | None, tuple[int, int] | None]:
         if signed.kind is not Kind.MANIFEST:
-            return signed.body.decode(), None, None
+            return signed.body.decode() if signed.kind is Kind.TEXT else "", None, None
         body = read_manifest(signed.body)
         here = parts_here(self._tx, self._group, signed.author, body.digest)
         return body.name, body.size, (here, parts_of(body.size))
@@ -330,6 +350,12 @@ class _Reader:
             if delivered or member not in self._last_seq:
                 yield member, delivered
 
+    def _signed(self, signed: SignedObject, parts: int, waiting: Sequence[MemberKey]) -> tuple[int, int]:
+        """Of a file of ours, how many parts that member has signed for who has signed for the fewest."""
+        first, last = signed.seq + 1, last_number(signed)
+        holes = (self._spans(member, signed.author).missing(first, last) for member in waiting)
+        return parts - max(sum(end - start + 1 for start, end in spans) for spans in holes), parts
+
     def _spans(self, member: MemberKey, author: MemberKey) -> Ranges:
         found = self._have.get((member, author))
         if found is None:
@@ -337,6 +363,8 @@ class _Reader:
         return found
 
 
+_DIGEST_BYTES = 32
+_KINDS = {Kind.MANIFEST: "file", Kind.VOICE: "voice"}
 _SEAT_STATES = {SeatState.CURRENT: "", SeatState.QUARANTINED: "quarantined"}
 
 

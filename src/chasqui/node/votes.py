@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from chasqui.base.ids import ID_BYTES, CommitId, EpochId, GroupId, MemberKey
 from chasqui.node.branches import branches_of, follow, unsettled_path
+from chasqui.node.derived import derived
 from chasqui.node.epochs import load_epoch
-from chasqui.node.groups import tree_keys
+from chasqui.node.groups import load_group, tree_keys
+from chasqui.node.pauses import ASLEEP, AWAKE, Pause, until
 from chasqui.node.receipting import have
 from chasqui.node.records import CommitRecord, GroupRecord, Space
 from chasqui.node.transaction import Transaction
@@ -29,6 +31,22 @@ def due_vote(tx: Transaction, group: GroupId, record: GroupRecord) -> Vote | Non
         else:
             skip += 1
     return Vote(skip, min(count, VOTE_REACH)) if count and skip <= VOTE_REACH else None
+
+
+@derived(Space.GROUP, Space.EPOCH, Space.COMMIT, Space.VOTE, Space.HAVE)
+def until_vote(tx: Transaction, group: GroupId) -> Pause:
+    """For how long we owe no vote."""
+    record = load_group(tx, group)
+    if record.out or not record.head or record.root == record.head:
+        return ASLEEP
+    own = MemberKey(record.member)
+    pause = ASLEEP
+    for _, commit in unsettled_path(tx, group):
+        if not _may_vote(tx, group, own, commit):
+            break
+        signed_for = _all_signed(tx, group, own, commit)
+        pause = pause.and_(AWAKE if signed_for else until(commit.seen_s + VOTE_AFTER_S))
+    return pause
 
 
 def mark_voted(tx: Transaction, group: GroupId, record: GroupRecord, vote: Vote) -> None:
@@ -56,6 +74,10 @@ def _is_ripe(tx: Transaction, group: GroupId, own: MemberKey, commit: CommitReco
     """Whether the commit is old enough, or all its members have signed for it."""
     if not commit.seen_s <= tx.now_s < commit.seen_s + VOTE_AFTER_S:
         return tx.now_s >= commit.seen_s
+    return _all_signed(tx, group, own, commit)
+
+
+def _all_signed(tx: Transaction, group: GroupId, own: MemberKey, commit: CommitRecord) -> bool:
     child = load_epoch(tx, group, EpochId(commit.child))
     parent = load_epoch(tx, group, EpochId(commit.parent))
     both = tree_keys(child) & tree_keys(parent) if child is not None and parent is not None else frozenset()

@@ -21,6 +21,7 @@ class Kind(IntEnum):
     ASK = 10
     RESEAL = 11
     DEMAND = 12
+    VOICE = 13
 
 
 class BundleClass(IntEnum):
@@ -54,4 +55,5 @@ CLASS_OF_KIND: Final[dict[Kind, BundleClass]] = {
     Kind.ASK: BundleClass.TEXT,
     Kind.RESEAL: BundleClass.TEXT,
     Kind.DEMAND: BundleClass.TEXT,
+    Kind.VOICE: BundleClass.TEXT,  # as the only kind of a class it would tell every carrier that somebody spoke
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from hashlib import blake2s
 
 from chasqui.base.ids import EpochId
@@ -15,30 +15,41 @@ class Recogniser:
     def __init__(self, epochs: Mapping[EpochId, DayChain]) -> None:
         self._epochs = dict(epochs)
         self._by_day: dict[int, list[tuple[blake2s, EpochId]]] = {}
-        self._keys: dict[tuple[EpochId, int], DayKeys] = {}
+        self._keys: dict[EpochId, dict[int, DayKeys]] = {}
 
     def __contains__(self, epoch: EpochId) -> bool:
         return epoch in self._epochs
 
+    def goes_on(self, epoch: EpochId, days: DayChain) -> bool:
+        """Whether the epoch is known, and this is its chain, moved on or not: then it recognises nothing new."""
+        known = self._epochs.get(epoch)
+        return known is not None and known.day <= days.day and known.at(days.day).keys == days.keys
+
     def add(self, epoch: EpochId, days: DayChain) -> None:
         """Takes in a new epoch, or a known one whose chain has moved on: earlier days are forgotten."""
-        self._forget(epoch)
+        if epoch in self._epochs:
+            self._keys.pop(epoch, None)
+            self._by_day.clear()
         self._epochs[epoch] = days
-        self._by_day.clear()
+        for day, states in self._by_day.items():
+            if days.day <= day:
+                states.append((self.keys(epoch, day).mark_state, epoch))
 
     def remove(self, epochs: Iterable[EpochId]) -> None:
         """Forgets epochs."""
         for epoch in epochs:
             if self._epochs.pop(epoch, None) is not None:
-                self._forget(epoch)
+                self._keys.pop(epoch, None)
                 self._by_day.clear()
 
     def keys(self, epoch: EpochId, day: int) -> DayKeys:
         """The keys of a live epoch for a day. Raises `PeerError` for a day that its chain has passed."""
-        found = self._keys.get((epoch, day))
+        first = self._epochs[epoch]
+        known = self._keys.setdefault(epoch, {first.day: first.keys})
+        found = known.get(day)
         if found is None:
-            found = self._epochs[epoch].at(day).keys
-            self._keys[epoch, day] = found
+            nearest = max((other for other in known if other < day), default=first.day)
+            found = known[day] = DayChain(nearest, known[nearest]).at(day).keys
         return found
 
     def find(self, mark: bytes, mark_body: bytes, day: int) -> EpochId | None:
@@ -58,6 +69,12 @@ class Recogniser:
                 return epoch
         return None
 
-    def _forget(self, epoch: EpochId) -> None:
-        for key in [key for key in self._keys if key[0] == epoch]:
-            del self._keys[key]
+    def is_of_any(self, epochs: Collection[EpochId], mark: bytes, mark_body: bytes, day: int) -> bool:
+        """Whether this is a mark of one of these live epochs."""
+        for epoch in epochs:
+            if self._epochs[epoch].day <= day:
+                state = self.keys(epoch, day).mark_state.copy()
+                state.update(mark_body)
+                if state.digest() == mark:
+                    return True
+        return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import textwrap
 from collections.abc import Callable
@@ -14,7 +15,8 @@ from chasqui.app.cli.base import Family, Invocation, print_json
 from chasqui.base.errors import UserError
 
 if TYPE_CHECKING:
-    from chasqui.lab.run import Outcome, Run
+    from chasqui.lab.run import Outcome
+    from chasqui.lab.seeds import Played
 
 
 @click.group(cls=Family)
@@ -45,28 +47,34 @@ def show(call: Invocation) -> None:
 @click.option("--watch", is_flag=True, help="Tell the story while it happens.")
 @click.option("--svg", metavar="FILE", help="Draw the branches of the group.")
 @click.option("--keep", metavar="DIR", help="Where failing seeds are kept.", default="lab-failures", show_default=True)
+@click.option(
+    "--jobs", type=click.IntRange(1), help="Worlds at a time; without it, one per core. With --watch, always one."
+)
 @click.pass_obj
-def run(call: Invocation, scenario: str, seed: int | None, watch: bool, svg: str | None, keep: str) -> int:
+def run(
+    call: Invocation, scenario: str, seed: int | None, watch: bool, svg: str | None, keep: str, jobs: int | None
+) -> int:
     """Play a scenario, by its name or from a .toml file. Exit code 1 where a check failed."""
     from chasqui.lab import watch as teller
-    from chasqui.lab.run import Run
     from chasqui.lab.scenario import find_scenario
+    from chasqui.lab.seeds import play_seeds
 
     found = find_scenario(scenario)
     seeds = found.seeds if seed is None else (seed,)
     documents, failed = [], False
+    worlds = play_seeds(found, seeds, jobs or os.cpu_count() or 1, _listener(call) if watch else None)
     for each in seeds:
         if watch:
             call.tell(f"--- {found.name}, seed {each}") if call.as_json else print(f"--- {found.name}, seed {each}")
-        played = Run(found, each, _listener(call) if watch else None)
-        outcome = played.play()
+        played = next(worlds)
+        outcome = played.outcome
         failed = failed or not outcome.held
-        lines = [f"At the end: {teller.heads(played)}"] if watch else []
+        lines = [f"At the end: {played.heads}"] if watch else []
         lines.append(teller.verdict(outcome))
         notes = _notes(outcome, scenario, keep)
         documents.append(_document(outcome, notes))
         if svg is not None:
-            lines.append(_draw(svg, played, outcome, several=len(seeds) > 1))
+            lines.append(_draw(svg, played, several=len(seeds) > 1))
         _say(call, "\n".join([*lines, *notes.values()]))
     if call.as_json:
         print_json({"held": not failed, "runs": documents})
@@ -113,14 +121,12 @@ def _document(outcome: Outcome, notes: dict[str, str]) -> dict[str, object]:
     }
 
 
-def _draw(svg: str, played: Run, outcome: Outcome, *, several: bool) -> str:
-    from chasqui.lab.watch import picture
-
+def _draw(svg: str, played: Played, *, several: bool) -> str:
     path = Path(svg)
     if several:
-        path = path.with_name(f"{path.stem}-{outcome.seed}{path.suffix}")
+        path = path.with_name(f"{path.stem}-{played.outcome.seed}{path.suffix}")
     try:
-        path.write_text(picture(played, outcome), encoding="utf-8")
+        path.write_text(played.picture, encoding="utf-8")
     except OSError as error:
         raise UserError(f"The picture could not be written to {path}.") from error
     return f"The branches are drawn in {path}"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from msgspec import UnsetType
 
-from chasqui.app.results import Conversation, Gap, Message, Saved, Sent
-from chasqui.app.screens.text import count, day, heading, local, safe_line, safe_lines, short, size, typed
+from chasqui.app.message_results import Conversation, Gap, Message, Saved, Sent
+from chasqui.app.screens.text import about, count, day, heading, local, safe_line, safe_lines, short, size, typed
+from chasqui.base.errors import ChasquiError
 from chasqui.base.limits import FILE_PART_BYTES
 
 _LARGE_BYTES = 1_000_000
@@ -21,6 +23,26 @@ def about_to_send(name: str, length: int) -> str:
     if length > _LARGE_BYTES:
         text += " That is long for sticks and slow links, and stays in every vault of the group."
     return text + "\nWhat the file says of its origin (place, camera, author) goes with it."
+
+
+def about_to_speak(seconds: float, quality: str, link: str) -> str:
+    """Before speech is sent; `link` is the kind that decided its quality, empty for none."""
+    why = f", because of the link {link}" if link else ""
+    return f"Sending {seconds:.0f} s of speech, {quality}{why}.\nWhoever hears it can know your voice again."
+
+
+def slow(result: Sent) -> str:
+    """After something was sent over a link that it holds up for long."""
+    links = () if isinstance(result.slow, UnsetType) else result.slow
+    return "\n".join(
+        f"The link {link.id} ({link.kind}) needs {about(link.lasts_s)} for this, {about(link.on_air_s)} on the air."
+        for link in links
+    )
+
+
+def codec_missing(error: ChasquiError) -> str:
+    """Beside a conversation in which somebody speaks."""
+    return f"{error.what} {error.safety} To hear them: {error.todo}"
 
 
 def sent(result: Sent) -> str:
@@ -119,15 +141,34 @@ def _message(message: Message, clock: str, group: str) -> list[str]:
     who = "you" if message.own else safe_line(message.author_name)
     lead = f"{clock}  {who}: "
     rest = " " * 7
-    body = _file(message, group) if message.kind == "file" else safe_lines(message.text)
+    body = _BODIES.get(message.kind, _text)(message, group)
     lines = [lead + body[0], *(rest + line for line in body[1:])]
     if message.state == "after removal":
         lines.append(rest + "! sent after this member was removed")
     if message.own and message.receipts:
         done = sum(state == "delivered" for state in message.receipts.values())
         mark = "✓" if done else "…"
-        lines.append(f"{rest}{mark} {done} of {len(message.receipts)}")
+        lines.append(f"{rest}{mark} {done} of {len(message.receipts)}{_parts_signed(message)}")
     return lines
+
+
+def _parts_signed(message: Message) -> str:
+    if isinstance(message.signed, UnsetType):
+        return ""
+    return f"; the slowest has signed for {message.signed[0]} of {count(message.signed[1], 'part')}"
+
+
+def _text(message: Message, group: str) -> list[str]:
+    return safe_lines(message.text)
+
+
+def _voice(message: Message, group: str) -> list[str]:
+    first = f"[voice] {message.seconds} s, {message.quality}"
+    if message.more is True:
+        first += ", goes on in the next"
+    if isinstance(message.file, str):
+        return [first, f"written to {safe_line(message.file)}"]
+    return [first, f"to hear it: chasqui save {typed(group)} {short(message.id)} FILE.wav"]
 
 
 def _file(message: Message, group: str) -> list[str]:
@@ -137,6 +178,9 @@ def _file(message: Message, group: str) -> list[str]:
     if here < of:
         return [f"{first}: {here} of {count(of, 'part')} here, the rest is on its way"]
     return [first, f"to keep it: chasqui save {typed(group)} {short(message.id)} FILE"]
+
+
+_BODIES: Final = {"file": _file, "voice": _voice}
 
 
 def _gap(gap: Gap) -> str:

@@ -116,6 +116,14 @@ def span(seconds: int) -> str:
     return count(seconds, "second")
 
 
+def about(seconds: float) -> str:
+    """A length of time as people say it."""
+    for unit, length in (("day", 86_400), ("hour", 3600), ("minute", 60)):
+        if seconds >= 2 * length:
+            return count(round(seconds / length), unit)
+    return count(round(seconds), "second")
+
+
 def typed(name: str) -> str:
     """A name as a person has to type it in a shell."""
     return safe_line(quote(name))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chasqui.app.results import GroupLine, Status, VaultMade
-from chasqui.app.screens.text import count, safe_line, short, table, typed
+from chasqui.app.screens.text import count, safe_line, short, size, table, typed
 from chasqui.app.screens.words import group_state
 
 
@@ -50,6 +50,10 @@ def status(result: Status) -> str:
     if waiting.bundles:
         lines.append(f"Held     {count(own, 'sealed bundle')} of your groups, {waiting.carried} carried for others;")
         lines.append("         every link passes on what the other side lacks")
+    for file in result.incoming:
+        here, of = file.parts
+        what = f"{safe_line(file.name)} in {safe_line(file.group)}, {size(file.size)}"
+        lines.append(f"Coming   {what}: {here} of {count(of, 'part')} here")
     if waiting.invitations:
         lines.append(f"Waiting  {count(waiting.invitations, 'invitation')} for your answer: `chasqui group list`")
     return "\n".join(lines)

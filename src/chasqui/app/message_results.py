@@ -1,0 +1,92 @@
+"""What `send`, `read` and `save` answer; see `results`."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from msgspec import UNSET, UnsetType, field
+
+from chasqui.app.results import Result, SlowLink
+from chasqui.media.burst import QualityLabel
+
+
+class Sent(Result, frozen=True):
+    """`send`: durable from now on."""
+
+    _PEOPLE_ONLY: ClassVar[tuple[str, ...]] = ("group", "members", "links", "daemon")
+    id: str
+    group: str = ""
+    members: int = 0
+    links: int = 0
+    daemon: bool = False
+    bursts: tuple[str, ...] | UnsetType = UNSET  # the ids of all, in order
+    seconds: float | UnsetType = UNSET
+    quality: str | UnsetType = UNSET
+    slow: tuple[SlowLink, ...] | UnsetType = UNSET
+
+
+class QualityChosen(Result, frozen=True):
+    """How speech is coded for the links of a vault, and the kind of the link that decides; empty for none."""
+
+    quality: QualityLabel
+    link: str
+
+
+class Message(Result, frozen=True):
+    """A line of `read`. Receipts by member key: 'delivered' or 'waiting'. Files also have size and parts, own ones that
+    wait what the slowest member has signed for; bursts have seconds, quality, and whether they go on in the next."""
+
+    pos: int
+    id: str
+    author: str
+    author_name: str
+    own: bool
+    seq: int
+    time: str
+    kind: str
+    text: str
+    state: str
+    receipts: dict[str, str]
+    size: int | UnsetType = UNSET
+    parts: tuple[int, int] | UnsetType = UNSET
+    signed: tuple[int, int] | UnsetType = UNSET
+    seconds: float | UnsetType = UNSET
+    quality: str | UnsetType = UNSET
+    more: bool | UnsetType = UNSET
+    speech: bytes | UnsetType = UNSET  # the body of a burst, where it was asked for; never in a document
+    file: str | UnsetType = UNSET  # where `--export` wrote it
+
+
+class Gap(Result, frozen=True):
+    """Numbers of an author that exist and have not come."""
+
+    author: str
+    author_name: str
+    first: int = field(name="from")
+    last: int = field(name="to")
+    asked: str | None = None
+
+
+class Conversation(Result, frozen=True):
+    """`read`"""
+
+    _PEOPLE_ONLY: ClassVar[tuple[str, ...]] = ("name", "state", "clashes", "pending", "confirmed", "alarms", "asked")
+    messages: tuple[Message, ...]
+    gaps: tuple[Gap, ...]
+    name: str = ""
+    state: str = ""
+    clashes: tuple[str, ...] = ()  # names of members who sent two objects under one number
+    pending: tuple[str, ...] = ()  # names of members whose removal is not carried out
+    confirmed: tuple[int, int] | None = None  # of a fork that is not settled
+    alarms: tuple[str, ...] = ()  # names of members who signed two changes of keys for one state
+    asked: str | None = None  # when new keys were asked for, and not given yet
+
+
+class Saved(Result, frozen=True):
+    """`save`"""
+
+    _PEOPLE_ONLY: ClassVar[tuple[str, ...]] = ("voice",)
+    file: str
+    name: str
+    size: int
+    voice: bool = False

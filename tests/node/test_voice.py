@@ -1,0 +1,137 @@
+"""Bursts between nodes: said in order, delivered, sealed again, refused where they are none; nothing decodes them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from chasqui.base.errors import UsageError
+from chasqui.base.schema import encode
+from chasqui.groups.bodies import AskBody
+from chasqui.media.burst import Burst, Quality
+from chasqui.node import inputs
+from chasqui.node.messages import burst_of
+from chasqui.node.views import incoming
+from chasqui.sealed.kinds import BundleClass, Kind
+from tests.node.hostile import fresh, utter
+from tests.node.world import START_S, Person, make_group, meet, settled_group
+
+TEN_S = bytes(range(250)) * 3 + bytes(125)  # 875 bytes: 10 s at 700C
+
+
+@pytest.mark.must("M-VOI-3")
+def test_a_recording_is_consecutive_objects_in_order() -> None:
+    ana, ben = Person("ana"), Person("ben")
+    group = make_group(ana, ben)
+    speech = bytes(2_457) + b"\x11" * 2_457 + TEN_S
+    sent = ana.do(inputs.SendVoice(group, Quality.Q700C, speech))
+    meet(ben, ana)
+    found = ben.read(group).messages
+    assert tuple(message.id for message in found) == sent
+    assert [message.seq for message in found] == list(range(found[0].seq, found[0].seq + 3))
+    assert {message.kind for message in found} == {"voice"}
+    bursts = [message.burst for message in found]
+    assert b"".join(burst.speech for burst in bursts if burst) == speech
+    assert [burst.more for burst in bursts if burst] == [True, True, False]
+    assert [message.state for message in ana.read(group).messages] == ["delivered"] * 3
+    assert burst_of(ben.tx(), group, sent[2]) == Burst(Quality.Q700C, TEN_S)
+
+
+@pytest.mark.must("M-VOI-5")
+@pytest.mark.parametrize("urgent", [False, True])
+def test_a_burst_travels_as_a_text_does(urgent: bool) -> None:
+    (ana, _), group = settled_group("ana", "ben")
+    before = set(ana.held())
+    ana.do(inputs.SendVoice(group, Quality.Q700C, TEN_S, urgent))
+    ana.do(inputs.SendText(group, "x", urgent))
+    written, spoken = sorted(fresh(ana, before), key=len)
+    assert spoken[0] == written[0]
+    assert spoken[0] >> 4 & 3 == (BundleClass.URGENT if urgent else BundleClass.TEXT)
+    assert len(spoken) == 1008, "10 s at 700C"
+
+
+def test_what_is_no_recording_is_not_sent() -> None:
+    ana, ben = Person("ana"), Person("ben")
+    group = make_group(ana, ben)
+    before = ana.held()
+    for speech in (b"", b"\x01", bytes(200_000)):
+        with pytest.raises(UsageError):
+            ana.do(inputs.SendVoice(group, Quality.Q700C, speech))
+    assert ana.held() == before
+    assert not ana.read(group).messages
+
+
+@pytest.mark.must("M-VOI-2")
+def test_a_member_cannot_bring_what_is_no_burst() -> None:
+    ana, eve = Person("ana"), Person("eve")
+    group = make_group(ana, eve)
+    for body in (b"", b"\x01", b"\x09aaaaaaa", b"\x01" + bytes(5), b"\x01\0\0\0\1", b"\x03" + bytes(15_008)):
+        bundle = utter(eve, group, Kind.VOICE, body)
+        assert ana.do(inputs.TakeBundles((bundle,))).refused == 1
+    assert not ana.read(group).messages
+    assert ana.do(inputs.TakeBundles((utter(eve, group, Kind.VOICE, b"\x03" + bytes(8)),))).new == 1
+    (message,) = ana.read(group).messages
+    assert message.burst == Burst(Quality.Q3200, bytes(8))
+
+
+def test_a_burst_that_was_lost_is_sealed_again() -> None:
+    (ana, _, caro), group = settled_group("ana", "ben", "caro")
+    (sent,) = ana.do(inputs.SendVoice(group, Quality.Q3200, bytes(12_696)))
+    seq = ana.read(group).messages[0].seq
+    question = utter(caro, group, Kind.ASK, encode(AskBody((), ((ana.key(group), ((seq, seq),)),))))
+    before = set(ana.held())
+    ana.do(inputs.TakeBundles((question,)))
+    ana.do(inputs.Flush())
+    caro.do(inputs.TakeBundles(fresh(ana, before)))
+    (message,) = caro.read(group).messages
+    assert message.id == sent
+    assert message.burst == Burst(Quality.Q3200, bytes(12_696))
+
+
+def test_a_burst_disappears_with_the_retention() -> None:
+    ana, ben = Person("ana"), Person("ben")
+    make_group(ana, ben, name="other")
+    group = ana.do(inputs.CreateGroup("short", retention_s=3600))
+    ana.do(inputs.SendVoice(group, Quality.Q700C, TEN_S))
+    assert len(ana.read(group).messages) == 1
+    ana.now_s = START_S + 2 * 3600
+    ana.do(inputs.Tick())
+    assert not ana.read(group).messages
+
+
+@pytest.mark.must("M-VOI-4")
+def test_the_daemon_knows_no_decoder() -> None:
+    code = (
+        "import sys, chasqui.app.daemon, chasqui.app.service, chasqui.lab.run;"
+        "print([n for n in sys.modules if n.startswith('chasqui.media.') and n != 'chasqui.media.burst'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_progress_of_a_file_on_both_sides() -> None:
+    (ana, ben, caro), group = settled_group("ana", "ben", "caro")
+    before = set(ana.held())
+    ana.do(inputs.SendFile(group, "map", bytes(50_000)))
+    assert ana.read(group).messages[0].signed == (0, 4)
+    manifest, *parts = sorted(fresh(ana, before), key=len)
+    ben.do(inputs.TakeBundles((manifest, *parts[:3])))
+    assert [(file.group_name, file.name, file.size, file.here, file.of) for file in incoming(ben.tx())] == [
+        ("convoy", "map", 50_000, 3, 4)
+    ]
+    assert incoming(ana.tx()) == []
+    caro.do(inputs.TakeBundles((manifest, *parts)))
+    for person in (ben, caro):
+        before = set(person.held())
+        person.do(inputs.Flush())
+        ana.do(inputs.TakeBundles(fresh(person, before)))
+    assert ana.read(group).messages[0].signed == (3, 4), "the slowest of both"
+    ben.do(inputs.TakeBundles((parts[3],)))  # where it was cut off it goes on
+    assert incoming(ben.tx()) == []
+    before = set(ben.held())
+    ben.do(inputs.Flush())
+    ana.do(inputs.TakeBundles(fresh(ben, before)))
+    assert ana.read(group).messages[0].signed is None
+    assert ana.read(group).messages[0].state == "delivered"
