@@ -71,8 +71,8 @@ class Air(threading.Thread):
                     start = self._dice.randrange(len(self._noise) - block)
                     heard = self._noise[start : start + block]
                     if number not in said:
-                        for piece in said.values():
-                            mixed = [x + y * 3 // 8 for x, y in zip(heard, piece, strict=True)]
+                        for sound in said.values():
+                            mixed = [x + y * 3 // 8 for x, y in zip(heard, sound, strict=True)]
                             heard = array("h", [max(-32768, min(32767, x)) for x in mixed])
                     udp.sendto(heard.tobytes(), ("127.0.0.1", port))
                 due = max(due, time.monotonic() - 0.1) + block / self._rate_hz

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from chasqui.app.links import folder_link, folder_state
 from chasqui.app.live_broadcasts import LiveBroadcasts
+from chasqui.app.measuring import Measured, Measurement
 from chasqui.app.node_thread import NodeThread
 from chasqui.app.radios import RADIO_KINDS, radio_link
 from chasqui.app.runner import Release
@@ -80,7 +81,8 @@ class LiveLinks:
         self.broadcasts = LiveBroadcasts(node)
         self._numbers = itertools.count(1)
         self._sessions: dict[SessionId, _LiveSession] = {}
-        self._running: dict[str, SessionLink | BroadcastLink] = {}
+        self._session_links: dict[str, SessionLink] = {}
+        self._radios: dict[str, BroadcastLink] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._folders: dict[str, _LiveFolder] = {}
         self._poller: asyncio.Task[None] | None = None
@@ -111,8 +113,17 @@ class LiveLinks:
 
     def states(self) -> dict[str, str]:
         """One line per link. May be called from another thread."""
-        lines = {link: live.state for link, live in list(self._running.items())}
+        lines = {link: live.state for link, live in list(self._session_links.items())}
+        lines |= {link: live.state for link, live in list(self._radios.items())}
         return lines | {link: live.state for link, live in list(self._folders.items())}
+
+    async def measure(self, link: str) -> Measured | None:
+        """Tests a radio: for a minute or more. None where its device is not there, or is tested already."""
+        radio = self._radios.get(link)
+        prober = None if radio is None else self.broadcasts.prober(radio)
+        if prober is None or prober.tested:
+            return None
+        return await Measurement(prober).run()
 
     def forget_exchanges(self) -> None:
         """After a `sync` by hand: the folders are as it left them."""
@@ -137,13 +148,14 @@ class LiveLinks:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
-        self._running.pop(link, None)
+        self._session_links.pop(link, None)
+        self._radios.pop(link, None)
 
     async def _keep_on_air(self, link: str, kind: str, settings: Mapping[str, str]) -> None:
         while True:
             with suppress(Exception):  # a mistake of ours must not take the vault's other links along
                 radio = radio_link(kind, settings)
-                self._running[link] = radio
+                self._radios[link] = radio
                 await self.broadcasts.run(radio)
             await asyncio.sleep(RESTART_S)
 
@@ -152,7 +164,7 @@ class LiveLinks:
     async def _keep_running(self, link: str, settings: Mapping[str, str]) -> None:
         while True:
             lan = lan_link(settings)
-            self._running[link] = lan
+            self._session_links[link] = lan
             with suppress(Exception):  # as above
                 await lan.run(_Events(self, lan))
             await asyncio.sleep(RESTART_S)

@@ -13,6 +13,7 @@ from chasqui.app.errors import LinkFailedError, document_of
 from chasqui.base.errors import UsageError
 
 _LATER_KINDS = ("tcp", "tor", "rnode", "meshtastic", "sound", "qr", "relay")
+_RADIOS = ("kiss", "sound")
 _AIRTIME_HELP = "How much of each hour may be sent: what the law or your fellow users allow; 100."
 
 
@@ -70,7 +71,7 @@ def lan(call: Invocation, address: tuple[str, ...], port: int | None) -> None:
 @click.option("--tnc-port", type=click.IntRange(0, 15), help="Which radio of a TNC that has several.")
 @click.option("--baud", type=click.IntRange(1), help="Of the serial line; 9600.")
 @click.pass_obj
-def kiss(call: Invocation, place: str, callsign: str, **options: float | None) -> None:
+def kiss(call: Invocation, /, place: str, callsign: str, **options: float | None) -> None:
     """Packet radio: a TNC that speaks KISS, at a serial line or over TCP (Direwolf)."""
     from chasqui.app.radios import kiss_settings
     from chasqui.app.screens import links as screen
@@ -114,7 +115,10 @@ def list_(call: Invocation) -> None:
 @click.argument("id")
 @click.pass_obj
 def test(call: Invocation, id: str) -> None:
-    """Try whether a link works."""
+    """Try whether a link works. Of a radio: how well, with others who run this at the same time."""
+    links, _ = call.call(requests.ListLinks(), results.Links)
+    if any(link.id == id.lower() and link.kind in _RADIOS for link in links.links):
+        call.tell("Measuring; this takes a minute or two. Somebody else in range has to do the same now.")
     result, _ = call.call(requests.TestLink(id), results.LinkTested)
     call.show(result, f"It works: {result.message}")
 
