@@ -34,7 +34,7 @@ class Host:
         self.links = LiveBroadcasts(self.node)
         self.radio = MemoryRadio(ether)
         self.node.start()
-        self.task = asyncio.create_task(self.links.run(self.radio))
+        self.task = asyncio.create_task(self.links.run(self.radio, "radio"))
 
     def _released(self, effects: list[Release]) -> None:
         for effect in effects:

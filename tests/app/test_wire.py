@@ -20,6 +20,7 @@ REQUESTS = st.one_of(
     st.builds(requests.Accept, st.none() | TEXT, st.booleans()),
     st.builds(requests.CreateGroup, TEXT, st.integers(0, 2**31)),
     st.builds(requests.AddMember, TEXT, TEXT, st.sampled_from(["member", "admin"])),
+    st.builds(requests.AddGuest, TEXT, TEXT, st.lists(TEXT).map(tuple)),
     st.builds(requests.SendText, TEXT, TEXT, st.booleans()),
     st.builds(requests.Read, TEXT, st.integers(0, 2**31)),
     st.builds(requests.AddLink, st.sampled_from(["folder", "lan"]), st.lists(st.tuples(TEXT, TEXT)).map(tuple)),

@@ -9,6 +9,17 @@ from chasqui.base.ids import ObjectId, bundle_id
 from chasqui.base.schema import Body, encode
 from chasqui.delivery.courier_file import courier_chunks
 from chasqui.delivery.frames import BundleFrame, IdsFrame, RequestFrame, short_id, write_frame
+from chasqui.delivery.radio_frames import (
+    CodedFrame,
+    DaysFrame,
+    MoreFrame,
+    NeedFrame,
+    PackFrame,
+    RadioFrame,
+    SumFrame,
+    WantFrame,
+    write_radio_frame,
+)
 from chasqui.groups.bodies import (
     AskBody,
     CommitBody,
@@ -37,6 +48,8 @@ from chasqui.groups.pairing import ReplyBody, read_pairing_file, write_offer, wr
 from chasqui.groups.witnesses import encode_witnesses
 from chasqui.media.burst import Burst, Quality
 from chasqui.media.wav import wav_of
+from chasqui.links.ax25 import BLANK, read_callsign, write_ui
+from chasqui.links.kiss import KissFrame, write_kiss
 from chasqui.node import inputs
 from chasqui.node.records import InvitationRecord, Space
 from chasqui.sealed.kinds import Kind
@@ -94,6 +107,12 @@ def seeds() -> dict[str, list[bytes]]:
         "pairing": pairing(),
         "frame": [write_frame(BundleFrame(sealed)), write_frame(IdsFrame((bytes(8), b"x" * 8)))]
         + [write_frame(RequestFrame((short_id(bundle_id(bundle)),))) for bundle in held],
+        "radio": radio(),
+        "kiss": [
+            write_kiss(KissFrame(0, 0, write_ui(read_callsign("N0CALL-7"), b"\x10\xc0\xdb")))
+            + write_kiss(KissFrame(12, 0, b"\xdb\xdd")),
+            b"torn\xc0\x00\xdbx\xc0" + write_kiss(KissFrame(0, 0, write_ui(BLANK, b"\x10" + sealed))),
+        ],
         "courier": [b"".join(courier_chunks([sealed, some.seal(whole).data], 20_833))],
         "mls": mls_messages(),
         "schema": [
@@ -122,6 +141,24 @@ def seeds() -> dict[str, list[bytes]]:
             b"\2" + bytes(13),
         ],
     }
+
+
+def radio() -> list[bytes]:
+    """Single frames, and sequences of them, each behind its length."""
+    bundle = bytes((0x5C, 44)) + b"r" * 205
+    frames: list[RadioFrame] = [
+        PackFrame((bundle,)),
+        CodedFrame(1, 2, 2, 0, bundle, False, False),
+        CodedFrame(1, 2, 2, 192, bytes(209), False, False),
+        CodedFrame(3, 4, 3, 1, bytes(70), True, True),
+        SumFrame(20_780 % 256, b"sa", 0, 3, b"fp", (1, 2)),
+        MoreFrame(20_780 % 256, b"sa", 2, (3,)),
+        WantFrame(b"sa", (5,)),
+        NeedFrame(1, 2, 1),
+        DaysFrame(20_780 % 256, b"sa", (0, b"xy"), ((1, b"zz"),)),
+    ]
+    written = [write_radio_frame(frame) for frame in frames]
+    return [*written, b"".join(bytes((len(data),)) + data for data in written)]
 
 
 def welcome() -> bytes:

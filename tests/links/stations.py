@@ -33,7 +33,7 @@ class Station:
         )
         self.broadcasts = LiveBroadcasts(self.node)
         self.node.start()
-        self._task = asyncio.create_task(self.broadcasts.run(link))
+        self._task = asyncio.create_task(self.broadcasts.run(link, "radio", dummy_share=0.0))
 
     def _released(self, effects: list[Release]) -> None:
         for effect in effects:

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from chasqui.delivery.airtime import HOUR_MS
+from chasqui.delivery.radio_frames import CodedFrame, PackFrame, read_radio_frame, write_radio_frame
 from chasqui.node import broadcasts, inputs
 from chasqui.node.effects import Effect, Persist, Transmit, Wake
 from chasqui.node.link_port import BroadcastId, LinkProfile
@@ -59,6 +61,11 @@ class Station:
                 return heard
 
 
+def bundles_in(frames: list[bytes]) -> list[bytes]:
+    read = [read_radio_frame(frame) for frame in frames]
+    return [frame.symbol for frame in read if isinstance(frame, CodedFrame) and frame.symbol]
+
+
 def both() -> tuple[Station, Station, Any]:
     ana, ben = Person("ana"), Person("ben")
     group = make_group(ana, ben)
@@ -73,17 +80,17 @@ def test_a_text_goes_over_the_air() -> None:
     assert ben.person.texts(group) == ["at the bridge"]
 
 
+@pytest.mark.must("M-RAD-8")
 def test_what_came_by_air_is_not_said_again_there_and_is_said_elsewhere() -> None:
     ana, ben, group = both()
     elsewhere = Station(ben.person, link=OTHER)
     ana.step(inputs.SendText(group, "at the bridge"))
-    [frame] = ana.run(60_000)
-    effects = ben.step(inputs.BroadcastHeard(AIR, frame, None, 70_000))
-    assert not [effect for effect in effects if isinstance(effect, Transmit)]
-    assert Wake(OTHER, 0) in effects
-    assert ben.run(80_000) == []
+    [bundle] = bundles_in(ana.run(12_000))
+    frame = write_radio_frame(PackFrame((bundle,)))
+    assert Wake(OTHER, 0) in ben.step(inputs.BroadcastHeard(AIR, frame, None, 12_000))
     elsewhere.wake_ms = 0
-    assert elsewhere.run(60_000) == [frame]
+    assert bundle not in bundles_in(ben.run(600_000))
+    assert bundle in bundles_in(elsewhere.run(600_000))
 
 
 def test_nothing_is_said_while_a_frame_is_under_way() -> None:
@@ -98,18 +105,43 @@ def test_nothing_is_said_while_a_frame_is_under_way() -> None:
     assert len(ana.said) == 2
 
 
+TIGHT = LinkProfile("lora", 255, 1760, True, True, 0.1, 0.001, 83)  # 3.6 s an hour
+
+
 @pytest.mark.must("M-RAD-1")
 def test_the_budget_is_kept_and_what_waits_goes_out_later() -> None:
     ana, ben = Person("ana"), Person("ben")
     group = make_group(ana, ben)
-    station = Station(ana, LinkProfile("lora", 255, 1760, True, True, 0.1, 0.001, 83))  # 3.6 s an hour
-    for n in range(6):
+    station, listener = Station(ana, TIGHT), Station(ben)
+    for n in range(12):
         station.step(inputs.SendText(group, f"{n}"))
-    assert len(station.run(3_000_000)) == 6  # 500 ms each, as the device says
-    for n in range(4):
-        station.step(inputs.SendText(group, f"{n}"))
-    assert len(station.run(3_500_000)) == 0  # 3.0 s are used, and a frame is expected to take 1.03
-    assert len(station.run(8_000_000)) == 4
+    said: list[int] = []
+    for at_ms in range(0, 12 * HOUR_MS, 60_000):
+        said += [at_ms] * len(station.run(at_ms, (listener,)))
+        assert sum(500 for when in said if when > at_ms - HOUR_MS) <= 3_600
+    assert sorted(ben.texts(group)) == sorted(map(str, range(12)))
+
+
+@pytest.mark.must("M-RAD-1")
+def test_neither_a_new_process_nor_a_new_device_has_a_new_budget() -> None:
+    ana, ben = Person("ana"), Person("ben")
+    group = make_group(ana, ben)
+    station = Station(ana, TIGHT)
+    for n in range(12):
+        station.step(inputs.SendText(group, f"{n}", urgent=True))
+    used = len(station.run(600_000))
+    assert used * 500 > 2_000
+    ana.now_s += 600
+    ana.restart()
+    again = Station(ana, TIGHT)
+    again.step(inputs.SendText(group, "again", urgent=True))
+    assert (used + len(again.run(HOUR_MS - 700_000))) * 500 <= 3_600
+    ana.now_s -= 86_400  # a clock that is put back makes nothing younger than it is
+    ana.restart()
+    again = Station(ana, TIGHT)
+    again.step(inputs.SendText(group, "and again", urgent=True))
+    assert (used + len(again.run(HOUR_MS - 700_000))) * 500 <= 3_600
+    assert again.run(2 * HOUR_MS)
 
 
 def test_junk_and_a_closed_link_do_nothing() -> None:

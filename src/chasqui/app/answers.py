@@ -19,6 +19,7 @@ ANSWER_OF: Final[dict[type[Request], type[Result]]] = {
     requests.ListGroups: results.Groups,
     requests.ShowGroup: results.GroupDetails,
     requests.AddMember: results.Added,
+    requests.AddGuest: results.Guest,
     requests.JoinGroup: results.GroupMade,
     requests.RemoveMember: results.Removed,
     requests.SetRole: results.MemberChanged,

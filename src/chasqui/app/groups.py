@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from chasqui.app import requests
 from chasqui.app.desk import stamp, stamp_or_none
+from chasqui.app.guests import guest_line
 from chasqui.app.names import find_contact, find_group, find_invitation, find_member
 from chasqui.app.results import (
     Added,
@@ -31,6 +32,7 @@ from chasqui.groups.operation import GroupKind, Role
 from chasqui.node import inputs
 from chasqui.node.checking import check_group
 from chasqui.node.delivered import DeliveredView, delivered_to
+from chasqui.node.guests import guests_of, still_beside
 from chasqui.node.records import ContactRecord, InvitationRecord, Space
 from chasqui.node.transaction import Transaction
 from chasqui.node.view_types import GroupView, MemberView, PendingView
@@ -89,6 +91,7 @@ def show(runner: Runner, request: requests.ShowGroup) -> GroupDetails:
         tuple(ProofLine(p.name, p.member.hex(), p.parent.hex(), _two(p.commits)) for p in view.proofs),
         stamp_or_none(view.asked_s),
         view.quorum,
+        tuple(guest_line(guest) for guest in guests_of(tx, view.id)),
     )
 
 
@@ -145,7 +148,8 @@ def remove(runner: Runner, request: requests.RemoveMember) -> Removed:
     view = group_view(runner.look(), group)
     waits = _waits(view, "remove", member.key)
     state = "unconfirmed" if waits else "removal-pending" if view.state == "removal-pending" else "removed"
-    return Removed(member.key.hex(), member.name, state, waits, view.name)
+    beside = still_beside(runner.look(), group, member.key)
+    return Removed(member.key.hex(), member.name, state, waits, view.name, beside)
 
 
 def set_role(runner: Runner, request: requests.SetRole) -> MemberChanged:

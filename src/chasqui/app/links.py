@@ -13,7 +13,7 @@ from chasqui.app import requests
 from chasqui.app.desk import Ask, Surroundings
 from chasqui.app.errors import LinkFailedError
 from chasqui.app.measuring import judge
-from chasqui.app.radios import RADIO_KINDS, radio_link
+from chasqui.app.radios import RADIO_KINDS, radio_link, shown
 from chasqui.app.results import LinkGone, LinkLine, LinkMade, Links, LinkTested
 from chasqui.app.runner import Runner
 from chasqui.base.errors import UserError
@@ -66,7 +66,7 @@ def lines_of(tx: Transaction, around: Surroundings) -> tuple[LinkLine, ...]:
     """Links as lines. A link whose state nobody has yet is said to be starting."""
     states = around.link_states()
     return tuple(
-        LinkLine(link, record.kind, dict(record.settings), states.get(link) or _at_rest(record, around))
+        LinkLine(link, record.kind, shown(dict(record.settings)), states.get(link) or _at_rest(record, around))
         for link, record in list_links(tx)
     )
 

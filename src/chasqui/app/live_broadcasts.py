@@ -9,11 +9,13 @@ from typing import Any, Final
 
 from chasqui.app.measuring import ProbeEar
 from chasqui.app.node_thread import NodeThread
+from chasqui.base.secret import NO_SECRET, Secret
 from chasqui.delivery.airtime import Air, AirtimeLedger
 from chasqui.node import inputs
 from chasqui.node.effects import Transmit, Wake
 from chasqui.node.link_port import BroadcastId, BroadcastLink
 
+DUMMY_SHARE: Final = 0.05  # of the airtime budget: frames that say nothing, where the owner does not choose
 WAITING_FRAMES_MAX: Final = 256  # of one link, heard and not yet taken by the node; what exceeds that is lost
 PROBES_SHARE: Final = 0.1  # of the link's airtime that a person may spend on tests; the node keeps to the rest
 
@@ -21,9 +23,10 @@ PROBES_SHARE: Final = 0.1  # of the link's airtime that a person may spend on te
 class _LiveBroadcast:
     """One broadcast link while its device is there. `BroadcastEvents` of that link."""
 
-    def __init__(self, owner: LiveBroadcasts, link: BroadcastLink) -> None:
+    def __init__(self, owner: LiveBroadcasts, link: BroadcastLink, name: str, key: Secret, dummy_share: float) -> None:
         self._owner = owner
         self._link = link
+        self._name, self._key, self._dummy_share = name, key, dummy_share
         self._id: BroadcastId | None = None
         self._waiting = 0
         self._under_way = False
@@ -45,7 +48,9 @@ class _LiveBroadcast:
     def opened(self) -> None:
         """See `BroadcastEvents`."""
         self._id = self._owner.join(self)
-        self._step(inputs.BroadcastOpened(self._id, self._profile, _now_ms()))
+        self._step(
+            inputs.BroadcastOpened(self._id, self._profile, _now_ms(), self._name, self._key, self._dummy_share)
+        )
 
     def heard(self, frame: bytes, strength_db: float | None) -> None:
         """See `BroadcastEvents`. A node that cannot keep up loses frames, as the air does."""
@@ -169,9 +174,11 @@ class LiveBroadcasts:
         self._open: dict[BroadcastId, _LiveBroadcast] = {}
         self._running: dict[BroadcastLink, _LiveBroadcast] = {}
 
-    async def run(self, link: BroadcastLink) -> None:
-        """Runs a link until it ends or is cancelled."""
-        live = self._running[link] = _LiveBroadcast(self, link)
+    async def run(
+        self, link: BroadcastLink, name: str, *, key: Secret = NO_SECRET, dummy_share: float = DUMMY_SHARE
+    ) -> None:
+        """Runs a link until it ends or is cancelled. `name`, `key` and `dummy_share`: see `inputs.BroadcastOpened`."""
+        live = self._running[link] = _LiveBroadcast(self, link, name, key, dummy_share)
         try:
             await link.run(live)
         finally:

@@ -15,7 +15,7 @@ from chasqui.app.links import folder_link, folder_state
 from chasqui.app.live_broadcasts import LiveBroadcasts
 from chasqui.app.measuring import Measured, Measurement
 from chasqui.app.node_thread import NodeThread
-from chasqui.app.radios import RADIO_KINDS, radio_link
+from chasqui.app.radios import RADIO_KINDS, dummies_of, key_of, radio_link
 from chasqui.app.runner import Release
 from chasqui.app.syncing import Exchange
 from chasqui.base.errors import ChasquiError
@@ -156,7 +156,7 @@ class LiveLinks:
             with suppress(Exception):  # a mistake of ours must not take the vault's other links along
                 radio = radio_link(kind, settings)
                 self._radios[link] = radio
-                await self.broadcasts.run(radio)
+                await self.broadcasts.run(radio, link, key=key_of(settings), dummy_share=dummies_of(settings))
             await asyncio.sleep(RESTART_S)
 
     # -- sessions -------------------------------------------------------------------------------------------

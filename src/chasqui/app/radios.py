@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from chasqui.app.live_broadcasts import DUMMY_SHARE
+from chasqui.base.secret import Secret
 from chasqui.links.ax25 import read_callsign
 from chasqui.links.device import BAUD_DEFAULT
 from chasqui.links.kiss_link import BIT_RATE_DEFAULT, KissLink, KissSettings
@@ -27,6 +29,21 @@ def kiss_settings(settings: Mapping[str, str]) -> KissSettings:
         tnc_port=int(settings.get("tnc_port", 0)),
         baud=int(settings.get("baud", BAUD_DEFAULT)),
     )
+
+
+def key_of(settings: Mapping[str, str]) -> Secret:
+    """The neighbourhood key of a link, or none."""
+    return Secret(bytes.fromhex(settings.get("key", "")))
+
+
+def dummies_of(settings: Mapping[str, str]) -> float:
+    """The share of the airtime for frames that say nothing."""
+    return float(settings["dummies"]) / 100 if "dummies" in settings else DUMMY_SHARE
+
+
+def shown(settings: Mapping[str, str]) -> dict[str, str]:
+    """The settings of any link without what is secret."""
+    return {key: "(set)" if key == "key" else value for key, value in settings.items()}
 
 
 _MAKERS: Final[dict[str, Callable[[Mapping[str, str]], BroadcastLink]]] = {

@@ -73,6 +73,14 @@ class AddMember(Request, frozen=True):
     role: Literal["member", "admin"]
 
 
+class AddGuest(Request, frozen=True):
+    """`group add --role guest --with MEMBER ...`"""
+
+    group: str
+    contact: str
+    speakers: tuple[str, ...] = ()
+
+
 class JoinGroup(Request, frozen=True):
     """`group join`"""
 
@@ -218,6 +226,7 @@ AnyRequest = (
     | ListGroups
     | ShowGroup
     | AddMember
+    | AddGuest
     | JoinGroup
     | RemoveMember
     | SetRole

@@ -233,6 +233,15 @@ class ProofLine(Result, frozen=True):
     commits: tuple[str, str]
 
 
+class Guest(Result, frozen=True):
+    """`group add --role guest`, and in `group show`: id and name of the side group; `invited` or `pending`."""
+
+    name: str
+    id: str
+    group: str
+    state: str
+
+
 class GroupDetails(Result, frozen=True):
     """`group show`. `head` is empty where we are not in the group."""
 
@@ -248,6 +257,7 @@ class GroupDetails(Result, frozen=True):
     alarms: tuple[ProofLine, ...] = ()
     asked: str | None = None  # when new keys were asked for, and not given yet
     quorum: int = 1  # so many admins stand behind every change
+    guests: tuple[Guest, ...] = ()
 
 
 class GroupChecked(Result, frozen=True):
@@ -286,6 +296,7 @@ class Removed(Result, frozen=True):
     state: str
     operation: str = ""
     group: str = ""
+    beside: tuple[str, ...] = ()  # side groups of guests in which that person still is
 
 
 class MemberChanged(Result, frozen=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from chasqui.app import contacts, groups, links, messages, requests, results, syncing
+from chasqui.app import contacts, groups, guests, links, messages, requests, results, syncing
 from chasqui.app.desk import Ask, Surroundings
 from chasqui.app.errors import UnfinishedVaultError
 from chasqui.app.requests import Request
@@ -86,6 +86,7 @@ _QUICK: Final[dict[type[Request], _Quick]] = {
     requests.ListGroups: lambda runner, request, *_: (groups.list_all(runner, request), b""),
     requests.ShowGroup: lambda runner, request, *_: (groups.show(runner, request), b""),
     requests.AddMember: lambda runner, request, *_: (groups.add(runner, request), b""),
+    requests.AddGuest: lambda runner, request, *_: (guests.add(runner, request), b""),
     requests.JoinGroup: lambda runner, request, *_: (groups.join(runner, request), b""),
     requests.RemoveMember: lambda runner, request, *_: (groups.remove(runner, request), b""),
     requests.SetRole: lambda runner, request, *_: (groups.set_role(runner, request), b""),

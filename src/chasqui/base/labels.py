@@ -35,6 +35,10 @@ HASH_TURN: Final = b"chq1 turn"
 
 # BLAKE2s, 8 bytes of personalisation.
 HASH_MARK_BODY: Final = b"chq1 mrk"
+SHORT_ID: Final = b"chq1 sid"
+DAY_PRINT: Final = b"chq1 day"
+VEIL_MAC: Final = b"chq1 vmc"
+VEIL_MASK: Final = b"chq1 vms"
 
 # Signatures: prefix of what Ed25519 signs.
 SIGN_OBJECT: Final = b"chasqui object 1\x00"

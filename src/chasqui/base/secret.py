@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 
 class Secret(bytes):
     """Bytes that never show in a traceback, a log or a debugger's list of locals."""
@@ -12,3 +14,6 @@ class Secret(bytes):
         return "Secret(…)"
 
     __str__ = __repr__
+
+
+NO_SECRET: Final = Secret(b"")  # where there may be one, and there is none

@@ -1,39 +1,53 @@
 """The broadcast engine: what one node says on one broadcast link, and when. Pure: frames and times in, frames out.
 
-It holds no bundle: it knows ids and asks for bytes when they are sent. What it forgets when it is made anew costs
-airtime and nothing else.
+It holds no bundle: it knows ids (`Index`) and asks for bytes when they are sent. What it forgets when it is made anew
+costs airtime and nothing else.
 """
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
 
-from chasqui.base.errors import PeerError
-from chasqui.base.ids import BundleId
+from chasqui.base.ids import bundle_id
 from chasqui.base.ports import Entropy
-from chasqui.delivery.airtime import Air, AirtimeLedger
-from chasqui.delivery.frames import BundleFrame, read_frame, write_frame
+from chasqui.base.secret import NO_SECRET, Secret
+from chasqui.delivery.airtime import HOUR_MS, Air, AirtimeLedger
+from chasqui.delivery.chance import below, exponential
+from chasqui.delivery.incoming import Incoming
+from chasqui.delivery.index import Index, Item
+from chasqui.delivery.outgoing import Fetch, Outgoing, Shares
+from chasqui.delivery.radio_frames import (
+    CodedFrame,
+    DaysFrame,
+    MoreFrame,
+    NeedFrame,
+    PackFrame,
+    RadioFrame,
+    SumFrame,
+    WantFrame,
+    read_radio_frame,
+    write_radio_frame,
+)
+from chasqui.delivery.reconciler import Findings, Reconciler
+from chasqui.delivery.veil import MAC_BYTES, unveil, veil
 
-JITTER_MS: Final = 4_000  # before what is not urgent: two nodes that got one bundle at once must not answer at once
-Fetch = Callable[[BundleId], bytes | None]
+ASKED_MS = 600_000  # so long after we said what we hold, answers may be for us
+ANSWER_SPREAD_FRAMES = 20  # of the largest size: who sent it before answers at once, then who hears the asker best
+STRENGTH_BEST_DB = 20.0
+RESERVE_SHARE = 0.2  # of a budget that has a bound: for what is urgent, whatever else waits
+CALM_FRAMES = 6  # of the largest size: after so long without a symbol or a NEED a burst is over
+CALM_MS = 3_000
+CALM_MS_MAX = 600_000  # a channel that is never calm must not keep sets apart
+DUMMY_CHOICE = 64  # dummies are repeats of the newest bundles
 
 
 @dataclass(frozen=True)
-class Item:
-    """What the engine knows of a bundle that is held. `rank`: its class, the most urgent lowest."""
+class Settings:
+    """What the owner of a link chose. `key`: of the neighbourhood, or empty; `dummy_share` of the airtime budget."""
 
-    id: BundleId
-    size: int
-    rank: int
-    day: int
-
-    @property
-    def urgent(self) -> bool:
-        """Whether it goes before everything else and is not delayed."""
-        return self.rank == 0
+    key: Secret = NO_SECRET
+    dummy_share: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -47,76 +61,187 @@ class Turn:
 class Engine:
     """One node's end of one broadcast link."""
 
-    def __init__(self, air: Air, entropy: Entropy) -> None:
+    def __init__(self, air: Air, settings: Settings, index: Index, entropy: Entropy, now_ms: int) -> None:
         self._air = air
+        self._settings = settings
+        self._index = index
         self._entropy = entropy
-        self._ledger = AirtimeLedger(air)
-        self._queue: list[tuple[int, int, int, Item]] = []  # rank, not before, order of arrival
-        self._queued = 0
-        self._under_way_ms: int | None = None  # what the frame under way is expected to take
+        self.ledger = AirtimeLedger(air)
+        self._under_way: tuple[int, int | None] | None = None  # expected airtime, rank
+        self._room = air.mtu_bytes - (MAC_BYTES if settings.key else 0)
+        self._begin(now_ms)
 
-    def anew(self) -> Engine:
-        """An engine that knows nothing but what has been on the air and what is under way."""
-        other = Engine(self._air, self._entropy)
-        other._ledger, other._under_way_ms = self._ledger, self._under_way_ms
-        return other
+    def _begin(self, now_ms: int) -> None:
+        self._shares = Shares(now_ms)
+        self._outgoing = Outgoing(self._room, self._entropy, now_ms)
+        self._incoming = Incoming(self._air.airtime_ms(self._air.mtu_bytes), self._entropy)
+        self._reconciler = Reconciler(self._room, self._index, self._entropy, now_ms)
+        self._dummy_ms = self._next_dummy(now_ms)
+        self._asked_ms: int | None = None
+        self._calm_ms = now_ms
+        self._was_calm_ms = now_ms
+
+    def begin_again(self, index: Index, now_ms: int) -> None:
+        """Knows nothing any more but what has been on the air and what is under way."""
+        self._index = index
+        self._begin(now_ms)
 
     # -- what happens ---------------------------------------------------------------------------------------
 
     def gained(self, items: Iterable[Item], now_ms: int) -> None:
         """Bundles have become held that this link did not bring: they are sent."""
-        for item in items:
-            at_ms = now_ms if item.urgent else now_ms + self._jitter_ms()
-            self._queued += 1
-            heapq.heappush(self._queue, (item.rank, at_ms, self._queued, item))
+        news = list(items)
+        if news:
+            self._outgoing.add_news(news, now_ms)
+            self._reconciler.changed(now_ms)
 
-    def heard(self, frame: bytes, strength_db: float | None, now_ms: int) -> list[bytes]:
-        """The bundles that a frame brings, not judged yet. Raises `PeerError` for what is no frame."""
-        read = read_frame(frame)
-        if isinstance(read, BundleFrame):
-            return [read.bundle]
-        raise PeerError("A frame has no place on a broadcast link.")
+    def heard(self, data: bytes, strength_db: float | None, now_ms: int) -> list[bytes]:
+        """The bundles that a frame brings, not judged yet. Raises `PeerError` for what is no frame, or not of this
+        neighbourhood."""
+        frame = read_radio_frame(unveil(self._settings.key, data) if self._settings.key else data)
+        match frame:
+            case PackFrame(bundles):
+                return self._came(list(bundles), now_ms)
+            case CodedFrame():
+                self._stir(now_ms)
+                return self._came(self._incoming.heard(frame, now_ms, asked=self._asks(now_ms)), now_ms)
+            case NeedFrame():
+                self._stir(now_ms)
+                if not self._outgoing.needed(frame):
+                    self._incoming.need_heard(frame, now_ms)
+            case DaysFrame():
+                if self._incoming.due_ms is not None:
+                    return []  # what we lack may be what we are about to ask for
+                self._answer(self._reconciler.heard_days(frame, now_ms), strength_db, now_ms)
+            case SumFrame():
+                self._answer(self._reconciler.heard_sum(frame, now_ms), strength_db, now_ms)
+            case MoreFrame():
+                self._answer(self._reconciler.heard_more(frame, now_ms), strength_db, now_ms)
+            case WantFrame():
+                self._answer(self._reconciler.heard_want(frame), strength_db, now_ms)
+        return []
 
     def sent(self, airtime_ms: int | None, now_ms: int) -> None:
         """The frame under way has left. None: it took what was expected."""
-        expected_ms, self._under_way_ms = self._under_way_ms, None
-        if expected_ms is not None:
-            self._ledger.add(now_ms, expected_ms if airtime_ms is None else airtime_ms)
+        if self._under_way is None:
+            return
+        (expected_ms, rank), self._under_way = self._under_way, None
+        took_ms = expected_ms if airtime_ms is None else airtime_ms
+        self.ledger.add(now_ms, took_ms)
+        if rank is not None:
+            self._shares.add(rank, took_ms)
+
+    # -- turns ----------------------------------------------------------------------------------------------
 
     def turn(self, now_ms: int, fetch: Fetch) -> Turn:
         """What to do now. `fetch` gives the bytes of a bundle that is still held."""
-        if self._under_way_ms is not None:
+        if self._under_way is not None:
             return Turn()
-        later: list[tuple[int, int, int, Item]] = []
-        found: tuple[bytes | None, int | None] = None, None
-        while self._queue:
-            entry = heapq.heappop(self._queue)
-            _, at_ms, _, item = entry
-            if at_ms > now_ms:
-                later.append(entry)
-                continue
-            bundle = fetch(item.id)
-            if bundle is None or len(bundle) >= self._air.mtu_bytes:
-                continue
-            frame = write_frame(BundleFrame(bundle))
-            free_ms = self._ledger.free_at_ms(now_ms, self._air.airtime_ms(len(frame)))
-            if free_ms is None:
-                continue
-            if free_ms > now_ms:
-                later.append(entry)
-                found = None, free_ms
-            else:
-                found = frame, None
-            break
-        for entry in later:
-            heapq.heappush(self._queue, entry)
-        frame_now, wake_ms = found
-        if frame_now is not None:
-            self._under_way_ms = self._air.airtime_ms(len(frame_now))
-            return Turn(frame_now)
-        if wake_ms is None and later:
-            wake_ms = min(at_ms for _, at_ms, _, _ in later)
-        return Turn(wake_ms=wake_ms)
+        frame_ms = self._air.airtime_ms(self._air.mtu_bytes)
+        free_ms = self.ledger.free_at_ms(now_ms, frame_ms)
+        if free_ms is None:
+            return Turn()  # not even one frame fits into the budget of an hour
+        if free_ms > now_ms:
+            return Turn(wake_ms=max(free_ms, self._due_ms()))
+        calm = self._is_calm(now_ms) and self._incoming.due_ms is None
+        frame: RadioFrame | None = self._incoming.need(now_ms) or self._outgoing.announcement(now_ms)
+        if frame is None and calm:
+            frame = self._reconciler.frame(now_ms)
+            if frame is not None:
+                self._asked_ms = now_ms
+        rank: int | None = None
+        if frame is None:
+            frame, rank, wait_ms = self._next_bundle(now_ms, frame_ms, fetch)
+            if frame is None and wait_ms is not None:
+                return Turn(wake_ms=min(wait_ms, self._due_ms(bundles=False)))
+        if frame is None:
+            return Turn(wake_ms=max(self._due_ms(), now_ms + 1))
+        if isinstance(frame, CodedFrame | NeedFrame):
+            self._stir(now_ms)
+        data = write_radio_frame(frame)
+        if self._settings.key:
+            data = veil(self._settings.key, data)
+        self._under_way = self._air.airtime_ms(len(data)), rank
+        return Turn(data)
 
-    def _jitter_ms(self) -> int:
-        return int.from_bytes(self._entropy(2), "big") * JITTER_MS >> 16
+    def _next_bundle(
+        self, now_ms: int, frame_ms: int, fetch: Fetch
+    ) -> tuple[RadioFrame | None, int | None, int | None]:
+        """A frame and its rank; or until when nothing may be sent but what is urgent."""
+        reserve_ms = int(RESERVE_SHARE * self._air.hour_ms) if self._air.airtime_share_max < 1 else 0
+        free_ms = self.ledger.free_at_ms(now_ms, min(frame_ms + reserve_ms, self._air.hour_ms)) or now_ms
+        while True:
+            ranks = self._outgoing.ranks(now_ms)
+            if free_ms > now_ms:
+                ranks &= {0}
+            if not ranks:
+                break
+            rank = self._shares.choose(ranks, now_ms)
+            frame = self._outgoing.next(rank, now_ms, fetch)
+            if frame is not None:
+                return frame, rank, None
+        if free_ms > now_ms:
+            return None, None, free_ms
+        if self._dummy_ms is not None and self._dummy_ms <= now_ms:
+            self._dummy_ms = self._next_dummy(now_ms)
+            newest = self._index.newest(DUMMY_CHOICE)
+            if newest:
+                item = newest[below(self._entropy, len(newest))]
+                return self._outgoing.repeat(item, now_ms, fetch), None, None
+        return None, None, None
+
+    # -- inside ---------------------------------------------------------------------------------------------
+
+    def _came(self, bundles: list[bytes], now_ms: int) -> list[bytes]:
+        for bundle in bundles:
+            known = bundle_id(bundle)
+            self._outgoing.overheard(known)
+            self._reconciler.came(known)
+            if known not in self._index:
+                self._reconciler.changed(now_ms)
+        return bundles
+
+    def _answer(self, findings: Findings, strength_db: float | None, now_ms: int) -> None:
+        near = 0.5 if strength_db is None else min(max(strength_db / STRENGTH_BEST_DB, 0.0), 1.0)
+
+        frame_ms = self._air.airtime_ms(self._air.mtu_bytes)
+
+        def delay_ms(ours: bool) -> int:
+            if ours:
+                return 200 + below(self._entropy, frame_ms)
+            spread_ms = ANSWER_SPREAD_FRAMES * frame_ms
+            return 3 * frame_ms + int(spread_ms / 3 * (1 - near)) + below(self._entropy, spread_ms * 2 // 3)
+
+        self._outgoing.add_answers(findings.they_lack, now_ms, delay_ms)
+
+    def _asks(self, now_ms: int) -> bool:
+        """Whether what others answer may be for us."""
+        return self._asked_ms is not None and now_ms - self._asked_ms < ASKED_MS
+
+    def _stir(self, now_ms: int) -> None:
+        """A burst goes on: what differs now may come by itself."""
+        if self._is_calm(now_ms):
+            self._was_calm_ms = now_ms
+        calm_ms = now_ms + CALM_FRAMES * self._air.airtime_ms(self._air.mtu_bytes) + CALM_MS
+        self._calm_ms = min(calm_ms + below(self._entropy, CALM_MS), self._was_calm_ms + CALM_MS_MAX)
+        self._outgoing.put_off(self._calm_ms)
+
+    def _is_calm(self, now_ms: int) -> bool:
+        return now_ms >= self._calm_ms
+
+    def _due_ms(self, *, bundles: bool = True) -> int:
+        due = [max(self._reconciler.due_ms, self._calm_ms)]
+        if self._incoming.due_ms is not None:
+            due.append(self._incoming.due_ms)
+        if bundles and self._outgoing.due_ms is not None:
+            due.append(self._outgoing.due_ms)
+        if self._dummy_ms is not None:
+            due.append(self._dummy_ms)
+        return min(due)
+
+    def _next_dummy(self, now_ms: int) -> int | None:
+        share = self._settings.dummy_share * self._air.airtime_share_max
+        if share <= 0:
+            return None
+        mean_ms = self._air.airtime_ms(self._air.mtu_bytes) / share
+        return now_ms + int(min(exponential(self._entropy, mean_ms), 24 * HOUR_MS))

@@ -18,7 +18,7 @@ from chasqui.sealed.object import SignedObject
 
 
 class Role(IntEnum):
-    """What a member may do. Guests live in a side group (a later build)."""
+    """What a member may do. A guest is no member: he is in a side group (`chasqui.node.guests`)."""
 
     MEMBER = 1
     ADMIN = 2

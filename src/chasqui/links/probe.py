@@ -119,7 +119,7 @@ class Tally:
             Heard(
                 station,
                 len(other.numbers) / max(other.numbers),
-                other.report and other.report.heard / other.report.upto,
+                None if other.report is None else other.report.heard / other.report.upto,
                 sum(other.strengths_db) / len(other.strengths_db) if other.strengths_db else None,
             )
             for station, other in self._others.items()

@@ -384,6 +384,7 @@ def shut(tx: Transaction, group: GroupId, record: GroupRecord, reason: Reason) -
     tx.erase_prefix(Space.HELD, group)
     tx.erase_prefix(Space.PENDING_ADD, group)
     tx.erase_prefix(Space.PROPOSED, group)
+    tx.erase_prefix(Space.GUEST, group)
     tx.erase_prefix(Space.COMMIT, group)
     tx.erase_prefix(Space.VOTE, group)
     kept = record.signing_key if reason is Reason.TAKEN else b""  # who is quarantined may be let in again

@@ -57,6 +57,7 @@ def drop(tx: Transaction, bundle: BundleId, expires_s: int) -> None:
         _add_foreign_bytes(tx, -foreign.size)
     tx.erase(Space.BUNDLE, bundle)
     tx.erase(Space.EXPIRY, u64(expires_s) + bundle)
+    tx.bundles_dropped.append(bundle)
 
 
 def drop_expired(tx: Transaction) -> int:

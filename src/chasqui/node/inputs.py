@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from chasqui.base.ids import GroupId, MemberKey, ObjectId
+from chasqui.base.secret import NO_SECRET, Secret
 from chasqui.groups.operation import Role
 from chasqui.media.burst import Quality
 from chasqui.node.link_port import BroadcastId, LinkProfile, SessionId
@@ -56,6 +57,15 @@ class AddMember:
     group: GroupId
     contact: GroupId
     role: Role
+
+
+@dataclass(frozen=True)
+class AddGuest:
+    """Answers with the id of a new side group with a contact, in which the speakers are, too."""
+
+    group: GroupId
+    contact: GroupId
+    speakers: tuple[GroupId, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -216,11 +226,16 @@ class SessionClosed:
 
 @dataclass(frozen=True)
 class BroadcastOpened:
-    """A broadcast link is there. `at_ms`, here and below, is of any clock that never goes back, one for each link."""
+    """A broadcast link is there. `name` is its lasting one, under which its airtime is kept; `key` that of the
+    neighbourhood, or empty; `dummy_share` the part of the airtime budget for frames that say nothing. `at_ms`, here
+    and below, is of any clock that never goes back, one for each link."""
 
     link: BroadcastId
     profile: LinkProfile
     at_ms: int
+    name: str = ""
+    key: Secret = NO_SECRET
+    dummy_share: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -269,6 +284,7 @@ Input = (
     | VerifyContact
     | CreateGroup
     | AddMember
+    | AddGuest
     | JoinGroup
     | Rejoin
     | RemoveMember

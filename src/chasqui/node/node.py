@@ -21,6 +21,7 @@ from chasqui.node.derived import Derived
 from chasqui.node.effects import Answer, Effect, Timer
 from chasqui.node.epochs import note_day
 from chasqui.node.groups import load_group
+from chasqui.node.guests import invite_guest
 from chasqui.node.inbox import catch_up, take_bundles
 from chasqui.node.invitations import invite
 from chasqui.node.joining import join_group
@@ -114,6 +115,9 @@ class Node:
 
     def _add_member(self, tx: Transaction, event: inputs.AddMember) -> object:
         return invite(tx, event.group, event.contact, event.role) or b""
+
+    def _add_guest(self, tx: Transaction, event: inputs.AddGuest) -> object:
+        return invite_guest(tx, event.group, event.contact, event.speakers)
 
     def _join_group(self, tx: Transaction, event: inputs.JoinGroup) -> object:
         record, contact = join_group(tx, event.group)
@@ -214,13 +218,13 @@ class Node:
         self._neighbours.closed(event.session)
 
     def _broadcast_opened(self, tx: Transaction, event: inputs.BroadcastOpened) -> None:
-        self._broadcasts.opened(tx, event.link, event.profile, event.at_ms)
+        self._broadcasts.opened(tx, event)
 
     def _broadcast_heard(self, tx: Transaction, event: inputs.BroadcastHeard) -> None:
         self._broadcasts.heard(tx, self._live, event.link, event.frame, event.strength_db, event.at_ms)
 
     def _broadcast_sent(self, tx: Transaction, event: inputs.BroadcastSent) -> None:
-        self._broadcasts.sent(event.link, event.airtime_ms, event.at_ms)
+        self._broadcasts.sent(tx, event.link, event.airtime_ms, event.at_ms)
 
     def _broadcast_due(self, tx: Transaction, event: inputs.BroadcastDue) -> None:
         self._broadcasts.due(event.link, event.at_ms)
@@ -251,6 +255,7 @@ _HANDLERS: Final[dict[type[Any], Callable[[Node, Transaction, Any], object]]] = 
     inputs.VerifyContact: Node._verify_contact,
     inputs.CreateGroup: Node._create_group,
     inputs.AddMember: Node._add_member,
+    inputs.AddGuest: Node._add_guest,
     inputs.JoinGroup: Node._join_group,
     inputs.Rejoin: Node._rejoin,
     inputs.RemoveMember: Node._remove_member,

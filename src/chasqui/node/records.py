@@ -49,6 +49,7 @@ class Space(IntEnum):
     ANSWER = 40  # group, author 32, seq 3: a number that somebody lacks, and when it is our turn to answer
     RESEALED = 41  # group, object id: the newest epoch in which it was sealed again
     SEAT = 42  # group, member 32: the key package of which its next leaf can be made
+    GUEST = 45  # group, side group: the contact who is a guest there
     WITNESSED = 44  # group, object id: a whole object that says what a member had
     PROPOSED = 43  # group, operation: an addition of ours that waits for another admin
     REORDER = 30  # group: an object came late, the order has to be worked out again

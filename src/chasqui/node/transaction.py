@@ -31,6 +31,7 @@ class Transaction:
         self.epochs_opened: list[tuple[GroupId, EpochId]] = []
         self.epochs_erased: list[EpochId] = []
         self.bundles_held: list[BundleId] = []
+        self.bundles_dropped: list[BundleId] = []
         self.retry: set[GroupId] = set()  # groups in which a commit may have waited for what came
         self._store = store
         self._known = known  # what follows from the store as it is; None: nothing is known of it
@@ -148,6 +149,7 @@ class Transaction:
         self.epochs_opened += part.epochs_opened
         self.epochs_erased += part.epochs_erased
         self.bundles_held += part.bundles_held
+        self.bundles_dropped += part.bundles_dropped
         self.retry |= part.retry
 
     # -- what follows ----------------------------------------------------------------------------------------

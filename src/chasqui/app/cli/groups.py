@@ -7,7 +7,7 @@ import re
 import click
 
 from chasqui.app import requests, results
-from chasqui.app.cli.base import NOT_YET, Family, Invocation
+from chasqui.app.cli.base import Family, Invocation
 from chasqui.base.errors import UsageError
 from chasqui.base.limits import QUORUM_MAX, TAKEN_MAX
 
@@ -64,20 +64,26 @@ def show(call: Invocation, group: str) -> None:
 @group.command()
 @click.argument("group")
 @click.argument("contact")
-@click.option("--role", default="member", show_default=True, metavar="member|admin", help="What the person may do.")
+@click.option("--role", default="member", show_default=True, metavar="guest|member|admin", help="What he may do.")
+@click.option("--with", "speakers", multiple=True, metavar="CONTACT", help="A member who speaks with the guest, too.")
 @click.pass_obj
-def add(call: Invocation, group: str, contact: str, role: str) -> None:
-    """Invite a contact into a group."""
+def add(call: Invocation, group: str, contact: str, role: str, speakers: tuple[str, ...]) -> None:
+    """Invite a contact into a group. A guest is not let into it: you get a side group with him."""
     from chasqui.app.screens import groups as screen
+    from chasqui.app.screens import guests
 
     if role == "guest":
-        raise UsageError(f"The role 'guest' {NOT_YET}.", safety="Nobody was added.", todo="Take `--role member`.")
+        guest, _ = call.call(requests.AddGuest(group, contact, speakers), results.Guest)
+        call.show(guest, guests.added(guest, speakers))
+        return
+    if speakers:
+        raise UsageError("'--with' is for guests.", safety="Nobody was added.", todo="Take `--role guest`.")
     if role == "member":
         request = requests.AddMember(group, contact, "member")
     elif role == "admin":
         request = requests.AddMember(group, contact, "admin")
     else:
-        raise UsageError("There is no such role.", todo="Take `--role member` or `--role admin`.")
+        raise UsageError("There is no such role.", todo="Take `--role guest`, `member` or `admin`.")
     result, _ = call.call(request, results.Added)
     call.show(result, screen.added(result))
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import os
+from collections.abc import Mapping
+from typing import Any
 
 import click
 
@@ -14,6 +16,7 @@ from chasqui.base.errors import UsageError
 
 _LATER_KINDS = ("tcp", "tor", "rnode", "meshtastic", "sound", "qr", "relay")
 _RADIOS = ("kiss", "sound")
+_DUMMIES_HELP = "Share of the airtime for frames that say nothing, so that news does not stand out; 5."
 _AIRTIME_HELP = "How much of each hour may be sent: what the law or your fellow users allow; 100."
 
 
@@ -61,19 +64,51 @@ def lan(call: Invocation, address: tuple[str, ...], port: int | None) -> None:
     call.show(result, screen.lan_added(result))
 
 
+def _radio_options(command: Any) -> Any:
+    """Options that every radio has."""
+    for option in (
+        click.option("--dummies", type=click.FloatRange(0, 50), metavar="PERCENT", help=_DUMMIES_HELP),
+        click.option(
+            "--key-file", metavar="FILE", help="64 hex digits that the neighbours share; keeps strangers out."
+        ),
+        click.option("--airtime", type=click.FloatRange(0, 100, min_open=True), metavar="PERCENT", help=_AIRTIME_HELP),
+    ):
+        command = option(command)
+    return command
+
+
+def _radio_settings(key_file: str | None, options: Mapping[str, object]) -> list[tuple[str, str]]:
+    """What was said, as settings. Raises `UsageError`."""
+    said = {key: value for key, value in options.items() if value not in (None, "")}
+    settings = [(key, f"{value:g}" if isinstance(value, float) else str(value)) for key, value in said.items()]
+    if key_file is not None:
+        from chasqui.delivery.veil import KEY_BYTES
+
+        try:
+            with open(key_file, encoding="ascii") as file:
+                key = bytes.fromhex(file.read(1_000))
+        except (OSError, ValueError) as error:
+            raise UsageError(
+                "The key file cannot be read.", todo="It holds 64 hex digits: `openssl rand -hex 32`."
+            ) from error
+        if len(key) != KEY_BYTES:
+            raise UsageError("This is no key.", todo="It has 64 hex digits: `openssl rand -hex 32`.")
+        settings.append(("key", key.hex()))
+    return settings
+
+
 @add.command()
 @click.argument("place", metavar="HOST:PORT|DEVICE")
 @click.option("--callsign", metavar="CALL", default="", help="Goes out in the clear with each frame; else it is blank.")
 @click.option("--bit-rate", type=click.IntRange(1), metavar="BIT/S", help="On the air; 1200 unless you say otherwise.")
-@click.option("--airtime", type=click.FloatRange(0, 100, min_open=True), metavar="PERCENT", help=_AIRTIME_HELP)
-@click.option("--mtu", type=click.IntRange(1, 1_000), metavar="BYTES", help="The largest frame; 256.")
-@click.option("--tx-delay", type=click.IntRange(0, 2_550), metavar="MS", help="Tell the TNC how long to key up before.")
+@click.option("--mtu", type=click.IntRange(64, 1_000), metavar="BYTES", help="The largest frame; 256.")
+@click.option("--tx-delay", type=click.IntRange(1, 2_550), metavar="MS", help="Tell the TNC how long to key up before.")
 @click.option("--tnc-port", type=click.IntRange(0, 15), help="Which radio of a TNC that has several.")
 @click.option("--baud", type=click.IntRange(1), help="Of the serial line; 9600.")
+@_radio_options
 @click.pass_obj
-def kiss(call: Invocation, /, place: str, callsign: str, **options: float | None) -> None:
+def kiss(call: Invocation, /, place: str, callsign: str, key_file: str | None, **options: object) -> None:
     """Packet radio: a TNC that speaks KISS, at a serial line or over TCP (Direwolf)."""
-    from chasqui.app.radios import kiss_settings
     from chasqui.app.screens import links as screen
     from chasqui.links.ax25 import read_callsign
     from chasqui.links.device import read_place
@@ -90,13 +125,7 @@ def kiss(call: Invocation, /, place: str, callsign: str, **options: float | None
         raise UsageError(
             "This is no callsign.", todo="Up to six letters and digits, and -0 to -15 if you like: N0CALL-7"
         ) from error
-    settings = [("place", place), ("callsign", sign)]
-    settings += [
-        (key, f"{value:g}" if isinstance(value, float) else str(value))
-        for key, value in options.items()
-        if value is not None
-    ]
-    kiss_settings(dict(settings))
+    settings = [("place", place), *_radio_settings(key_file, {"callsign": sign, **options})]
     result, _ = call.call(requests.AddLink("kiss", tuple(settings)), results.LinkMade)
     call.show(result, screen.kiss_added(result, sign))
 

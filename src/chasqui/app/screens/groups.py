@@ -15,6 +15,7 @@ from chasqui.app.results import (
     ProofLine,
     Removed,
 )
+from chasqui.app.screens import guests
 from chasqui.app.screens.text import count, cut, day, heading, paragraph, safe_line, short, span, table, typed, when
 from chasqui.app.screens.waiting import addition_waits, change_waits, removal_waits, waiting
 from chasqui.app.screens.words import group_state, member_state
@@ -77,6 +78,7 @@ def shown(result: GroupDetails) -> str:
         lines += ["", "Not carried out yet"]
         lines.append(table((p.op, p.member, f"since {when(p.since)}") for p in known))
     lines += waiting(result)
+    lines += guests.listed(result.guests)
     if result.forks:
         lines += ["", "Not settled yet"]
         rows = [("keys changed by", "confirmed", "needed")]
@@ -221,18 +223,24 @@ def joined(result: GroupMade) -> str:
 
 def removed(result: Removed) -> str:
     """`group remove`"""
+    return "\n".join((_removed(result), *guests.beside(result.name, result.beside)))
+
+
+def _removed(result: Removed) -> str:
     name = safe_line(result.name)
     if result.state == "unconfirmed":
         return removal_waits(result)
     if result.state == "removed":
-        return (
-            f"{name} is removed and the keys are new. Whoever has heard of it sends {name} nothing any more.\n"
+        text = (
+            f"{name} is removed and the keys are new. Whoever has heard of it sends {name} nothing any more. "
             f"What {name} had received stays with {name}. Exchange soon, so that the others hear of it."
         )
-    return (
-        f"!! REMOVAL PENDING: NOT YET PRIVATE. The removal of {name} is signed, the new keys are not there yet.\n"
-        "Nothing is sent from here until they are. Exchange with the others."
-    )
+    else:
+        text = (
+            f"!! REMOVAL PENDING: NOT YET PRIVATE. The removal of {name} is signed, the new keys are not there yet. "
+            "Nothing is sent from here until they are. Exchange with the others."
+        )
+    return "\n".join(paragraph(text))
 
 
 def role_given(result: MemberChanged) -> str:

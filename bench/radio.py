@@ -1,0 +1,164 @@
+"""Figures of radio delivery: engines in one place, on a channel with loss. Bytes are those of our frames."""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from statistics import mean
+from typing import Any, Final
+
+from chasqui.base.limits import FILE_PART_BYTES
+from chasqui.delivery.airtime import HOUR_MS
+from chasqui.delivery.engine import Engine, Settings
+from chasqui.delivery.erasure import parity_symbol, repair
+from chasqui.delivery.index import Index
+from chasqui.delivery.radio_frames import CodedFrame, write_radio_frame
+from chasqui.delivery.sketch import elements_from, summed, syndromes_of
+from tests.delivery.place import LORA_SF9, TODAY, Place, bundle_of, seeded
+
+BUNDLE_BYTES: Final = 207
+RECEIVERS: Final = "abcdefgh"
+LOSS: Final = 0.2
+
+
+def _figure(
+    name: str, value: float, unit: str, bound: float | str | None = None, note: str | None = None
+) -> dict[str, Any]:
+    return {"name": name, "value": round(value, 4), "unit": unit, "bound": bound, "peer": None, "note": note}
+
+
+def _backlog(count: int, loss: float, seed: int, size: int = BUNDLE_BYTES, receivers: str = RECEIVERS) -> Place:
+    place = Place("s" + receivers, loss=loss, seed=seed)
+    place.stations["s"].hold([bundle_of((seed, n), size) for n in range(count)], news=True)
+    if not place.run(6 * HOUR_MS, lambda: all(len(station.held) == count for station in place.stations.values())):
+        raise RuntimeError("not everybody got everything")
+    return place
+
+
+def _share(place: Place, bundles: int, loss: float = LOSS) -> float:
+    return place.bytes_on_air / (bundles * BUNDLE_BYTES / (1 - loss))
+
+
+def _sends() -> list[dict[str, Any]]:
+    figures = []
+    for count, runs in ((1, 200), (16, 60), (32, 40), (64, 20)):
+        places = [_backlog(count, LOSS, seed) for seed in range(runs)]
+        found = [_share(place, count) for place in places]
+        kind = "a single bundle" if count == 1 else f"backlog of {count} bundles"
+        figures.append(
+            _figure(
+                f"A, {kind}, 8 receivers, loss 0.2",
+                mean(found),
+                "x bound",
+                "<= 1.8" if count == 1 else "<= 1.25",
+                f"mean of {runs}; largest {max(found):.2f}; {mean(p.now_ms for p in places) / 1000:.0f} s at LoRa SF9",
+            )
+        )
+    stream = [_stream(seed) for seed in range(6)]
+    figures.append(
+        _figure("A, a text a minute, 9 authors, loss 0.2", mean(stream), "x bound", "<= 1.8", "with summaries")
+    )
+    figures.append(_figure("A, backlog of 16 bundles, no loss", _share(_backlog(16, 0, 1), 16, 0), "x bound"))
+    return figures
+
+
+def _stream(seed: int) -> float:
+    place = Place("s" + RECEIVERS, loss=LOSS, seed=seed)
+    for n in range(60):
+        place.stations[("s" + RECEIVERS)[n % 9]].hold([bundle_of((seed, n))], news=True)
+        place.run(place.now_ms + 60_000)
+    if not place.run(place.now_ms + HOUR_MS, lambda: all(len(s.held) == 60 for s in place.stations.values())):
+        raise RuntimeError("not everybody got everything")
+    return _share(place, 60)
+
+
+def _files() -> list[dict[str, Any]]:
+    """One bundle of the largest size, whose 15,200 bytes of file are what counts."""
+    figures = []
+    for receivers, goal in (("a", 1.10), (RECEIVERS + "ij", 1.25)):
+        for loss in (0.0, 0.05, 0.2):
+            found = [_backlog(1, loss, seed, 15_360, receivers).bytes_on_air for seed in range(10)]
+            figures.append(
+                _figure(
+                    f"file part of {FILE_PART_BYTES} bytes to {len(receivers)}, loss {loss:g}",
+                    mean(found) / FILE_PART_BYTES,
+                    "bytes/byte",
+                    round(goal / (1 - loss), 3),
+                    "bound: the goal; 5 bytes of header on 217 of symbol",
+                )
+            )
+    return figures
+
+
+def _idle() -> list[dict[str, Any]]:
+    place = Place("abcdefghij", loss=LOSS, seed=1)
+    for station in place.stations.values():
+        station.hold([bundle_of(n) for n in range(50)], news=False)
+    place.run(24 * HOUR_MS)
+    share = sum(LORA_SF9.airtime_ms(len(data)) for _, _, data in place.log) / (24 * HOUR_MS)
+    bare = Place("abcdefghij", seed=1)
+    bare.run(HOUR_MS)
+    before = bare.bytes_on_air
+    bare.run(24 * HOUR_MS)
+    return [
+        _figure("no news, 10 nodes, a day: airtime", 100 * share, "%", "<= 0.5", f"{place.bytes_on_air} bytes"),
+        _figure("nothing held, 10 nodes, a day, after the first hour", bare.bytes_on_air - before, "bytes", 0),
+    ]
+
+
+def _sketches() -> list[dict[str, Any]]:
+    dice = random.Random(1)
+    common = dice.sample(range(1, 2**32), 10_000)
+    figures = []
+    for count in (1, 4, 20, 64):
+        bound = (32 * count - math.lgamma(count + 1) / math.log(2)) / 8  # log2 of C(2^32, d): unknown short ids
+        began = time.perf_counter()
+        ours = syndromes_of(common, count)
+        made = time.perf_counter()
+        theirs = syndromes_of(common[count:], count)
+        began_decoding = time.perf_counter()
+        found = elements_from(summed(ours, theirs))
+        decoded = time.perf_counter()
+        if found != sorted(common[:count]):
+            raise RuntimeError("a sketch gave something else")
+        figures += [
+            _figure(
+                f"sketch, {count} lacking of 10,000",
+                8 + 4 * count,
+                "bytes",
+                f"<= {1.15 * bound + 8:.0f}",
+                f"header of 8 included; what {count} unknown short ids need: {bound:.0f}",
+            ),
+            _figure(f"sketch, {count} of 10,000: make", 1000 * (made - began), "ms"),
+            _figure(f"sketch, {count} of 10,000: decode", 1000 * (decoded - began_decoding), "ms"),
+        ]
+    return figures
+
+
+def _speed() -> list[dict[str, Any]]:
+    engine = Engine(LORA_SF9, Settings(), Index(TODAY), seeded("bench"), 0)
+    frames = [
+        write_radio_frame(CodedFrame(1, n // 64, 64, n % 64, bundle_of(n), False, n % 64 < 63)) for n in range(2_000)
+    ]
+    began = time.perf_counter()
+    for at, frame in enumerate(frames):
+        engine.heard(frame, None, at)
+    heard_s = time.perf_counter() - began
+    sources = [bundle_of(n) for n in range(64)]
+    began = time.perf_counter()
+    parity = {192 + n: (64, parity_symbol(192 + n, sources, BUNDLE_BYTES)) for n in range(16)}
+    made_s = time.perf_counter() - began
+    began = time.perf_counter()
+    repair(dict(list(enumerate(sources))[16:]), parity, BUNDLE_BYTES)
+    repaired_s = time.perf_counter() - began
+    return [
+        _figure("frames heard by an engine", len(frames) / heard_s, "frames/s", None, "symbols of 207 bytes"),
+        _figure("parity of 64 bundles", 1000 * made_s / 16, "ms/symbol"),
+        _figure("16 of 64 bundles repaired", 1000 * repaired_s, "ms"),
+    ]
+
+
+def figures() -> list[dict[str, Any]]:
+    """All of it."""
+    return [*_sends(), *_files(), *_idle(), *_sketches(), *_speed()]

@@ -1,0 +1,257 @@
+"""What waits to be sent on a broadcast link, and the generations in which it goes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from chasqui.base.ids import BundleId
+from chasqui.base.ports import Entropy
+from chasqui.delivery.airtime import HOUR_MS
+from chasqui.delivery.chance import below
+from chasqui.delivery.generations import BUNDLES_MAX, OwnGeneration, cut, fits_whole, part_count
+from chasqui.delivery.index import Item
+from chasqui.delivery.radio_frames import CodedFrame, NeedFrame
+
+Fetch = Callable[[BundleId], bytes | None]
+NEWS_JITTER_MS: Final = 4_000  # two nodes to which a stick brought the same must not send at once
+COPIES_ENOUGH: Final = 1  # overheard: whoever has not heard it asks again
+GENERATION_OPEN_MS: Final = 600_000  # so long it takes in what comes one by one
+GENERATION_KEPT_MS: Final = HOUR_MS  # so long it answers a NEED
+GENERATIONS_MAX: Final = 128
+QUIET_MS: Final = 4_000  # after the last symbol: nobody asked, so whoever heard none of it has to be told
+ANSWERS_MAX: Final = 4_096  # what exceeds it is asked for again
+WEIGHTS: Final = (60, 60, 30, 10)  # of airtime, by rank, while several ranks wait
+URGENT_SHARE: Final = 0.3  # as long as urgent ones have not had more than that they go before everything
+
+
+@dataclass
+class _Waiting:
+    item: Item
+    due_ms: int
+    order: int
+    answer: bool  # somebody lacks it, and others may have sent it before our turn comes
+    copies: int = 0
+
+
+class Shares:
+    """Who comes next while several ranks wait, by the airtime that each has had of late."""
+
+    def __init__(self, now_ms: int) -> None:
+        self._used = [0.0, 0.0, 0.0, 0.0]
+        self._halved_ms = now_ms
+
+    def choose(self, ranks: Iterable[int], now_ms: int) -> int:
+        """One of the ranks that wait."""
+        while now_ms - self._halved_ms >= HOUR_MS // 2:
+            self._used = [used / 2 for used in self._used]
+            self._halved_ms += HOUR_MS // 2
+        waiting = set(ranks)
+        if 0 in waiting and (waiting == {0} or self._used[0] <= URGENT_SHARE * sum(self._used)):
+            return 0
+        return min(waiting, key=lambda rank: (self._used[rank] / WEIGHTS[rank], rank))
+
+    def add(self, rank: int, airtime_ms: int) -> None:
+        """This rank was on the air."""
+        self._used[rank] += airtime_ms
+
+
+class Outgoing:
+    """Bundles that wait, and our generations. `room` is what a frame may hold."""
+
+    def __init__(self, room: int, entropy: Entropy, now_ms: int) -> None:
+        self._room = room
+        self._entropy = entropy
+        self._waiting: dict[BundleId, _Waiting] = {}
+        self._open: dict[tuple[int, int, bool], OwnGeneration] = {}  # by rank, size, asked for
+        self._kept: dict[tuple[int, int], tuple[int, OwnGeneration]] = {}  # by source and number: rank, generation
+        self._order = 0
+        self._number = below(entropy, 256)
+        self._new_source(now_ms)
+
+    # -- what is to be sent ---------------------------------------------------------------------------------
+
+    def add_news(self, items: Iterable[Item], now_ms: int) -> None:
+        """Became held, and not through this link: everybody may lack it."""
+        for item in items:
+            if self._can_carry(item):
+                due_ms = now_ms if item.urgent else now_ms + below(self._entropy, NEWS_JITTER_MS)
+                self._wait(item, due_ms, answer=False)
+
+    def add_answers(self, items: Iterable[Item], now_ms: int, delay_ms: Callable[[bool], int]) -> None:
+        """Somebody lacks them; the newest and most urgent first. `delay_ms` tells how long to wait for others, by
+        whether we have sent it before."""
+        ours_ms, others_ms = now_ms + delay_ms(True), now_ms + delay_ms(False)
+        unsent = {bundle for _, own in self._kept.values() if own.unsent or own.owed for bundle in own.bundles}
+        for item in sorted(items, key=lambda item: (item.rank, -item.day, item.size, item.id)):
+            if len(self._waiting) >= ANSWERS_MAX:
+                return
+            if item.id not in self._waiting and item.id not in unsent and self._can_carry(item):
+                self._wait(item, others_ms if self._sent_in(item) is None else ours_ms, answer=True)
+
+    def overheard(self, bundle: BundleId) -> None:
+        """Somebody else sent it."""
+        waiting = self._waiting.get(bundle)
+        if waiting is not None:
+            waiting.copies += 1
+            if waiting.copies >= COPIES_ENOUGH:
+                del self._waiting[bundle]
+
+    def put_off(self, until_ms: int) -> None:
+        """Somebody is sending: what is asked for may be among it."""
+        for waiting in self._waiting.values():
+            if waiting.answer:
+                waiting.due_ms = max(waiting.due_ms, until_ms)
+
+    def needed(self, need: NeedFrame) -> bool:
+        """Somebody lacks so many symbols of a generation; whether it is ours."""
+        found = self._kept.get((need.source, need.generation))
+        if found is None:
+            return False
+        _, own = found
+        if not own.unsent:  # else it counts what is still to come, and asks again
+            own.owed = max(own.owed, min(need.count, own.count))
+        own.announced = True
+        return True
+
+    def is_ours(self, source: int) -> bool:
+        """Whether a frame of this source is our own, come back."""
+        return source == self._source
+
+    # -- sending --------------------------------------------------------------------------------------------
+
+    def ranks(self, now_ms: int) -> set[int]:
+        """Whose turn it could be."""
+        found = {waiting.item.rank for waiting in self._waiting.values() if waiting.due_ms <= now_ms}
+        return found | {rank for rank, own in self._kept.values() if own.unsent or own.owed}
+
+    @property
+    def due_ms(self) -> int | None:
+        """When something of this is to be looked at again."""
+        due = [waiting.due_ms for waiting in self._waiting.values()]
+        due += [0 for _, own in self._kept.values() if own.unsent or own.owed]
+        due += [own.touched_ms + QUIET_MS for _, own in self._kept.values() if not own.announced]
+        return min(due, default=None)
+
+    def next(self, rank: int, now_ms: int, fetch: Fetch) -> CodedFrame | None:
+        """A frame of this rank; None where what waited is gone."""
+        if now_ms - self._source_ms >= HOUR_MS:
+            self._new_source(now_ms)
+        for owner, own in self._kept.values():
+            if owner == rank and (own.unsent or own.owed):
+                frame = self._continued(own, now_ms, fetch)
+                if frame is not None:
+                    return frame
+        due = [w for w in self._waiting.values() if w.item.rank == rank and w.due_ms <= now_ms]
+        for waiting in sorted(due, key=lambda w: (w.due_ms, w.order)):
+            frame = self._begun(waiting, now_ms, fetch)
+            if frame is not None:
+                return frame
+        return None
+
+    def announcement(self, now_ms: int) -> CodedFrame | None:
+        """After a while in which nobody asked: how many sources a generation had."""
+        for _, own in self._kept.values():
+            if not own.announced and now_ms >= own.touched_ms + QUIET_MS and not (own.unsent or own.owed):
+                own.announced = True
+                return own.announcement()
+        return None
+
+    def repeat(self, item: Item, now_ms: int, fetch: Fetch) -> CodedFrame | None:
+        """A bundle that everybody may have already."""
+        if item.id in self._waiting or not self._can_carry(item):
+            return None
+        return self._begun(_Waiting(item, now_ms, 0, True), now_ms, fetch)
+
+    # -- inside ---------------------------------------------------------------------------------------------
+
+    def _can_carry(self, item: Item) -> bool:
+        return fits_whole(item.size, self._room) or part_count(item.size, self._room) is not None
+
+    def _wait(self, item: Item, due_ms: int, *, answer: bool) -> None:
+        self._order += 1
+        self._waiting[item.id] = _Waiting(item, due_ms, self._order, answer)
+
+    def _begun(self, waiting: _Waiting, now_ms: int, fetch: Fetch) -> CodedFrame | None:
+        item = waiting.item
+        self._waiting.pop(item.id, None)
+        if fetch(item.id) is None:
+            return None
+        if fits_whole(item.size, self._room):
+            own = self._sent_in(item) or self._open_for(item, waiting.answer, now_ms)
+            self._put(own, item)
+            self._take_along(own, waiting, now_ms)
+        else:
+            parts = part_count(item.size, self._room) or 0
+            own = self._generation(item, parts, waiting.answer, now_ms)
+            own.bundles, own.unsent = [item.id], list(range(parts))
+        return self._continued(own, now_ms, fetch)
+
+    def _sent_in(self, item: Item) -> OwnGeneration | None:
+        """The generation in which it was sent already."""
+        return next((own for _, own in self._kept.values() if not own.parts and item.id in own.bundles), None)
+
+    def _put(self, own: OwnGeneration, item: Item) -> None:
+        if item.id not in own.bundles:
+            own.bundles.append(item.id)
+        own.unsent.append(own.bundles.index(item.id))
+
+    def _take_along(self, own: OwnGeneration, waiting: _Waiting, now_ms: int) -> None:
+        """What else is to be sent, of this rank and size, is announced from the first symbol on."""
+        kind = waiting.item.rank, waiting.item.size, waiting.answer
+        for other in list(self._waiting.values()):
+            same = (other.item.rank, other.item.size, other.answer) == kind
+            if same and own.count < BUNDLES_MAX and (not other.answer or other.due_ms <= now_ms):
+                del self._waiting[other.item.id]
+                self._put(own, other.item)
+
+    def _continued(self, own: OwnGeneration, now_ms: int, fetch: Fetch) -> CodedFrame | None:
+        own.touched_ms = now_ms
+        if own.unsent:
+            number = own.unsent.pop(0)
+            sources = self._sources(own, fetch, None if own.parts else number)
+            own.announced = own.asked  # whoever lacks it asks again
+        else:
+            own.owed -= 1
+            number = own.next_parity()
+            sources = self._sources(own, fetch, None)
+        if sources is None:
+            return None
+        return own.frame(number, sources, followed=bool(own.unsent or own.owed))
+
+    def _sources(self, own: OwnGeneration, fetch: Fetch, only: int | None) -> list[bytes] | None:
+        """The symbols, as far as they are needed; None where one of them is no longer held."""
+        wanted = own.bundles if only is None else own.bundles[only : only + 1]
+        found = [bundle for bundle in map(fetch, wanted) if bundle is not None]
+        if len(found) < len(wanted):
+            own.owed = 0
+            return None
+        if own.parts:
+            return cut(found[0], own.parts)
+        return found if only is None else [b""] * only + found
+
+    def _open_for(self, item: Item, asked: bool, now_ms: int) -> OwnGeneration:
+        found = self._open.get((item.rank, item.size, asked))
+        if found is not None and found.count < BUNDLES_MAX and now_ms - found.opened_ms < GENERATION_OPEN_MS:
+            return found
+        opened = self._generation(item, 0, asked, now_ms)
+        self._open[item.rank, item.size, asked] = opened
+        return opened
+
+    def _generation(self, item: Item, parts: int, asked: bool, now_ms: int) -> OwnGeneration:
+        old = [key for key, (_, own) in self._kept.items() if now_ms - own.touched_ms >= GENERATION_KEPT_MS]
+        for key in old:
+            del self._kept[key]
+        if len(self._kept) >= GENERATIONS_MAX:
+            del self._kept[min(self._kept, key=lambda key: self._kept[key][1].touched_ms)]
+        self._number = (self._number + 1) % 256
+        own = OwnGeneration(self._source, self._number, item.size, parts, asked, now_ms)
+        self._kept[self._source, self._number] = item.rank, own
+        return own
+
+    def _new_source(self, now_ms: int) -> None:
+        """Every hour another one, so that it is nobody's name."""
+        self._source = below(self._entropy, 256)
+        self._source_ms = now_ms
+        self._open.clear()

@@ -1,0 +1,274 @@
+"""Reconciliation on a broadcast link: summaries by day, sketches where days differ, and what follows from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from chasqui.base.days import resolve_day
+from chasqui.base.ids import BundleId
+from chasqui.base.ports import Entropy
+from chasqui.delivery.chance import below
+from chasqui.delivery.index import Index, Item, fingerprint, short_id
+from chasqui.delivery.radio_frames import (
+    DAY_BYTES,
+    DAYS_HEADER_BYTES,
+    MORE_HEADER_BYTES,
+    REQUEST_HEADER_BYTES,
+    SHORT_ID_BYTES,
+    SUM_HEADER_BYTES,
+    DaysFrame,
+    MoreFrame,
+    RadioFrame,
+    SumFrame,
+    WantFrame,
+)
+from chasqui.delivery.sketch import SYNDROME_BYTES, elements_from, summed, syndromes_of
+from chasqui.delivery.trickle import Trickle
+
+SYNDROMES_MAX: Final = 64  # 0.2 s to decode; more differences are found a part at a time
+SYNDROMES_SPARE: Final = 2  # above the difference of the counts: both sides may lack something
+SPLIT_MAX: Final = 15
+DAYS_LISTED: Final = 1  # in a summary: what differs is nearly always of today
+SUMS_KEPT: Final = 32
+SPREAD_MS: Final = 3_000
+SILENT_WHEN_EMPTY_MS: Final = 300_000  # a node that holds nothing says so at first, then waits to be told
+
+
+@dataclass
+class _Known:
+    """A SUM that was sent or heard. `elements` is our own set at that moment, where we sent it."""
+
+    day: int
+    split: int
+    count: int
+    fingerprint: bytes
+    syndromes: tuple[int, ...]
+    elements: tuple[int, ...] | None = None
+
+
+@dataclass
+class _Planned:
+    due_ms: int
+    frame: Callable[[int], RadioFrame | None]
+
+
+@dataclass
+class Findings:
+    """What a summary showed: `they_lack` some of ours."""
+
+    they_lack: list[Item] = field(default_factory=list)
+
+
+class Reconciler:
+    """What this node says about what it holds. `room` is what a frame may hold."""
+
+    def __init__(self, room: int, index: Index, entropy: Entropy, now_ms: int) -> None:
+        self._room = room
+        self._index = index
+        self._entropy = entropy
+        self._began_ms = now_ms
+        self._trickle = Trickle(entropy, now_ms)
+        self._sums: dict[tuple[int, bytes], _Known] = {}
+        self._planned: dict[tuple[object, ...], _Planned] = {}
+        self._wanted: dict[bytes, set[int]] = {}
+
+    # -- what happens ---------------------------------------------------------------------------------------
+
+    def changed(self, now_ms: int) -> None:
+        """Something became held."""
+        self._trickle.disagreed(now_ms)
+
+    def came(self, bundle: BundleId) -> None:
+        """A bundle was heard: it is wanted no more."""
+        for salt, wanted in self._wanted.items():
+            wanted.discard(short_id(salt, bundle))
+
+    def heard_days(self, frame: DaysFrame, now_ms: int) -> Findings:
+        """Somebody said what he holds, day by day."""
+        newest = resolve_day(frame.day, self._index.today)
+        listed = range(newest - len(frame.days) + 1, newest + 1)
+        nothing = self._index.entry(frame.salt, ())
+        differ = [
+            (day, theirs)
+            for day, theirs in zip(listed, frame.days, strict=True)
+            if self._index.entry(frame.salt, (day,)) != theirs
+        ]
+        if newest >= self._index.today - 1:
+            differ += [(day, nothing) for day in self._index.days if day > newest]
+        older = [day for day in self._index.days if day < listed.start]
+        older_differ = self._index.entry(frame.salt, older) != frame.older
+        if not differ and not older_differ:
+            self._trickle.agreed()
+            return Findings()
+        self._trickle.disagreed(now_ms)
+        findings = Findings()
+        for day, theirs in sorted(differ, reverse=True):
+            if theirs == nothing:
+                findings.they_lack += self._index.of_day(day).values()
+            else:
+                self._plan_sum(day, theirs[0], now_ms)
+        if older_differ:
+            last = listed.start - 1
+            most = (self._room - DAYS_HEADER_BYTES) // DAY_BYTES - 1
+            self._plan(("days", last), now_ms, lambda _: self._days(last, most))
+        return findings
+
+    def heard_sum(self, frame: SumFrame, now_ms: int) -> Findings:
+        """Somebody said what he holds of a day."""
+        day = resolve_day(frame.day, self._index.today)
+        self._planned.pop(("sum", day), None)
+        known = _Known(day, frame.split, frame.count, frame.fingerprint, frame.syndromes)
+        self._keep(frame.salt, known)
+        return self._compare(frame.salt, known, now_ms)
+
+    def heard_more(self, frame: MoreFrame, now_ms: int) -> Findings:
+        """Further syndromes, or somebody asks for them."""
+        day = resolve_day(frame.day, self._index.today)
+        known = self._sums.get((day, frame.salt))
+        if known is None:
+            return Findings()
+        if not frame.syndromes:
+            self._planned.pop(("ask", day, frame.salt), None)
+            if known.elements is not None:
+                self._plan(("more", day, frame.salt), now_ms, lambda _: self._more(frame.salt, known, frame.first))
+            return Findings()
+        if known.elements is not None or frame.first != len(known.syndromes):
+            return Findings()
+        known.syndromes += frame.syndromes
+        return self._compare(frame.salt, known, now_ms)
+
+    def heard_want(self, frame: WantFrame) -> Findings:
+        """Somebody lacks these. What we want, too, need not be asked for twice."""
+        asked = set(frame.short_ids)
+        if frame.salt in self._wanted:
+            self._wanted[frame.salt] -= asked
+        found: list[Item] = []
+        for (day, salt), known in self._sums.items():
+            if salt == frame.salt:
+                ours = self._index.short_ids(salt, day, known.split)
+                found += [ours[short] for short in asked if short in ours]
+        return Findings(found)
+
+    # -- sending --------------------------------------------------------------------------------------------
+
+    @property
+    def due_ms(self) -> int:
+        """When to look again."""
+        return min([self._trickle.due_ms, *(planned.due_ms for planned in self._planned.values())])
+
+    def frame(self, now_ms: int) -> RadioFrame | None:
+        """What to say now."""
+        for key, planned in sorted(self._planned.items(), key=lambda pair: pair[1].due_ms):
+            if planned.due_ms <= now_ms:
+                del self._planned[key]
+                frame = planned.frame(now_ms)
+                if frame is not None:
+                    return frame
+        if self._trickle.fires(now_ms) and (len(self._index) or now_ms - self._began_ms < SILENT_WHEN_EMPTY_MS):
+            return self._days(self._newest(), DAYS_LISTED)
+        return None
+
+    # -- inside ---------------------------------------------------------------------------------------------
+
+    def _newest(self) -> int:
+        return max([self._index.today, *self._index.days[-1:]])
+
+    def _days(self, newest: int, count: int) -> DaysFrame | None:
+        salt = self._entropy(2)
+        listed = range(newest - count + 1, newest + 1)
+        older = [day for day in self._index.days if day < listed.start]
+        entries = tuple(self._index.entry(salt, (day,)) for day in listed)
+        return DaysFrame(newest % 256, salt, self._index.entry(salt, older), entries)
+
+    def _plan(self, key: tuple[object, ...], now_ms: int, frame: Callable[[int], RadioFrame | None]) -> None:
+        if key not in self._planned:
+            self._planned[key] = _Planned(now_ms + 200 + below(self._entropy, SPREAD_MS), frame)
+
+    def _plan_sum(self, day: int, theirs_count: int, now_ms: int, split: int | None = None) -> None:
+        """`theirs_count` is known mod 256."""
+        ours = len(self._index.of_day(day))
+        apart = (ours - theirs_count + 128) % 256 - 128
+        self._plan(("sum", day), now_ms, lambda _: self._sum(day, abs(apart) + SYNDROMES_SPARE, split))
+
+    def _sum(self, day: int, capacity: int, split: int | None) -> SumFrame:
+        most = min((self._room - SUM_HEADER_BYTES) // SYNDROME_BYTES, SYNDROMES_MAX)
+        if split is None:
+            split = 0
+            while capacity >> split > most and split < SPLIT_MAX:
+                split += 1
+        salt = self._entropy(2)
+        elements = tuple(self._index.short_ids(salt, day, split))
+        count = min((capacity >> split) + SYNDROMES_SPARE * bool(split), most)
+        known = _Known(
+            day,
+            split,
+            len(elements) % 65_536,
+            fingerprint(salt, len(elements), sum(elements)),
+            syndromes_of(elements, count) if elements else (),
+            elements,
+        )
+        self._keep(salt, known)
+        return SumFrame(day % 256, salt, split, known.count, known.fingerprint, known.syndromes)
+
+    def _more(self, salt: bytes, known: _Known, first: int) -> MoreFrame | None:
+        room = (self._room - MORE_HEADER_BYTES) // SYNDROME_BYTES
+        count = min(room, max(first, 4), SYNDROMES_MAX - first)
+        if known.elements is None or count <= 0:
+            return None
+        known.syndromes = syndromes_of(known.elements, first + count)
+        return MoreFrame(known.day % 256, salt, first, known.syndromes[first:])
+
+    def _compare(self, salt: bytes, known: _Known, now_ms: int) -> Findings:
+        ours = self._index.short_ids(salt, known.day, known.split)
+        if _is(known, salt, len(ours), sum(ours)):
+            if not known.split:
+                self._trickle.agreed()
+            return Findings()
+        self._trickle.disagreed(now_ms)
+        if not known.count and not known.syndromes:
+            return Findings(list(ours.values()))
+        differ = elements_from(summed(syndromes_of(tuple(ours), len(known.syndromes)), known.syndromes))
+        if differ is not None:
+            missing = [short for short in differ if short not in ours]
+            extra = [ours[short] for short in differ if short in ours]
+            total = sum(ours) + sum(missing) - sum(short for short in differ if short in ours)
+            if _is(known, salt, len(ours) + len(missing) - len(extra), total):
+                if missing:
+                    self._want(salt, missing, now_ms)
+                return Findings(extra)
+        self._look_closer(salt, known, len(ours), now_ms)
+        return Findings()
+
+    def _look_closer(self, salt: bytes, known: _Known, ours: int, now_ms: int) -> None:
+        """The sketch was too small: more of it, or the half of what it was about."""
+        apart = abs((ours - known.count + 32_768) % 65_536 - 32_768)
+        first = len(known.syndromes)
+        if max(apart, first) < SYNDROMES_MAX:
+            self._plan(("ask", known.day, salt), now_ms, lambda _: MoreFrame(known.day % 256, salt, first, ()))
+        elif known.split < SPLIT_MAX:
+            split = min(known.split + max(1, (apart // SYNDROMES_MAX).bit_length()), SPLIT_MAX)
+            self._plan(("sum", known.day), now_ms, lambda _: self._sum(known.day, SYNDROMES_MAX << split, split))
+
+    def _want(self, salt: bytes, missing: Iterable[int], now_ms: int) -> None:
+        self._wanted.setdefault(salt, set()).update(missing)
+
+        def frame(_: int) -> WantFrame | None:
+            most = (self._room - REQUEST_HEADER_BYTES) // SHORT_ID_BYTES
+            wanted = tuple(sorted(self._wanted.pop(salt, set())))[:most]
+            return WantFrame(salt, wanted) if wanted else None
+
+        self._plan(("want", salt), now_ms, frame)
+
+    def _keep(self, salt: bytes, known: _Known) -> None:
+        self._sums.pop((known.day, salt), None)
+        self._sums[known.day, salt] = known
+        if len(self._sums) > SUMS_KEPT:
+            day, gone = next(iter(self._sums))
+            del self._sums[day, gone]
+            self._wanted.pop(gone, None)
+
+
+def _is(known: _Known, salt: bytes, count: int, total: int) -> bool:
+    return known.count == count % 65_536 and known.fingerprint == fingerprint(salt, count, total)
