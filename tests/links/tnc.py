@@ -178,8 +178,9 @@ class KissPair:
             await tnc.start()
             self.links.append(self._new(end))
             self._tasks.append(asyncio.create_task(self.links[end].run(self.events[end])))
-        for events in self.events:
-            await events.until(lambda events=events: events.there)  # type: ignore[misc]
+        async with asyncio.timeout(20):
+            for events in self.events:
+                await events.until(lambda events=events: events.there)  # type: ignore[misc]
 
     async def stop(self, end: int) -> None:
         self._tasks[end].cancel()
