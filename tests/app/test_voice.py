@@ -12,8 +12,11 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from chasqui.app import links
+from chasqui.app import links, speech
 from chasqui.app.main import cli
+from chasqui.app.message_results import Conversation, Message
+from chasqui.base.errors import UserError
+from chasqui.media.burst import Burst, Quality
 from chasqui.media.wav import speech_of
 from chasqui.node.link_port import LinkProfile
 from tests.app.people import Person, environment, go_around, pair, use_folder
@@ -119,6 +122,26 @@ def test_nothing_is_ever_overwritten(two: tuple[Person, Person], recording: Path
     assert ben.fail(1, "save", "convoy", message["id"], str(target))["message"].startswith("There is a file")
     assert first[:4] == b"RIFF"
     assert ben.fail(1, "read", "convoy", "--since", str(before), "--export", str(target))
+
+
+@pytest.mark.must("M-VOI-6")
+def test_what_appears_at_the_last_moment_is_not_overwritten(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    body = Burst(Quality.Q3200, bytes(400)).to_body()
+    message = Message(7, "", "", "ben", False, 1, "", "voice", "", "received", {}, speech=body)
+    found = Conversation((message,), ())
+    umask = os.umask(0)
+    try:
+        (written,) = speech.export(found, str(tmp_path / "a"), print).messages
+        assert isinstance(written.file, str)
+        assert os.stat(written.file).st_mode & 0o777 == 0o600
+        assert (tmp_path / "a").stat().st_mode & 0o777 == 0o700
+    finally:
+        os.umask(umask)
+    Path(written.file).write_bytes(b"mine")
+    monkeypatch.setattr(os.path, "lexists", lambda path: False)
+    with pytest.raises(UserError, match="a file of that name"):
+        speech.export(found, str(tmp_path / "a"), print)
+    assert Path(written.file).read_bytes() == b"mine"
 
 
 def test_a_long_recording_goes_in_bursts_and_the_screen_says_so(two: tuple[Person, Person], tmp_path: Path) -> None:

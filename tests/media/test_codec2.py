@@ -60,6 +60,17 @@ def test_what_is_said_first_is_heard_first(quality: Quality) -> None:
         assert sorted(levels)[1] < max(levels) / 5
 
 
+@pytest.mark.must("M-VOI-1")
+@pytest.mark.parametrize("quality", list(Quality))
+def test_no_burst_needs_the_one_before_it(quality: Quality) -> None:
+    said = hum(34)
+    _, second = cut(quality, codec2.encode(quality, said.tobytes()))
+    heard = [array("h", codec2.decode(second)) for _ in range(2)]
+    levels = [loudness(pcm) / loudness(said) for pcm in heard]
+    assert 0.3 < min(levels) <= max(levels) < 3
+    assert abs(levels[0] - levels[1]) < 0.1, "it sounds the same, whatever was heard before"
+
+
 @pytest.mark.parametrize("quality", list(Quality))
 def test_the_last_frame_is_filled_up(quality: Quality) -> None:
     for samples in (1, 159, 160, 161, 319, 320, 321):

@@ -43,18 +43,20 @@ def fresh(person: Person, before: set[bytes]) -> tuple[bytes, ...]:
     return tuple(bundle for bundle in person.held() if bundle not in before)
 
 
-def utter_object(person: Person, group: GroupId, kind: Kind, body: bytes) -> tuple[SignedObject, bytes]:
+def utter_object(
+    person: Person, group: GroupId, kind: Kind, body: bytes, within: EpochId | None = None
+) -> tuple[SignedObject, bytes]:
     """An object of any kind and body, and its bundle. Its author does not act upon it himself."""
     before, tx = set(person.held()), person.tx()
-    signed, _ = say(tx, group, load_group(tx, group), kind, body)
+    signed, _ = say(tx, group, load_group(tx, group), kind, body, within=within)
     keep(person, tx)
     (bundle,) = fresh(person, before)
     return signed, bundle
 
 
-def utter(person: Person, group: GroupId, kind: Kind, body: bytes) -> bytes:
+def utter(person: Person, group: GroupId, kind: Kind, body: bytes, within: EpochId | None = None) -> bytes:
     """The bundle alone."""
-    return utter_object(person, group, kind, body)[1]
+    return utter_object(person, group, kind, body, within)[1]
 
 
 def utter_commit(

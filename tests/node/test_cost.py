@@ -7,6 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chasqui.base.limits import BUNDLE_STEPS, FILE_PART_BYTES
+from chasqui.delivery.generations import cut as cut_bundle
+from chasqui.delivery.generations import fits_whole, part_count
+from chasqui.delivery.radio_frames import CodedFrame, write_radio_frame
 from chasqui.links.folder import PROFILE as FOLDER
 from chasqui.links.lan_limits import PROFILE as LAN
 from chasqui.media.burst import Quality, cut
@@ -86,8 +89,24 @@ def test_the_bundles_of_speech_are_those_that_are_sent(quality: Quality, size: i
     assert sorted(bundles_of_speech(cut(quality, bytes(size)))) == sorted(sent)
 
 
+@pytest.mark.parametrize("mtu", [200, 222, 255, 256, 508, 1_100])
+@pytest.mark.parametrize("size", [207, 1_008, 15_360])
+def test_what_is_counted_is_what_the_frames_of_the_air_are(mtu: int, size: int) -> None:
+    count = None if fits_whole(size, mtu) else part_count(size, mtu)
+    symbols = [bytes(size)] if count is None else cut_bundle(bytes(size), count)
+    frames = [
+        write_radio_frame(CodedFrame(1, 2, len(symbols), number, symbol, count is not None, followed=False))
+        for number, symbol in enumerate(symbols)
+    ]
+    assert max(map(len, frames)) <= mtu
+    cost = cost_on(radio(8, mtu=mtu, overhead=500), [size])
+    assert cost is not None
+    assert cost.on_air_s == sum(map(len, frames)) + len(frames) / 2
+
+
 def test_ten_seconds_at_700c_stay_below_1050_bytes_on_air() -> None:
     (size,) = bundles_of_speech(cut(Quality.Q700C, bytes(875)))
+    assert size == 1_008
     for mtu in (200, 222, 255, 256, 508):
         cost = cost_on(radio(8, mtu=mtu), [size])
         assert cost is not None
@@ -98,11 +117,8 @@ def test_time_on_air_and_until_it_is_through() -> None:
     assert cost_on(LAN, [15_360] * 1_000) is None
     whole = cost_on(radio(8, mtu=300), [128])
     assert whole is not None
-    assert whole.on_air_s == whole.lasts_s == 129
-    framed = cost_on(radio(8, mtu=105, overhead=500), [240])  # three frames of 100 bytes and five
-    assert framed is not None
-    assert framed.on_air_s == 240 + 3 * 5 + 3 * 0.5
+    assert whole.on_air_s == whole.lasts_s == 128 + 5
     lora = cost_on(LORA, [1_008])
     assert lora is not None
-    assert lora.on_air_s == pytest.approx(8 * (1_008 + 5 * 5) / 1_760)
+    assert lora.on_air_s == pytest.approx(8 * (1_010 + 5 * 5) / 1_760)
     assert lora.lasts_s == pytest.approx(lora.on_air_s / 0.01 / 0.8)

@@ -2,7 +2,7 @@
 
 The captor has every byte of the opened store and every bundle ever sent. He tries every string of the right length
 that stands anywhere in the store as a message key, a chain key and a root. Broken on purpose, once each: without
-the erasure in `inbox._spend`, with the chain of the sender kept in `outbox.say`, and with the root stored in the
+the erasure in `skipped.spend_key`, with the chain of the sender kept in `outbox.say`, and with the root stored in the
 epoch's record, the captor of this test opens messages.
 """
 

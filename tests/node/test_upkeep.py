@@ -27,10 +27,9 @@ from chasqui.node.effects import Notice
 from chasqui.node.epochs import note_day
 from chasqui.node.groups import load_group
 from chasqui.node.holding import _foreign_bytes
-from chasqui.node.inbox import _spend
 from chasqui.node.pauses import Pause
 from chasqui.node.records import GroupRecord, Space
-from chasqui.node.skipped import erase_outdated, keep_skipped, skipped_key
+from chasqui.node.skipped import erase_outdated, keep_skipped, skipped_key, spend_key
 from chasqui.node.store_port import prefix_end
 from chasqui.node.transaction import Transaction
 from chasqui.sealed.kinds import CLASS_OF_KIND, BundleClass, Kind
@@ -163,9 +162,9 @@ def test_keys_that_were_passed_over_are_bounded_and_go_in_time() -> None:
     epoch, record = head(ben, group)
     leaf = next(leaf for leaf, key in record.roster if key == ana.key(group))
     tx = ben.tx()
-    _spend(tx, epoch, leaf, 60_000)
+    spend_key(tx, epoch, leaf, 60_000)
     assert tx.count(Space.SKIPPED) == SKIPPED_KEYS_MAX
-    _spend(tx, epoch, leaf, 65_000)
+    spend_key(tx, epoch, leaf, 65_000)
     assert tx.count(Space.SKIPPED) == SKIPPED_KEYS_MAX
     assert skipped_key(tx, epoch, leaf, 64_999) is not None
     assert skipped_key(tx, epoch, leaf, 65_000 - SKIPPED_KEYS_MAX - 2) is None

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from chasqui.base.errors import PeerError
-from chasqui.base.ids import GroupId
+from chasqui.base.ids import GroupId, ObjectId
 from chasqui.base.ranges import Ranges
 from chasqui.base.schema import encode
 from chasqui.groups.bodies import AskBody, ResealBody, read_ask, read_reseal
 from chasqui.groups.fork_choice import turns
-from chasqui.groups.operation import Role
+from chasqui.groups.operation import Rejoin, Role, encode_change
 from chasqui.node import inputs
 from chasqui.node.authors import load_author
 from chasqui.node.groups import tree_keys
@@ -235,3 +235,16 @@ def test_nothing_is_answered_while_somebody_who_is_out_still_holds_the_keys() ->
     held = set(ben.held())
     assert takes(ben, question)
     assert set(ben.held()) - held == {question}, "it has noted the question and said nothing"
+
+
+def test_an_operation_whose_past_is_not_here_can_be_asked_for() -> None:
+    (ana, ben, caro), group = settled_group("ana", "ben", "caro")
+    operation = encode_change(Rejoin((ObjectId(b"?" * 16),), b"r" * 32))
+    signed, bundle = utter_object(caro, group, Kind.OP, operation)
+    assert takes(ana, bundle)
+    assert takes(ana, asks(ben, group, caro.key(group), signed.seq))
+    assert not [notice for notice in ana.notices if notice.what == "trouble"]
+    ana.now_s += DAY_S
+    ana.do(inputs.Tick())
+    assert not [notice for notice in ana.notices if notice.what == "trouble"]
+    assert ana.tx().get(Space.RESEALED, group + signed.id) is not None

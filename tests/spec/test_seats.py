@@ -22,7 +22,7 @@ from chasqui.node.records import OwnKeyPackageRecord, SeatRecord, Space
 from chasqui.node.seats import re_enter
 from chasqui.sealed.kinds import Kind
 from chasqui.sealed.object import Origin, SignedObject, make_object
-from tests.node.hostile import fresh, head, keep, utter
+from tests.node.hostile import fresh, head, keep, utter, utter_object
 from tests.node.world import Person, meet, pair, settled_group
 
 HOUR_S, DAY_S = 3600, 86_400
@@ -140,6 +140,11 @@ def test_who_was_let_in_gives_a_key_package_after_six_hours_until_that_is_settle
     meet(*everybody)
     assert load_group(eve.tx(), group).seated
     eve.do(inputs.Flush())
+    assert offers() == 1, "the votes on what came before are not known to her"
+    for _ in range(24):  # nothing is erased by a clock that is alone
+        for person in everybody:
+            person.now_s += 8 * DAY_S
+        meet(*everybody)
     assert offers() == 0
     ana.do(inputs.Flush())
     assert ana.tx().load(Space.SEAT, group + eve.key(group), SeatRecord) is None
@@ -189,6 +194,13 @@ def test_what_a_demand_needs() -> None:
     for field in (DemandBody(b"short", b"x", b"x"), DemandBody(group, b"", b"x"), DemandBody(group, b"x", b"")):
         with pytest.raises(PeerError):
             read_demand(encode(field))
+    operation = next(o for o in history_of(ana.tx(), group).order[1:] if o.issuer == ana.key(group)).signed
+    with_text = utter_object(ben, group, Kind.TEXT, b"no operation")[0]
+    for earlier in ((named.to_whole(),), (operation.to_whole(),), (with_text.to_whole(),), (forged,), (b"",)):
+        body = DemandBody(group, mine.to_whole(), made.key_package, earlier)
+        assert not takes(ana, utter(ben, contact, Kind.DEMAND, encode(body))), "operations of others, and no operations"
+    with pytest.raises(PeerError):
+        read_demand(encode(DemandBody(group, b"x", b"x", (b"o",) * 17)))
     assert takes(ana, utter(ben, contact, Kind.DEMAND, encode(good)))
     seat = ana.tx().load(Space.SEAT, group + ben.key(group), SeatRecord)
     assert seat is not None
@@ -245,7 +257,7 @@ def test_a_rejoin_is_not_carried_out_twice_nor_with_another_key_package() -> Non
 
 
 @pytest.mark.must("M-SEA-6")
-def test_nobody_moves_a_member_whose_seat_is_settled_and_who_demanded_nothing() -> None:
+def test_nobody_alone_moves_a_member_whose_seat_is_settled_and_who_demanded_nothing() -> None:
     (ana, ben, caro), group = settled_group("ana", "ben", "caro")
     made = seat_keys(ben, group)
     for person in (ana, caro):
@@ -254,10 +266,19 @@ def test_nobody_moves_a_member_whose_seat_is_settled_and_who_demanded_nothing() 
     here = head(ben, group)[0]
     sealed = seal_welcome(made.key_package, body, caro.entropy)
     assert load_group(ben.tx(), group).seated
-    assert not takes(ben, utter(caro, group, Kind.WELCOME, sealed))
-    assert head(ben, group)[0] == here
     assert takes(ben, utter(caro, group, Kind.WELCOME, b"r" * 32 + sealed[32:])), "for somebody else: ignored"
+    assert not load_group(ben.tx(), group).elsewhere
+    assert takes(ben, utter(caro, group, Kind.WELCOME, sealed))
+    before = set(ana.held())
+    ana.do(inputs.SendText(group, "come here"))
+    ben.do(inputs.TakeBundles(fresh(ana, before)))
+    assert ben.texts(group) == ["come here"], "both branches are read"
     assert head(ben, group)[0] == here
+    caro.do(inputs.TakeBundles(tuple(ana.held())))
+    before = set(caro.held())
+    caro.do(inputs.SendText(group, "here we are"))
+    ben.do(inputs.TakeBundles(fresh(caro, before)))
+    assert head(ben, group)[0] == head(caro, group)[0] == head(ana, group)[0] != here, "most others spoke there last"
 
 
 @pytest.mark.must("M-SEA-7")

@@ -12,6 +12,7 @@ from chasqui.base.limits import (
     FILE_PARTS_MAX,
     GROUP_MEMBERS_MAX,
     GROUP_OPERATIONS_MAX,
+    OPERATIONS_IDLE_MAX,
     SEQUENCE_MAX,
     SPARE_KEY_PACKAGES,
     WELCOME_WITNESSES_MAX,
@@ -77,11 +78,13 @@ class PartBody(Body, frozen=True):
 
 class DemandBody(Body, frozen=True):
     """A member who can follow no branch any more asks a contact for a new leaf: his REJOIN, whole and signed outside of
-    every epoch, and the key package that it names."""
+    every epoch, and the key package that it names. `earlier` are operations of his own, whole and the oldest first,
+    which the REJOIN cites and nobody may have heard."""
 
     group: bytes
     operation: bytes
     key_package: bytes
+    earlier: tuple[bytes, ...] = ()
 
 
 class AskBody(Body, frozen=True):
@@ -99,6 +102,14 @@ class ResealBody(Body, frozen=True):
     whole: bytes
     nothing: tuple[tuple[int, int], ...]
     member: bytes = b""
+
+
+class LateBody(Body, frozen=True):
+    """A commit in a contact, in the bundle in which it travelled first; its day, and the counter of its key."""
+
+    bundle: bytes
+    day: int
+    counter: int
 
 
 def parts_of(size: int) -> int:
@@ -140,6 +151,7 @@ def read_demand(data: bytes) -> DemandBody:
     """Raises `PeerError` for anything else."""
     body = decode(data, DemandBody)
     _require(len(body.group) == ID_BYTES and bool(body.operation) and bool(body.key_package))
+    _require(len(body.earlier) <= OPERATIONS_IDLE_MAX)
     return body
 
 
@@ -161,6 +173,13 @@ def read_reseal(data: bytes) -> ResealBody:
     _require(bool(body.whole) != bool(body.nothing))
     _require(len(body.member) in ((0,) if body.whole else (0, MEMBER_KEY_BYTES)))
     _require_spans(body.nothing)
+    return body
+
+
+def read_late(data: bytes) -> LateBody:
+    """Raises `PeerError` for anything else."""
+    body = decode(data, LateBody)
+    _require(bool(body.bundle) and 0 <= body.day < 2**24 and 0 <= body.counter < 2**16)
     return body
 
 

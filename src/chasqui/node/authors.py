@@ -12,7 +12,7 @@ from chasqui.base.limits import AUTHOR_SPANS_MAX, CLAIMED_AHEAD_MAX
 from chasqui.base.ranges import Ranges
 from chasqui.node import order
 from chasqui.node.effects import Notice
-from chasqui.node.epochs import load_epoch, member_at
+from chasqui.node.epochs import NOWHERE, load_epoch, member_at
 from chasqui.node.records import AuthorRecord, EpochRecord, GroupRecord, Space
 from chasqui.node.store_port import prefix_end
 from chasqui.node.transaction import Transaction
@@ -69,6 +69,8 @@ def note_object(tx: Transaction, group: GroupId, signed: SignedObject, arrival: 
             "claimed": max(record.claimed, signed.seq),
             "last_heard_s": tx.now_s,
         }
+        if signed.seq > seen.last and signed.origin.epoch != NOWHERE:
+            changes["at"] = signed.origin.epoch
     _save(tx, group, signed.author, structs.replace(record, **changes))
     before = [(signed.author, seen.last_up_to(signed.seq - 1))]
     had: list[tuple[int, int]] = []

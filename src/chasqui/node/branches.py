@@ -17,6 +17,7 @@ from chasqui.base.limits import SECONDS_PER_DAY
 from chasqui.groups.fork_choice import Child, Fork
 from chasqui.groups.operation import Reason, Remove
 from chasqui.mls import Member
+from chasqui.node.authors import load_author
 from chasqui.node.derived import derived
 from chasqui.node.effects import Notice
 from chasqui.node.epochs import epochs_of, load_epoch, retire_epoch
@@ -145,6 +146,7 @@ def follow(tx: Transaction, group: GroupId) -> GroupRecord:
     if record.out or not record.head:
         return record
     branches, out = branches_of(tx, group), removed_members(tx, group)
+    record = _entered(tx, group, record, branches)
     root = epoch = root_of(tx, group, record, branches)
     while epoch in branches.children:
         if epoch != root and len(branches.children[epoch]) == 1:
@@ -161,6 +163,19 @@ def follow(tx: Transaction, group: GroupId) -> GroupRecord:
     if moved:
         _mark_head(tx, group, before, epoch)
         tx.retry.add(group)
+    return record
+
+
+def _entered(tx: Transaction, group: GroupId, record: GroupRecord, branches: Branches) -> GroupRecord:
+    """Who has several entries cannot see where they part. He is where most of the others whom he ever heard spoke last:
+    nobody alone can move him, and nobody need say where the group is."""
+    for entry in map(EpochId, reversed(record.elsewhere)):
+        below = frozenset(branches.below(entry))
+        others = roster_of(tx, group).current - {MemberKey(record.member)}  # a tree may lack some of them
+        last = [at for member in others if (at := load_author(tx, group, member).at)]
+        if 2 * sum(at in below for at in last) > len(last) and load_epoch(tx, group, entry) is not None:
+            tx.notify(Notice("rejoined", group))
+            return save_group(tx, group, record, root=entry, entry=entry, elsewhere=(), seated=False)
     return record
 
 

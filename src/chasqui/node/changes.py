@@ -59,6 +59,7 @@ from chasqui.node.groups import (
     words_for_newcomers,
 )
 from chasqui.node.keys import u64
+from chasqui.node.late import keep_late
 from chasqui.node.outbox import say
 from chasqui.node.pauses import ASLEEP, AWAKE, Pause
 from chasqui.node.receipting import owe
@@ -66,6 +67,7 @@ from chasqui.node.records import GroupRecord, Space
 from chasqui.node.resealing import publish
 from chasqui.node.store_port import prefix_end
 from chasqui.node.transaction import Transaction
+from chasqui.node.votes import note_committed
 from chasqui.sealed.kinds import Kind
 from chasqui.sealed.object import Origin, SignedObject, make_object
 from chasqui.sealed.signing import signing_key
@@ -276,8 +278,8 @@ def carry_out(
         updated=(epoch.own_leaf,) if path else (),
     )
     keep_commit(tx, said, commit_id, child, put_out(commit.removed, commit.added), b"", body.operations)
-    if len(epoch.roster) == 1:
-        tx.put(Space.VOTE, group + parent + record.member, commit_id)  # nobody else is there to be asked
+    note_committed(tx, said, commit_id)
+    keep_late(tx, said, commit_id)
     note_members(tx, group, after)
     return Carried(follow(tx, group), r, first_day, commit.welcome, after)
 

@@ -26,6 +26,7 @@ from chasqui.node.epochs import head_of, load_epoch, open_epoch
 from chasqui.node.groups import history_of, load_group, note_members, roster_of
 from chasqui.node.records import Space
 from chasqui.node.transaction import Transaction
+from chasqui.node.votes import note_committed
 from chasqui.sealed.object import SignedObject
 
 
@@ -84,6 +85,7 @@ def take_commit(tx: Transaction, signed: SignedObject, bundle: bytes) -> None:
         tx, group, after, r=body.r, first_day=body.first_day, parent=parent, commit=commit_id, updated=updated
     )
     keep_commit(tx, signed, commit_id, child, put_out(processed.removed, processed.added), bundle, body.operations)
+    note_committed(tx, signed, commit_id)
     note_members(tx, group, after)
     for member in processed.added:
         if member.signature_key not in rejoined:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from chasqui.base.limits import BUNDLE_STEPS, FILE_PART_BYTES
+from chasqui.delivery.generations import CHECK_BYTES, fits_whole
+from chasqui.delivery.radio_frames import CODED_HEADER_BYTES
 from chasqui.groups.bodies import parts_of
 from chasqui.media.burst import Burst, Quality
 from chasqui.node.link_port import LinkProfile
@@ -18,7 +20,6 @@ _VOICE_SHARE: Final = 4  # speech as it is spoken may take a quarter of a link: 
 _SEALED_OVER_SPEECH: Final = 1.2  # 10 s at 700C: 875 bytes in a bundle of 1008, and the frames around it
 _BLOCK_BYTES: Final = 2  # the length before a body
 _PART_BODY_BYTES: Final = 41  # digest and number beside the bytes of a part
-_FRAME_BYTES: Final = 5  # in each frame of a bundle that does not fit into one
 
 
 @dataclass(frozen=True)
@@ -78,12 +79,12 @@ def cost_on(profile: LinkProfile, bundles: Iterable[int]) -> Cost | None:
 
 def _on_air_s(profile: LinkProfile, bit_rate_bps: int, size: int) -> float:
     """One bundle in as many frames as it needs."""
-    if size < profile.mtu_bytes:
-        frames, length = 1, size + 1
-    else:
-        frames = -(-size // max(1, profile.mtu_bytes - _FRAME_BYTES))
-        length = size + frames * _FRAME_BYTES
-    return frames * profile.frame_overhead_ms / 1000 + 8 * length / bit_rate_bps
+    room = profile.mtu_bytes - CODED_HEADER_BYTES
+    frames, length = 1, size
+    if not fits_whole(size, profile.mtu_bytes):
+        frames = -(-(size + CHECK_BYTES) // max(1, room))
+        length = -(-(size + CHECK_BYTES) // frames) * frames
+    return frames * profile.frame_overhead_ms / 1000 + 8 * (length + frames * CODED_HEADER_BYTES) / bit_rate_bps
 
 
 def _bundle(body: int) -> int:

@@ -18,11 +18,12 @@ from chasqui.base.limits import (
 )
 from chasqui.base.schema import decode_own
 from chasqui.base.secret import Secret
+from chasqui.groups.operation import GroupKind
 from chasqui.mls import GroupState
 from chasqui.node.derived import derived
 from chasqui.node.keys import u16, u32
 from chasqui.node.pauses import ASLEEP, Pause, until
-from chasqui.node.records import ChainRecord, EpochRecord, GroupRecord, Space
+from chasqui.node.records import ChainRecord, EpochRecord, GroupRecord, LateRecord, Space
 from chasqui.node.transaction import Transaction
 from chasqui.sealed.chain import Chain
 from chasqui.sealed.epoch_keys import DayChain, DayKeys, derive_epoch
@@ -187,8 +188,10 @@ def erase_epoch(tx: Transaction, group: GroupId, epoch: EpochId) -> None:
 def erase_expired(tx: Transaction, group: GroupId) -> None:
     """Erases epochs of which no bundle can be on its way any more, and the keys of days that are over."""
     oldest_day = trusted_day(tx) - BUNDLE_AGE_DAYS_MAX
+    shared = _shared(tx, group)
     for epoch, record in list(epochs_of(tx, group)):
-        if record.superseded_s and record.superseded_s // SECONDS_PER_DAY < oldest_day:
+        over = record.superseded_s and record.superseded_s // SECONDS_PER_DAY < oldest_day
+        if over and epoch not in shared:
             erase_epoch(tx, group, epoch)
         elif record.day < oldest_day:
             days = day_chain(record).at(oldest_day)
@@ -199,6 +202,26 @@ def erase_expired(tx: Transaction, group: GroupId) -> None:
             }
             tx.save(Space.EPOCH, group + epoch, structs.replace(record, **changed))
             tx.epochs_opened.append((group, epoch))
+
+
+def _shared(tx: Transaction, group: GroupId) -> frozenset[EpochId]:
+    """Of a contact, the epochs from the newest that the other surely has on: one of them is his head, however long he
+    is silent, and with that one gone nobody would be left to let either of us in again. He has the root, unless it was
+    settled by two commits of which he knows his own alone: then he has the parent of ours."""
+    record = tx.load(Space.GROUP, group, GroupRecord)
+    if record is None or record.kind != GroupKind.CONTACT:
+        return frozenset()
+    path = [EpochId(record.head)]
+    while (known := load_epoch(tx, group, path[-1])) is not None:
+        path.append(EpochId(known.parent))
+    had = {late.parent for _, late in tx.load_prefix(Space.LATE, group, LateRecord)} | {record.root}
+    last = max((index for index, epoch in enumerate(path) if epoch in had), default=len(path))
+    shared = set(path[: last + 1])
+    epochs = sorted(epochs_of(tx, group), key=lambda pair: pair[1].number)
+    for epoch, known in epochs:
+        if known.parent in shared:
+            shared.add(epoch)  # his own commits: he may sit on one that has lost
+    return frozenset(shared)
 
 
 @derived(Space.EPOCH)

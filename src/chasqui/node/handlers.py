@@ -18,8 +18,9 @@ from chasqui.media.burst import read_burst
 from chasqui.node import receipting
 from chasqui.node.asking import note_missing
 from chasqui.node.authors import load_author, note_object
+from chasqui.node.branches import follow
 from chasqui.node.changes import carry_out_due, shut
-from chasqui.node.commits import take_commit
+from chasqui.node.commits import Deferred, take_commit
 from chasqui.node.effects import Notice
 from chasqui.node.groups import (
     history_of,
@@ -33,11 +34,13 @@ from chasqui.node.invitations import carry_out_pending
 from chasqui.node.joining import take_welcome
 from chasqui.node.keys import u64
 from chasqui.node.large import completed, forget_large, take_manifest, take_part
+from chasqui.node.late import open_late
+from chasqui.node.leaves import take_demand, take_seat_package
 from chasqui.node.messages import keep_message, next_arrival, read_text
 from chasqui.node.pairing import send_spares, take_key_packages
 from chasqui.node.records import Space
 from chasqui.node.resealing import take_ask, take_reseal
-from chasqui.node.seats import is_demanded, take_demand, take_demanded, take_seat, take_seat_package
+from chasqui.node.seats import is_demanded, take_demanded, take_seat
 from chasqui.node.transaction import Transaction
 from chasqui.node.votes import take_vote
 from chasqui.sealed.kinds import Kind
@@ -89,10 +92,14 @@ def handle(tx: Transaction, signed: SignedObject, bundle: BundleId) -> None:
             take_ask(tx, signed)
         case Kind.DEMAND:
             count(tx, signed)
-            handle(tx, take_demand(tx, signed), BundleId(b""))
+            for operation in take_demand(tx, signed):
+                handle(tx, operation, BundleId(b""))
         case Kind.RESEAL:
             count(tx, signed)
             _again(tx, signed, signed.body)
+        case Kind.LATE:
+            count(tx, signed)
+            _late(tx, signed)
 
 
 def count(tx: Transaction, signed: SignedObject, arrival: int = 0) -> None:
@@ -100,6 +107,8 @@ def count(tx: Transaction, signed: SignedObject, arrival: int = 0) -> None:
     note_object(tx, signed.group, signed, arrival)
     receipting.take_in(tx, signed)
     take_vote(tx, signed)
+    if load_group(tx, signed.group).elsewhere:
+        follow(tx, signed.group)
     receipting.owe(tx, signed.group, signed.kind)
 
 
@@ -180,6 +189,16 @@ def _again(tx: Transaction, by: SignedObject, data: bytes) -> None:
     handle(tx, inner, BundleId(b""))
     record = load_author(tx, by.group, inner.author)
     tx.save(Space.AUTHOR, by.group + inner.author, structs.replace(record, last_heard_s=heard_s))
+
+
+def _late(tx: Transaction, by: SignedObject) -> None:
+    """Acts on a commit that its maker says again."""
+    inner = open_late(tx, by)
+    if inner is not None:
+        try:
+            handle(tx, inner, BundleId(b""))
+        except Deferred as deferred:
+            raise PeerError("A member says too many commits again at once.") from deferred  # held, and tried again
 
 
 def _key_packages(tx: Transaction, signed: SignedObject) -> None:

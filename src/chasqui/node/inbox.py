@@ -8,22 +8,20 @@ from chasqui.base.days import MisdatedError, day_of
 from chasqui.base.errors import PeerError
 from chasqui.base.ids import ID_BYTES, EpochId, GroupId
 from chasqui.base.limits import COMMITS_DEFERRED_MAX
-from chasqui.base.secret import Secret
 from chasqui.node.asking import note_missing
 from chasqui.node.commits import Deferred, removes_somebody
 from chasqui.node.effects import Notice
-from chasqui.node.epochs import load_chain, load_epoch, member_at, note_day, save_chain
+from chasqui.node.epochs import load_epoch, member_at, note_day
 from chasqui.node.groups import load_group, save_group
 from chasqui.node.handlers import handle
 from chasqui.node.holding import adopt, foreign, hold, is_foreign, is_held
-from chasqui.node.keys import u16, u24
+from chasqui.node.keys import u24
 from chasqui.node.live_epochs import LiveEpochs
 from chasqui.node.records import BundleRecord, EpochRecord, Space
 from chasqui.node.seats import leave_room
-from chasqui.node.skipped import keep_skipped, skipped_key
+from chasqui.node.skipped import message_key_of, spend_key
 from chasqui.node.transaction import Transaction
 from chasqui.sealed.bundle import Bundle, parse_bundle, unmask, unseal
-from chasqui.sealed.chain import advance
 from chasqui.sealed.object import Origin, SignedObject, read_short
 
 
@@ -166,7 +164,7 @@ def _open(tx: Transaction, live: LiveEpochs, epoch: EpochId, bundle: Bundle) -> 
         return
     tx.erase(Space.HELD, group + bundle.id)
     if load_epoch(tx, group, epoch) is not None:
-        _spend(tx, epoch, leaf, counter)
+        spend_key(tx, epoch, leaf, counter)
 
 
 def _is_here(tx: Transaction, signed: SignedObject) -> bool:
@@ -199,30 +197,6 @@ def _read(
     author = member_at(record, leaf)
     if author is None:
         raise PeerError("The bundle names a leaf where nobody sits.")
-    plaintext = unseal(bundle, _message_key(tx, epoch, leaf, counter), leaf, counter)
+    plaintext = unseal(bundle, message_key_of(tx, epoch, leaf, counter), leaf, counter)
     origin = Origin(epoch, leaf, counter)
     return read_short(plaintext, group=group, author=author, day=bundle.day, origin=origin)
-
-
-def _message_key(tx: Transaction, epoch: EpochId, leaf: int, counter: int) -> Secret:
-    skipped = skipped_key(tx, epoch, leaf, counter)
-    if skipped is not None:
-        return skipped
-    chain = load_chain(tx, epoch, leaf)
-    if chain is None:
-        raise PeerError("The keys of the sender are gone.")
-    return advance(chain, counter).message_key
-
-
-def _spend(tx: Transaction, epoch: EpochId, leaf: int, counter: int) -> None:
-    """Erases the key of a message that has been dealt with."""
-    key = epoch + u16(leaf) + u16(counter)
-    chain = load_chain(tx, epoch, leaf)
-    if chain is None:
-        return
-    if counter < chain.counter:
-        tx.erase(Space.SKIPPED, key)
-        return
-    step = advance(chain, counter)
-    keep_skipped(tx, epoch, leaf, step.skipped)
-    save_chain(tx, epoch, leaf, step.chain)

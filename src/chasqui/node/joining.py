@@ -117,7 +117,7 @@ def enter(tx: Transaction, body: WelcomeBody, ref: bytes) -> tuple[GroupRecord, 
     )
     if known is not None:
         record = structs.replace(record, former=(*known.former, known.member))
-    record = save_group(tx, group, record, root=head)
+    record = save_group(tx, group, record, root=head, entry=head)
     told.keep(tx, group)
     note_members(tx, group, state)
     for gone in roster.removals:

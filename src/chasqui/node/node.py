@@ -33,6 +33,7 @@ from chasqui.node.neighbours import Neighbours
 from chasqui.node.order import settle
 from chasqui.node.outbox import say
 from chasqui.node.records import LinkRecord, SelfRecord, Space
+from chasqui.node.renewal import renew_to_say
 from chasqui.node.seats import demand
 from chasqui.node.store_port import StoreReader
 from chasqui.node.transaction import Transaction
@@ -154,7 +155,8 @@ class Node:
 
     def _send_text(self, tx: Transaction, event: inputs.SendText) -> object:
         body = text_body(event.text)
-        record = require_clean(tx, event.group)
+        require_clean(tx, event.group)
+        record = renew_to_say(tx, event.group)
         bundle_class = BundleClass.URGENT if event.urgent else BundleClass.TEXT
         arrival = next_arrival(tx)
         signed, _ = say(tx, event.group, record, Kind.TEXT, body, bundle_class=bundle_class, arrival=arrival)
@@ -163,7 +165,8 @@ class Node:
 
     def _send_voice(self, tx: Transaction, event: inputs.SendVoice) -> object:
         bursts = cut(event.quality, event.speech)
-        record = require_clean(tx, event.group)
+        require_clean(tx, event.group)
+        record = renew_to_say(tx, event.group)
         bundle_class = BundleClass.URGENT if event.urgent else BundleClass.TEXT
         sent = []
         for burst in bursts:
@@ -176,7 +179,8 @@ class Node:
         return tuple(sent)
 
     def _send_file(self, tx: Transaction, event: inputs.SendFile) -> object:
-        record = require_clean(tx, event.group)
+        require_clean(tx, event.group)
+        record = renew_to_say(tx, event.group)
         arrival = next_arrival(tx)
         signed, _ = say_large(
             tx,

@@ -17,7 +17,7 @@ from chasqui.node.groups import load_group, save_group
 from chasqui.node.holding import hold
 from chasqui.node.records import EpochRecord, GroupRecord, Space
 from chasqui.node.transaction import Transaction
-from chasqui.node.votes import due_vote, mark_voted
+from chasqui.node.votes import due_vote, mark_voted, note_spoken
 from chasqui.sealed.bundle import OVERHEAD_BYTES, room_beside, seal
 from chasqui.sealed.chain import advance
 from chasqui.sealed.kinds import CLASS_OF_KIND, BundleClass, Kind
@@ -82,6 +82,7 @@ def say(
             day=day,
         )
         hold(tx, bundle, own=True)
+        note_spoken(tx, made)
     record = save_group(tx, group, load_group(tx, group), seq=made.seq)
     note_object(tx, group, made, arrival)
     return made, record

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from msgspec import structs
 
 from chasqui import mls
 from chasqui.base.errors import PeerError, UserError
-from chasqui.base.ids import GroupId
-from chasqui.base.limits import KEY_PACKAGE_LIFETIME_S, LEAF_BYTES_MAX, SPARE_KEY_PACKAGES, SPARES_HELD_MAX
+from chasqui.base.ids import GroupId, MemberKey
+from chasqui.base.limits import (
+    KEY_PACKAGE_LIFETIME_S,
+    LEAF_BYTES_MAX,
+    SECONDS_PER_DAY,
+    SPARE_KEY_PACKAGES,
+    SPARES_HELD_MAX,
+)
 from chasqui.base.names import own_name, peer_name
 from chasqui.base.schema import decode_own, encode
 from chasqui.groups.bodies import KeyPackagesBody, read_key_packages, read_welcome
@@ -25,6 +32,7 @@ from chasqui.groups.pairing import (
     write_offer,
     write_reply,
 )
+from chasqui.node.authors import load_author
 from chasqui.node.changes import add_member, found_group
 from chasqui.node.groups import load_group
 from chasqui.node.joining import encode_welcome, enter, invited_with
@@ -39,6 +47,8 @@ from chasqui.node.records import (
 )
 from chasqui.node.transaction import Transaction
 from chasqui.sealed.kinds import Kind
+
+SPARE_GIVEN_S: Final = KEY_PACKAGE_LIFETIME_S - 30 * SECONDS_PER_DAY  # new ones are on their way before it expires
 
 
 @dataclass(frozen=True)
@@ -151,7 +161,7 @@ def send_spares(tx: Transaction, contact: GroupId) -> None:
         for ref, data in tx.scan(Space.KEY_PACKAGE)
         if ref not in used
         and (known := decode_own(data, OwnKeyPackageRecord)).contact == contact
-        and known.created_s + KEY_PACKAGE_LIFETIME_S > tx.now_s
+        and known.created_s + SPARE_GIVEN_S > tx.now_s
     ]
     if len(given) > SPARE_KEY_PACKAGES // 2:
         return
@@ -159,6 +169,17 @@ def send_spares(tx: Transaction, contact: GroupId) -> None:
         _new_key_package(tx, own.name.encode(), contact=contact) for _ in range(SPARE_KEY_PACKAGES - len(given))
     )
     say(tx, contact, load_group(tx, contact), Kind.KEY_PACKAGES, encode(KeyPackagesBody(fresh)))
+
+
+def refill_spares(tx: Transaction, contact: GroupId) -> None:
+    """Gives a contact new key packages for those that have expired, so that it can add us after years, too; not again
+    before it was heard: in silence one bundle would follow another."""
+    record = tx.load(Space.CONTACT, contact, ContactRecord)
+    if record is not None:
+        known = tx.load_prefix(Space.KEY_PACKAGE, b"", OwnKeyPackageRecord)
+        given_s = max((own.created_s for _, own in known if own.contact == contact), default=tx.now_s - SPARE_GIVEN_S)
+        if load_author(tx, contact, MemberKey(record.member)).last_heard_s > given_s:
+            send_spares(tx, contact)
 
 
 def _keep_spares(tx: Transaction, contact: GroupId, key_packages: tuple[bytes, ...]) -> None:

@@ -52,6 +52,7 @@ class Space(IntEnum):
     GUEST = 45  # group, side group: the contact who is a guest there
     WITNESSED = 44  # group, object id: a whole object that says what a member had
     PROPOSED = 43  # group, operation: an addition of ours that waits for another admin
+    LATE = 46  # contact, commit: one of ours that the other may not have
     REORDER = 30  # group: an object came late, the order has to be worked out again
     WITNESS = 34  # group, removal 16, member 32: what that member had; group: words of ours may be due
     ORPHAN = 32  # group, author 32, digest 32, index 4: a part whose manifest has not come: since when
@@ -90,6 +91,8 @@ class GroupRecord(Body, frozen=True):
     seated: bool = False  # the commit that let us in is settled, or there was none
     demanded_s: int = 0  # when we asked for a new leaf; 0: we did not, or have it
     quorum: int = 1  # so many admins stand behind every change
+    entry: bytes = b""  # our first epoch here, since we got a leaf last, while it may turn out to have lost
+    elsewhere: tuple[bytes, ...] = ()  # other entries that we were given since: the others may be there
 
 
 class EpochRecord(Body, frozen=True):
@@ -151,6 +154,7 @@ class AuthorRecord(Body, frozen=True):
     sealed_before: int = 0  # numbers up to this one were sealed before our first epoch
     ours_from: int = 1  # the first number of our own that this member can read
     index: int = 0  # stands for this author in stamps; from 1, the same as long as the group is here
+    at: bytes = b""  # the epoch of its newest object
 
 
 class LackRecord(Body, frozen=True):
@@ -254,6 +258,16 @@ class SeatRecord(Body, frozen=True):
     seq: int = 0  # the number with which its member gave it
 
 
+class LateRecord(Body, frozen=True):
+    """A commit of ours in a contact, as it was sealed: we cannot open it ourselves any more."""
+
+    bundle: bytes
+    day: int
+    counter: int
+    parent: bytes
+    said_s: int  # when we last sealed it, itself or in another object
+
+
 class PendingAddRecord(Body, frozen=True):
     """An addition that waits for a key package of the contact."""
 
@@ -275,8 +289,8 @@ class OwnKeyPackageRecord(Body, frozen=True):
     keys: bytes
     created_s: int
     contact: bytes
-    root: bytes = b""  # of the group, when it was given
-    refused: bool = False  # a welcome used it that we could not take
+    entry: bytes = b""  # of ours in the group, when it was given
+    spent: bool = False  # a welcome used it that did not move us; without private keys where that was taken
 
 
 class MemberRecord(Body, frozen=True):

@@ -5,13 +5,14 @@ from __future__ import annotations
 from chasqui.base.days import day_of
 from chasqui.base.ids import GroupId, MemberKey
 from chasqui.base.limits import SECONDS_PER_DAY, UNSETTLED_COMMITS_MAX
+from chasqui.groups.operation import GroupKind
 from chasqui.node.branches import open_forks, unsettled_path
 from chasqui.node.changes import carry_out
 from chasqui.node.derived import derived
-from chasqui.node.epochs import head_of, trusted_day
+from chasqui.node.epochs import head_of, load_chain, trusted_day
 from chasqui.node.groups import is_clean, load_group
 from chasqui.node.pauses import ASLEEP, Pause, until
-from chasqui.node.records import EpochRecord, Space
+from chasqui.node.records import EpochRecord, GroupRecord, Space
 from chasqui.node.transaction import Transaction
 
 RENEW_AFTER_S = 7 * SECONDS_PER_DAY
@@ -39,9 +40,34 @@ def until_renewal(tx: Transaction, group: GroupId) -> Pause:
 
 
 def renew_if_due(tx: Transaction, group: GroupId) -> None:
-    """Commits fresh keys of ours where they are old. Not while a fork is open, which another commit would only make
-    longer, unless that has lasted for long itself; and never so much that others would let it wait."""
+    """Commits fresh keys of ours where they are old. Not where nothing would be safer for it: in a contact that has not
+    followed our last renewal yet, as long as we say nothing."""
     record = load_group(tx, group)
+    if record.head and not _is_idle(tx, group, record):
+        _renew(tx, group, record)
+
+
+def renew_to_say(tx: Transaction, group: GroupId) -> GroupRecord:
+    """The group, before we say something that people read: in a contact with the fresh keys that were put off."""
+    record = load_group(tx, group)
+    if record.kind == GroupKind.CONTACT:
+        _renew(tx, group, record)
+    return load_group(tx, group)
+
+
+def _is_idle(tx: Transaction, group: GroupId, record: GroupRecord) -> bool:
+    """Whether nothing was sealed, nor will be, under keys that a renewal would replace: the other has not followed to
+    our head, and we have said nothing in it."""
+    if record.kind != GroupKind.CONTACT or record.root == record.head:
+        return False
+    head, epoch = head_of(tx, group, record)
+    chain = load_chain(tx, head, epoch.own_leaf)
+    return chain is not None and not chain.counter
+
+
+def _renew(tx: Transaction, group: GroupId, record: GroupRecord) -> None:
+    """Not while a fork is open, which another commit would only make longer, unless that has lasted for long itself;
+    and never so much that others would let it wait."""
     member = MemberKey(record.member)
     if record.out or not record.head or record.stale_s:
         return

@@ -230,8 +230,8 @@ def _find(tx: Transaction, group: GroupId, author: MemberKey, seq: int) -> Signe
 
 
 def _signed_operation(tx: Transaction, group: GroupId, operation: bytes) -> SignedObject:
-    history = history_of(tx, group)
-    return history.order[history.position[ObjectId(operation)]].signed
+    history = history_of(tx, group)  # one whose past is not here can be asked for, too
+    return next(known.signed for known in (*history.order, *history.deferred) if known.id == operation)
 
 
 def _own_part(tx: Transaction, group: GroupId, record: GroupRecord, seq: int) -> bytes | None:

@@ -25,22 +25,17 @@ from chasqui.node.holding import drop_expired
 from chasqui.node.invitations import add_confirmed, until_confirmed
 from chasqui.node.keys import u64
 from chasqui.node.large import erase_large, sweep_large
+from chasqui.node.late import say_late
+from chasqui.node.leaves import reseat, until_reseat
 from chasqui.node.outbox import say
+from chasqui.node.pairing import refill_spares
 from chasqui.node.pauses import ASLEEP, AWAKE, Pause
 from chasqui.node.receipting import due_entries
 from chasqui.node.records import InvitationRecord, MessageRecord, OwnKeyPackageRecord, Space
 from chasqui.node.renewal import renew_if_due, until_renewal
 from chasqui.node.resealing import answer, publish, until_answer, until_publish
 from chasqui.node.saying import say_witnesses
-from chasqui.node.seats import (
-    demand_if_stale,
-    forget_seat,
-    offer_seat,
-    reseat,
-    until_demand,
-    until_offer,
-    until_reseat,
-)
+from chasqui.node.seats import demand_if_stale, forget_seat, offer_seat, until_demand, until_offer
 from chasqui.node.skipped import erase_outdated
 from chasqui.node.transaction import Transaction
 from chasqui.node.votes import due_vote, until_vote
@@ -165,6 +160,9 @@ _TURN: Final = (  # each is done whole or not at all: what one peer spoils holds
 )
 
 
+_DAILY: Final = tuple(_while_clean(work) for work in (say_late, refill_spares))
+
+
 @derived(*{space: None for duty in _TURN for space in duty.pause.spaces})
 def pause_of(tx: Transaction, group: GroupId) -> Pause:
     """For how long a turn of ours in a group would change nothing."""
@@ -218,10 +216,13 @@ def _sweep(tx: Transaction) -> bool:
         return False
     tx.put(Space.META, _SWEPT, u64(tx.now_s))
     _apart(tx, None, drop_expired)
-    if day_of(last) != day_of(tx.now_s):
+    new_day = day_of(last) != day_of(tx.now_s)
+    if new_day:
         _apart(tx, None, erase_outdated, trusted_day(tx))
         _apart(tx, None, _sweep_key_packages)
     for group in _groups(tx):
+        for work in _DAILY if new_day else ():
+            _apart(tx, group, work, group)
         if _rests(tx, group, sweep_pause):
             continue
         for duty in _SWEEP:

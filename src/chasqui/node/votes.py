@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chasqui.base.ids import ID_BYTES, CommitId, EpochId, GroupId, MemberKey
+from chasqui.groups.operation import GroupKind
 from chasqui.node.branches import branches_of, follow, unsettled_path
 from chasqui.node.derived import derived
 from chasqui.node.epochs import load_epoch
@@ -14,6 +15,7 @@ from chasqui.node.transaction import Transaction
 from chasqui.sealed.object import SignedObject
 from chasqui.sealed.receipts import VOTE_REACH, Vote, decode_receipts
 
+_EVERY = Vote(0, 2**24)
 VOTE_AFTER_S = 72 * 3600  # a commit that not all have signed for gets our vote when we have known it so long
 
 
@@ -60,6 +62,31 @@ def take_vote(tx: Transaction, signed: SignedObject) -> None:
     vote = decode_receipts(signed.receipts)[1] if signed.receipts else None
     if vote is not None and _count(tx, signed.group, signed.origin.epoch, signed.author, vote):
         follow(tx, signed.group)
+    note_spoken(tx, signed)
+
+
+def note_spoken(tx: Transaction, signed: SignedObject) -> None:
+    """In a contact, whoever says something in an epoch follows it: a vote that was lost holds up nothing."""
+    group, epoch = signed.group, signed.origin.epoch
+    record = load_group(tx, group)
+    if record.kind != GroupKind.CONTACT:
+        return
+    if signed.author != record.member and any(tx.scan_prefix(Space.LATE, group)):
+        branches = branches_of(tx, group)
+        for at in branches.path(epoch):
+            if at in branches.made_by:
+                tx.erase(Space.LATE, group + branches.made_by[at][0])  # the other has it
+    if record.root != epoch and _count(tx, group, epoch, signed.author, _EVERY):
+        follow(tx, group)
+
+
+def note_committed(tx: Transaction, signed: SignedObject, commit: CommitId) -> None:
+    """Whoever is alone in the parent's tree, or in a contact, has voted for a commit by making it."""
+    group, parent = signed.group, load_epoch(tx, signed.group, signed.origin.epoch)
+    if parent is None or parent.settled_s:
+        return
+    if len(parent.roster) == 1 or load_group(tx, group).kind == GroupKind.CONTACT:
+        _note(tx, group + signed.origin.epoch + signed.author, commit)
 
 
 def _may_vote(tx: Transaction, group: GroupId, member: MemberKey, commit: CommitRecord) -> bool:

@@ -22,6 +22,7 @@ class Kind(IntEnum):
     RESEAL = 11
     DEMAND = 12
     VOICE = 13
+    LATE = 14
 
 
 class BundleClass(IntEnum):
@@ -56,4 +57,5 @@ CLASS_OF_KIND: Final[dict[Kind, BundleClass]] = {
     Kind.RESEAL: BundleClass.TEXT,
     Kind.DEMAND: BundleClass.TEXT,
     Kind.VOICE: BundleClass.TEXT,  # as the only kind of a class it would tell every carrier that somebody spoke
+    Kind.LATE: BundleClass.TEXT,
 }
