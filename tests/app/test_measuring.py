@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from concurrent.futures import Future
+from typing import Any
 
 import pytest
 
@@ -166,12 +168,49 @@ def test_no_room_for_tests_is_said() -> None:
         judge(Measured(0, (), 1, 1))
 
 
-def test_probes_are_foreign_to_a_node_that_does_not_test() -> None:
+class HearingNode:
+    """In place of the node's thread: keeps what the node would be told."""
+
+    def __init__(self) -> None:
+        self.told: list[inputs.Input] = []
+
+    def submit(self, job: Any) -> Future[None]:
+        job(self)
+        done: Future[None] = Future()
+        done.set_result(None)
+        return done
+
+    def step(self, event: inputs.Input) -> None:
+        self.told.append(event)
+
+
+@pytest.mark.must("M-PRB-2")
+def test_the_node_is_told_of_its_share_and_of_frames_that_are_no_probes() -> None:
     async def run() -> None:
-        ether = Ether()
-        links = LiveBroadcasts(None)  # type: ignore[arg-type]  # a radio that never opened tells no node
-        radio = MemoryRadio(ether)
-        assert links.prober(radio) is None
-        radio.hear(write_probe(Probe(StationId(b"xx"), 1, ()), 50))
+        ether, node = Ether(), HearingNode()
+        links = LiveBroadcasts(node)  # type: ignore[arg-type]
+        radio, other = MemoryRadio(ether, 0.5), MemoryRadio(ether)
+        task = asyncio.create_task(links.run(radio, "radio"))
+        while (found := links.prober(radio)) is None:
+            await asyncio.sleep(0)
+        (opened,) = node.told
+        assert isinstance(opened, inputs.BroadcastOpened)
+        assert opened.profile.airtime_share_max == pytest.approx(0.5 * (1 - PROBES_SHARE))
+        test = Measurement(found, GAP_S)
+        found.listen(test)
+        assert await found.probe(write_probe(Probe(StationId(b"us"), 1, ()), 50))
+        ether.carry(other, write_probe(Probe(StationId(b"xx"), 1, ()), 50))
+        assert node.told == [opened], "neither a probe that left nor one that came"
+        ether.carry(other, b"a frame")
+        assert isinstance(node.told[-1], inputs.BroadcastHeard)
+        found.listen(None)
+        ether.carry(other, write_probe(Probe(StationId(b"xx"), 2, ()), 50))
+        assert len(node.told) == 3, "while nobody tests, a probe is a frame like any other"
+        found.transmit(b"a frame")
+        while len(node.told) == 3:
+            await asyncio.sleep(0)
+        assert isinstance(node.told[-1], inputs.BroadcastSent)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
     asyncio.run(run())

@@ -79,7 +79,7 @@ class KissReader:
         return len(self._rest)
 
     def _take(self, piece: bytes) -> None:
-        if self._broken or not self._synced:
+        if self._broken:
             return
         self._rest += piece
         if len(self._rest) > 2 * KISS_BYTES_MAX:
