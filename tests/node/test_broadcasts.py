@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
+from chasqui.base.days import day_of
 from chasqui.delivery.airtime import HOUR_MS
+from chasqui.delivery.engine import Engine
 from chasqui.delivery.radio_frames import CodedFrame, PackFrame, read_radio_frame, write_radio_frame
 from chasqui.node import broadcasts, inputs
 from chasqui.node.effects import Effect, Persist, Transmit, Wake
 from chasqui.node.link_port import BroadcastId, LinkProfile
-from tests.node.world import Person, make_group
+from tests.node.world import START_S, Person, make_group
 
 AIR, OTHER = BroadcastId(1), BroadcastId(2)
 LORA = LinkProfile("lora", 255, 1760, True, True, 0.1, 0.1, 83)
@@ -173,3 +175,31 @@ def test_a_step_that_raises_keeps_the_air_as_it_was(monkeypatch: pytest.MonkeyPa
     assert len(ana.said) == 1, "the first frame is still under way"
     ana.run(60_000, (ben,))
     assert sorted(ben.person.texts(group)) == ["one", "two"]
+
+
+def test_the_index_holds_what_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    ana, _, group = both()
+
+    def known() -> int:
+        return len(ana.person.node._broadcasts._index)
+
+    assert known() == len(ana.person.held()) > 0
+    ana.step(inputs.SendText(group, "one"))
+    assert known() == len(ana.person.held())
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("on purpose")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Engine, "turn", fail)
+        with pytest.raises(RuntimeError):
+            ana.step(inputs.BroadcastHeard(AIR, write_radio_frame(PackFrame((STRANGERS,))), None, 11))
+    ana.step(inputs.BroadcastDue(AIR, 12))
+    assert known() == len(ana.person.held())
+    ana.person.now_s += 200 * 86_400
+    ana.step(inputs.Tick())
+    assert known() == len(ana.person.held())
+    assert not ana.person.tx().count(14) - known()
+
+
+STRANGERS = bytes((0x5C, day_of(START_S) % 256)) + bytes(126)
