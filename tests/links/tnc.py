@@ -4,9 +4,7 @@ send, all others hear; everything that it was told is kept."""
 from __future__ import annotations
 
 import asyncio
-import os
 import random
-import tty
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -17,6 +15,7 @@ from chasqui.links.kiss import FEND, KissFrame, KissReader, write_kiss
 from chasqui.links.kiss_link import KissLink, KissSettings
 from chasqui.node.link_port import LinkProfile
 from tests.links.conformance_broadcast import Recorder, say
+from tests.links.pty_port import PtyPort
 
 BIT_RATE_BPS = 10_000_000
 MTU_BYTES = 300
@@ -100,61 +99,33 @@ class TcpTnc:
 
 
 class PtyTnc:
-    """Answers at a pseudo-terminal, like a TNC at a serial line. `place` is a symbolic link, as a device keeps its
-    name when it is plugged in again."""
+    """Answers at a pseudo-terminal, like a TNC at a serial line."""
 
     def __init__(self, channel: Channel, place: Path) -> None:
         self.told: list[KissFrame] = []
         self._channel = channel
-        self._place = place
-        self._master = self._slave = -1
+        self.port = PtyPort(place, self._read)
         self._frames = KissReader()
-        self._unsent = bytearray()
         channel.stations.append(self)
 
     @property
     def place(self) -> str:
-        return str(self._place)
+        return self.port.place
 
     async def start(self) -> None:
-        self._master, self._slave = os.openpty()
-        tty.setraw(self._slave)
-        os.set_blocking(self._master, False)
-        self._place.unlink(missing_ok=True)
-        self._place.symlink_to(os.ttyname(self._slave))
         self._frames = KissReader()
         self._frames.feed(bytes((FEND,)))
-        asyncio.get_running_loop().add_reader(self._master, self._read)
+        self.port.start()
 
     async def stop(self) -> None:
-        if self._master >= 0:
-            self._place.unlink(missing_ok=True)
-            loop = asyncio.get_running_loop()
-            loop.remove_reader(self._master)
-            loop.remove_writer(self._master)
-            self._unsent.clear()
-            os.close(self._slave)
-            os.close(self._master)
-            self._master = self._slave = -1
+        self.port.stop()
 
     def tell(self, data: bytes) -> None:
-        if self._master >= 0:
-            self._unsent += data
-            self._write()
+        self.port.tell(data)
 
-    def _read(self) -> None:
-        with suppress(OSError):
-            for frame in self._frames.feed(os.read(self._master, 4096)):
-                self._channel.carry(self, frame)
-
-    def _write(self) -> None:
-        loop = asyncio.get_running_loop()
-        try:
-            while self._unsent:
-                del self._unsent[: os.write(self._master, self._unsent)]
-            loop.remove_writer(self._master)
-        except BlockingIOError:
-            loop.add_writer(self._master, self._write)
+    def _read(self, data: bytes) -> None:
+        for frame in self._frames.feed(data):
+            self._channel.carry(self, frame)
 
 
 class KissPair:

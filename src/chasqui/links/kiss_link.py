@@ -14,13 +14,8 @@ from chasqui.base.errors import MachineError, PeerError
 from chasqui.links.ax25 import BLANK, HEADER_BYTES, Callsign, read_ui, write_ui
 from chasqui.links.device import BAUD_DEFAULT, Device, DeviceGoneError, open_device
 from chasqui.links.kiss import PORTS, Command, KissFrame, KissReader, write_kiss
-from chasqui.links.radio_limits import (
-    CARRIER_WAIT_MS_MAX,
-    KISS_MTU_DEFAULT,
-    KISS_MTU_MAX,
-    RETRY_FIRST_S,
-    RETRY_MAX_S,
-)
+from chasqui.links.leaving import Leaving
+from chasqui.links.radio_limits import KISS_MTU_DEFAULT, KISS_MTU_MAX, RETRY_FIRST_S, RETRY_MAX_S
 from chasqui.node.link_port import BroadcastEvents, LinkProfile
 
 BIT_RATE_DEFAULT: Final = 1_200  # AFSK on VHF, what most stations are set to
@@ -71,8 +66,7 @@ class KissLink:
         self._running = False
         self._device: Device | None = None
         self._reader = KissReader()
-        self._leaves_at_s = self._leaves_at_s_max = 0.0
-        self._leaving: asyncio.TimerHandle | None = None
+        self._leaving = Leaving(self._left)
         self._trouble = ""
         self.heard_frames = 0
         self.passed_over = 0  # foreign, torn or wrong
@@ -121,13 +115,10 @@ class KissLink:
             raise ValueError("not the size of a frame of this link")
         if self._device is None:
             return
-        if self._leaving is not None:
+        if self._leaving.under_way:
             raise RuntimeError("a frame is under way")
         self._say(Command.DATA, write_ui(self._settings.callsign, frame))
-        loop = asyncio.get_running_loop()
-        self._leaves_at_s = loop.time() + (self._settings.keyed_ms + self._airtime_ms(len(frame))) / 1000
-        self._leaves_at_s_max = self._leaves_at_s + CARRIER_WAIT_MS_MAX / 1000
-        self._leaving = loop.call_at(self._leaves_at_s, self._left)
+        self._leaving.begin(self._settings.keyed_ms + self._airtime_ms(len(frame)))
 
     @property
     def state(self) -> str:
@@ -157,9 +148,7 @@ class KissLink:
             self._trouble = error.what
         finally:
             self._device = self._events = None
-            if self._leaving is not None:
-                self._leaving.cancel()
-                self._leaving = None
+            self._leaving.stop()
             device.close()
             events.closed()
 
@@ -169,7 +158,7 @@ class KissLink:
             if frame.port != self._settings.tnc_port or frame.command != Command.DATA:
                 self.passed_over += 1
                 continue
-            self._channel_was_busy(len(frame.data))
+            self._leaving.busy(self._airtime_ms(len(frame.data)))
             try:
                 info = read_ui(frame.data)
             except PeerError:
@@ -194,15 +183,6 @@ class KissLink:
     def _airtime_ms(self, info_bytes: int) -> float:
         return self._profile.frame_overhead_ms + info_bytes * 8000 / (self._profile.bit_rate_bps or 1)
 
-    def _channel_was_busy(self, frame_bytes: int) -> None:
-        """While this was heard, ours did not leave."""
-        if self._leaving is not None:
-            later_s = self._leaves_at_s + self._airtime_ms(frame_bytes) / 1000
-            self._leaves_at_s = min(later_s, self._leaves_at_s_max)
-            self._leaving.cancel()
-            self._leaving = asyncio.get_running_loop().call_at(self._leaves_at_s, self._left)
-
     def _left(self) -> None:
-        self._leaving = None
         if self._events is not None:
             self._events.sent(None)

@@ -17,3 +17,11 @@ UNSENT_BYTES_MAX: Final = 2**14  # sixteen of the largest frames with escapes: a
 KISS_MTU_DEFAULT: Final = 256  # what every TNC takes in one frame (AX.25 2.2, 6.7.2.3: N1)
 KISS_MTU_MAX: Final = 1_000  # Direwolf silently cuts what is longer than 2 KB; a longer one is rarely heard whole
 CARRIER_WAIT_MS_MAX: Final = 60_000  # a channel that is busy for longer: the TNC has long given up or will send late
+
+# -- LoRa boards --------------------------------------------------------------------------------------------
+RNODE_MTU_DEFAULT: Final = 254  # one packet; of a longer frame both have to arrive
+BOOT_S: Final = 8.0  # from opening a board, which starts it anew, to its first answer
+DETECT_EVERY_S: Final = 1.0
+ANSWER_S: Final = 3.0  # a board that does not send answers within milliseconds
+ROOM_EVERY_S: Final = 0.5  # a board whose queue is full is asked again
+LOOK_EVERY_S: Final = 30.0  # whether its radio is still on
