@@ -223,11 +223,11 @@ def lock(arguments: list[str]) -> int:
     base = [uv, "pip", "compile", "-q", "--universal", "--generate-hashes", "--no-emit-index-url"]
     base += ["--custom-compile-command", "python3 dev.py lock", *arguments]
     same = ["-c", dev.LOCKS["dev"]]
-    voice = ["--extra", "voice"]  # a checkout can speak
+    extras = ["--extra", "voice", "--extra", "radio"]  # a checkout can speak, and use any radio
     without = ["--no-emit-package", "numpy"]  # which the wheel around libcodec2 names and nothing of ours imports
     for name, flags in (
-        (dev.LOCKS["dev"], ["pyproject.toml", *voice, "--group", "dev"]),
-        (dev.LOCKS["runtime"], ["pyproject.toml", *voice, *without, *same]),
+        (dev.LOCKS["dev"], ["pyproject.toml", *extras, "--group", "dev"]),
+        (dev.LOCKS["runtime"], ["pyproject.toml", *extras, *without, *same]),
         (MUTATE_LOCK, ["--group", "mutate", *same]),
     ):
         done = subprocess.run([*base, *flags, "-o", name], cwd=dev.ROOT, check=False)

@@ -73,6 +73,8 @@ def on_air(body: Any) -> None:
     """Runs it with two hosts who share a group and an ether."""
 
     async def run() -> None:
+        broken: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: broken.append(context))
         ana, ben = Person("ana"), Person("ben")
         group = make_group(ana, ben)
         ether = Ether()
@@ -85,6 +87,7 @@ def on_air(body: Any) -> None:
         finally:
             for host in hosts:
                 await host.end()
+        assert broken == []
 
     asyncio.run(run())
 
@@ -119,6 +122,24 @@ def test_a_node_that_was_made_anew_goes_on_sending() -> None:
             await ana.do(inputs.SendText(group, "lost", urgent=True))
         assert ana.runner.restarts == 1
         await ana.do(inputs.SendText(group, "two", urgent=True))
+        await ben.until(group, {"one", "two"})
+
+    on_air(body)
+
+
+def test_a_frame_that_is_under_way_is_not_run_over_by_a_node_made_anew() -> None:
+    async def body(ana: Host, ben: Host, group: GroupId) -> None:
+        ana.radio.free.clear()
+        await ana.do(inputs.SendText(group, "one", urgent=True))
+        while ana.radio._sending is None:
+            await asyncio.sleep(0.01)
+        ana.store.before_commit = fail_at(ana.store.commits + 1)
+        with pytest.raises(DiskFullError):
+            await ana.do(inputs.SendText(group, "lost", urgent=True))
+        await asyncio.sleep(0.05)
+        await ana.do(inputs.SendText(group, "two", urgent=True))
+        await asyncio.sleep(0.05)
+        ana.radio.free.set()
         await ben.until(group, {"one", "two"})
 
     on_air(body)

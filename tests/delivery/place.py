@@ -52,6 +52,7 @@ class Station:
         self.frames_sent = 0
         self.by_type: dict[int, int] = {}
         self.queued: bytes | None = None
+        self.turns = 0
 
     def hold(self, bundles: Iterable[bytes], *, news: bool) -> None:
         """Bundles become held; news are sent."""
@@ -67,6 +68,7 @@ class Station:
             self.turn()
 
     def turn(self) -> None:
+        self.turns += 1
         turn = self.engine.turn(self.place.now_ms, self.held.get)
         if turn.frame is not None:
             self.queued = turn.frame

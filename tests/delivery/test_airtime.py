@@ -53,4 +53,5 @@ def test_the_wait_is_no_longer_than_a_grain_too_long() -> None:
     ledger.add(100_000, 16_000)
     assert ledger.free_at_ms(100_000, 1) == 20_000 + HOUR_MS
     assert ledger.free_at_ms(100_000, 20_001) == 110_000 + HOUR_MS
+    assert ledger.used_ms(19_999 + HOUR_MS) == 36_000
     assert ledger.used_ms(20_000 + HOUR_MS) == 16_000

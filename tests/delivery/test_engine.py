@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from chasqui.base.errors import PeerError
-from chasqui.base.ids import bundle_id
+from chasqui.base.ids import BundleId, bundle_id
 from chasqui.base.secret import Secret
+from chasqui.delivery import reconciler
 from chasqui.delivery.airtime import HOUR_MS, Air
 from chasqui.delivery.engine import Settings
+from chasqui.delivery.index import Item
 from chasqui.delivery.radio_frames import (
     CodedFrame,
     DaysFrame,
@@ -233,3 +235,86 @@ def test_frames_that_cannot_mean_anything_here_are_passed_over() -> None:
         except PeerError:
             continue
     assert engine.heard(write_radio_frame(PackFrame(tuple(bundles(2)))), None, 6) == bundles(2)
+
+
+@pytest.mark.must("M-RAD-10")
+def test_whoever_floods_gets_a_bounded_part_of_memory_and_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    place = Place("a", seed=20)
+    engine = place.stations["a"].engine
+    place.stations["a"].hold(bundles(9), news=False)
+    decoded: list[int] = []
+
+    def count(syndromes: tuple[int, ...]) -> None:
+        decoded.append(len(syndromes))
+
+    monkeypatch.setattr(reconciler, "elements_from", count)
+    many = tuple(range(1, 200))
+    for n in range(600):
+        salt = n.to_bytes(2, "big")
+        engine.heard(write_radio_frame(SumFrame(TODAY % 256, salt, 0, 9, b"zz", many)), None, 10 * n)
+        engine.heard(write_radio_frame(MoreFrame(TODAY % 256, salt, 64, many)), None, 10 * n)
+        engine.heard(write_radio_frame(CodedFrame(n % 256, n // 256, 192, 0, bundle_of(n), False, True)), None, 10 * n)
+        for number in range(192, 194):
+            parity = CodedFrame(0, 0, 192, number, bytes((n % 256,)) * 209, False, True)
+            engine.heard(write_radio_frame(parity), None, 10 * n)
+    assert decoded == [64] * len(decoded)
+    assert len(decoded) <= 6_000 // (25 * 64) + 1
+    assert len(engine._incoming._heard) <= 64
+    assert all(len(known.parity) <= 96 for known in engine._incoming._heard.values())
+    assert len(engine._reconciler._sums) <= 32
+    waiting = [Item(BundleId(n.to_bytes(16, "big")), 207, 1, TODAY) for n in range(5_000)]
+    engine._outgoing.add_answers(waiting, 0, lambda ours: 0)
+    assert len(engine._outgoing._waiting) <= 4_096
+
+
+def test_the_smallest_frames_of_any_medium_carry_it_all() -> None:
+    tiny = Air(mtu_bytes=14, bit_rate_bps=170, frame_overhead_ms=500, airtime_share_max=1.0)  # like FreeDV DATAC0
+    for settings in (Settings(), Settings(key=KEY)):
+        place = Place("ab", loss=0.05, seed=21, air=tiny, settings=settings)
+        place.stations["a"].hold([bundle_of("early", 128)], news=False)
+        place.stations["b"].hold([bundle_of("late", 160)], news=True)
+        assert place.run(6 * HOUR_MS, lambda place=place: equal(place, 2))  # type: ignore[misc]
+        assert all(len(data) <= 14 for _, _, data in place.log)
+
+
+def test_a_fifth_of_a_budget_is_kept_for_what_is_urgent() -> None:
+    legal = Air(222, 1760, 83, 0.01)  # 36 s an hour
+    place = Place("ab", seed=22, air=legal)
+    place.stations["a"].hold(bundles(100), news=True)
+    place.run(HOUR_MS // 2)
+    plain = len(place.stations["b"].held)
+    assert 20 < plain < 30
+    place.stations["a"].hold([bundle_of("urgent", rank=0)], news=True)
+    place.run(HOUR_MS // 2 + 20_000)
+    assert bundle_id(bundle_of("urgent", rank=0)) in place.stations["b"].held
+    assert len(place.stations["b"].held) == plain + 1
+
+
+@pytest.mark.parametrize("share", [1.0, 0.01])
+def test_nobody_is_woken_for_nothing(share: float) -> None:
+    air = Air(222, 1760, 83, share)
+    place = Place("abcd", loss=0.3, seed=23, air=air, settings=Settings(dummy_share=0.05))
+    for name, station in place.stations.items():
+        station.hold([bundle_of((name, n)) for n in range(12)], news=True)
+    place.stations["a"].hold(bundles(40), news=False)
+    place.run(6 * HOUR_MS)
+    heard = len(place.log) * len(place.stations)
+    for station in place.stations.values():
+        assert station.turns < 2 * heard + 500
+
+
+def test_a_stranger_who_never_falls_silent_does_not_keep_sets_apart() -> None:
+    place = Place("ab", seed=24)
+    place.stations["a"].hold(bundles(5), news=False)
+    place.stations["b"].hold([bundle_of("b")], news=False)
+
+    def chatter(n: int) -> None:
+        junk = write_radio_frame(CodedFrame(n % 7, 1, 3, n % 2, bundle_of(("junk", n % 14)), False, True, n % 3 == 0))
+        for station in place.stations.values():
+            station.engine.heard(junk, None, place.now_ms)
+            if station.queued is None:
+                station.turn()
+        place.at(place.now_ms + 5_000, lambda: chatter(n + 1))
+
+    place.at(0, lambda: chatter(0))
+    assert place.run(3 * HOUR_MS, lambda: equal(place, 6))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise, permutations
 
 import pytest
@@ -247,11 +248,10 @@ def test_a_sketch_that_does_not_fit_its_fingerprint_is_not_acted_on() -> None:
             receiver.add(item)
     said = Reconciler(222, sender, seeded("a"), 0)._sum(TODAY, 4, None)
     hearer = Reconciler(222, receiver, seeded("b"), 0)
-    for wrong in (
-        type(said)(said.day, said.salt, 0, said.count + 1, said.fingerprint, said.syndromes),
-        type(said)(said.day, said.salt, 0, said.count, b"??", said.syndromes),
-    ):
-        assert hearer.heard_sum(wrong, 1).they_lack == []
+    wrong_count = replace(said, count=said.count + 1)
+    wrong_print = replace(said, fingerprint=b"??")
+    for now_ms, wrong in ((1_000, wrong_count), (10_000, wrong_print)):
+        assert hearer.heard_sum(wrong, now_ms).they_lack == []
         assert not hearer._wanted
-    hearer.heard_sum(said, 2)
+    hearer.heard_sum(said, 20_000)
     assert len(hearer._wanted[said.salt]) == 2

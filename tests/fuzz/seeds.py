@@ -46,6 +46,8 @@ from chasqui.groups.operation import (
 from chasqui.groups.pairing import Offer as PairingOffer
 from chasqui.groups.pairing import ReplyBody, read_pairing_file, write_offer, write_reply
 from chasqui.groups.witnesses import encode_witnesses
+from chasqui.links.ax25 import BLANK, read_callsign, write_ui
+from chasqui.links.kiss import KissFrame, write_kiss
 from chasqui.media.burst import Burst, Quality
 from chasqui.media.wav import wav_of
 from chasqui.node import inputs
@@ -106,6 +108,11 @@ def seeds() -> dict[str, list[bytes]]:
         "frame": [write_frame(BundleFrame(sealed)), write_frame(IdsFrame((bytes(8), b"x" * 8)))]
         + [write_frame(RequestFrame((short_id(bundle_id(bundle)),))) for bundle in held],
         "radio": radio(),
+        "kiss": [
+            write_kiss(KissFrame(0, 0, write_ui(read_callsign("N0CALL-7"), b"\x10\xc0\xdb")))
+            + write_kiss(KissFrame(12, 0, b"\xdb\xdd")),
+            b"torn\xc0\x00\xdbx\xc0" + write_kiss(KissFrame(0, 0, write_ui(BLANK, b"\x10" + sealed))),
+        ],
         "courier": [b"".join(courier_chunks([sealed, some.seal(whole).data], 20_833))],
         "mls": mls_messages(),
         "schema": [

@@ -42,6 +42,8 @@ class MemoryRadio:
         self._plugged = asyncio.Event()
         self._plugged.set()
         self._pulled = asyncio.Event()
+        self.free = asyncio.Event()  # the channel: until it is, a frame stays under way
+        self.free.set()
         self.profile = LinkProfile(
             kind="memory_radio",
             mtu_bytes=MTU_BYTES,
@@ -92,6 +94,7 @@ class MemoryRadio:
 
     async def _send(self, frame: bytes) -> None:
         await asyncio.sleep(0)
+        await self.free.wait()
         self._ether.carry(self, frame)
         self._sending = None
         if self._events is not None:

@@ -17,6 +17,7 @@ from chasqui.app.hardening import give_memory_back, harden
 from chasqui.app.home import patiently
 from chasqui.app.live_links import LiveLinks
 from chasqui.app.local import now_s
+from chasqui.app.measuring import Measured
 from chasqui.app.node_thread import NodeThread
 from chasqui.app.requests import AnyRequest
 from chasqui.app.results import DaemonState, Result
@@ -72,7 +73,7 @@ class _Daemon:
             broke=self._broke,
         )
         self._links = LiveLinks(self._node)
-        self._around = Surroundings(self._home, os.getpid(), self._links.states)
+        self._around = Surroundings(self._home, os.getpid(), self._links.states, self._measure)
         server = Server(listener, self._handle)
         self._node.start()
         try:
@@ -109,6 +110,10 @@ class _Daemon:
 
     def _slow(self, request: AnyRequest) -> tuple[Result, bytes]:
         return service.carry_out(self._node.ask, request, b"", self._around)
+
+    def _measure(self, link: str) -> Measured | None:
+        """In the thread of a request."""
+        return asyncio.run_coroutine_threadsafe(self._links.measure(link), self._loop).result()
 
     def _broke(self, error: BaseException) -> None:
         self._failure = error

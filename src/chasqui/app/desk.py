@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from chasqui.app.measuring import Measured
 from chasqui.app.runner import Job
 
 T = TypeVar("T")
@@ -22,11 +23,12 @@ class Ask(Protocol):
 @dataclass(frozen=True)
 class Surroundings:
     """What the vault itself does not know. `pid` is the daemon's, None without one; `link_states` one line per
-    link that runs here."""
+    link that runs here, `measure` tests a radio, for a minute or more; None where its device is not there."""
 
     home: Path
     pid: int | None
     link_states: Callable[[], Mapping[str, str]]
+    measure: Callable[[str], Measured | None]
 
 
 def stamp(seconds: int) -> str:

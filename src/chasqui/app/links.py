@@ -12,6 +12,8 @@ from typing import Final
 from chasqui.app import requests
 from chasqui.app.desk import Ask, Surroundings
 from chasqui.app.errors import LinkFailedError
+from chasqui.app.measuring import judge
+from chasqui.app.radios import RADIO_KINDS, radio_link, shown
 from chasqui.app.results import LinkGone, LinkLine, LinkMade, Links, LinkTested
 from chasqui.app.runner import Runner
 from chasqui.base.errors import UserError
@@ -39,6 +41,8 @@ def folder_link(settings: Mapping[str, str]) -> FolderLink:
 
 def profile_of(record: LinkRecord) -> LinkProfile:
     """What a link of this kind and these settings says of itself."""
+    if record.kind in RADIO_KINDS:
+        return radio_link(record.kind, dict(record.settings)).profile
     return _PROFILES[record.kind]
 
 
@@ -62,7 +66,7 @@ def lines_of(tx: Transaction, around: Surroundings) -> tuple[LinkLine, ...]:
     """Links as lines. A link whose state nobody has yet is said to be starting."""
     states = around.link_states()
     return tuple(
-        LinkLine(link, record.kind, dict(record.settings), states.get(link) or _at_rest(record, around))
+        LinkLine(link, record.kind, shown(dict(record.settings)), states.get(link) or _at_rest(record, around))
         for link, record in list_links(tx)
     )
 
@@ -83,6 +87,16 @@ def test(ask: Ask, request: requests.TestLink, around: Surroundings) -> LinkTest
             raise LinkFailedError(
                 "This link works only while the daemon runs.", todo="Start it: `chasqui up --detach`."
             )
+        if record.kind in RADIO_KINDS:
+            measured = around.measure(link)
+            if measured is None:
+                raise LinkFailedError(
+                    f"The radio cannot be used now: {around.link_states().get(link, 'starting')}.",
+                    safety="What you write waits in the vault.",
+                    todo="Switch it on, check the cable and what `chasqui link list` says of it, then test again.",
+                )
+            message, stations = judge(measured)
+            return LinkTested(link, True, message, stations)
         return LinkTested(link, True, around.link_states().get(link, "starting"))
     folder_link(settings).collect().close()  # type: ignore[attr-defined]  # a generator; raises where nothing is there
     if not os.access(settings["path"], os.W_OK | os.X_OK):

@@ -13,7 +13,9 @@ from typing import Any, Final
 
 from chasqui.app.links import folder_link, folder_state
 from chasqui.app.live_broadcasts import LiveBroadcasts
+from chasqui.app.measuring import Measured, Measurement
 from chasqui.app.node_thread import NodeThread
+from chasqui.app.radios import RADIO_KINDS, dummies_of, key_of, radio_link
 from chasqui.app.runner import Release
 from chasqui.app.syncing import Exchange
 from chasqui.base.errors import ChasquiError
@@ -22,7 +24,7 @@ from chasqui.links.lan import LanLink
 from chasqui.links.lan_limits import DISCOVERY_PORT
 from chasqui.node import inputs
 from chasqui.node.effects import CloseSession, Send, Transmit, Wake
-from chasqui.node.link_port import SessionId, SessionLink
+from chasqui.node.link_port import BroadcastLink, SessionId, SessionLink
 from chasqui.node.records import LinkRecord
 from chasqui.node.views import list_links
 
@@ -80,6 +82,7 @@ class LiveLinks:
         self._numbers = itertools.count(1)
         self._sessions: dict[SessionId, _LiveSession] = {}
         self._session_links: dict[str, SessionLink] = {}
+        self._radios: dict[str, BroadcastLink] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._folders: dict[str, _LiveFolder] = {}
         self._poller: asyncio.Task[None] | None = None
@@ -111,7 +114,16 @@ class LiveLinks:
     def states(self) -> dict[str, str]:
         """One line per link. May be called from another thread."""
         lines = {link: live.state for link, live in list(self._session_links.items())}
+        lines |= {link: live.state for link, live in list(self._radios.items())}
         return lines | {link: live.state for link, live in list(self._folders.items())}
+
+    async def measure(self, link: str) -> Measured | None:
+        """Tests a radio: for a minute or more. None where its device is not there, or is tested already."""
+        radio = self._radios.get(link)
+        prober = None if radio is None else self.broadcasts.prober(radio)
+        if prober is None or prober.tested:
+            return None
+        return await Measurement(prober).run()
 
     def forget_exchanges(self) -> None:
         """After a `sync` by hand: the folders are as it left them."""
@@ -126,6 +138,8 @@ class LiveLinks:
                 self._poller = asyncio.create_task(self._poll())
         elif record.kind == "lan":
             self._tasks[link] = asyncio.create_task(self._keep_running(link, settings))
+        elif record.kind in RADIO_KINDS:
+            self._tasks[link] = asyncio.create_task(self._keep_on_air(link, record.kind, settings))
 
     async def _end(self, link: str) -> None:
         self._folders.pop(link, None)
@@ -135,6 +149,15 @@ class LiveLinks:
             with suppress(asyncio.CancelledError):
                 await task
         self._session_links.pop(link, None)
+        self._radios.pop(link, None)
+
+    async def _keep_on_air(self, link: str, kind: str, settings: Mapping[str, str]) -> None:
+        while True:
+            with suppress(Exception):  # a mistake of ours must not take the vault's other links along
+                radio = radio_link(kind, settings)
+                self._radios[link] = radio
+                await self.broadcasts.run(radio, link, key=key_of(settings), dummy_share=dummies_of(settings))
+            await asyncio.sleep(RESTART_S)
 
     # -- sessions -------------------------------------------------------------------------------------------
 
@@ -142,7 +165,7 @@ class LiveLinks:
         while True:
             lan = lan_link(settings)
             self._session_links[link] = lan
-            with suppress(Exception):  # a mistake of ours must not take the vault's other links along
+            with suppress(Exception):  # as above
                 await lan.run(_Events(self, lan))
             await asyncio.sleep(RESTART_S)
 

@@ -30,7 +30,7 @@ class LocalDesk:
     def __init__(self, vault: OpenVault) -> None:
         self._vault = vault
         self._runner = Runner(vault.store, secrets.token_bytes, now_s)
-        self._around = Surroundings(vault.home, None, _no_states)
+        self._around = Surroundings(vault.home, None, _no_states, lambda _: None)
         service.require_owner(self._runner)
         with suppress(MachineError):  # a full disk does not keep anybody from reading
             self._runner.do(service.wake)

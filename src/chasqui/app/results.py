@@ -353,12 +353,21 @@ class Links(Result, frozen=True):
     links: tuple[LinkLine, ...]
 
 
+class StationTested(Result, frozen=True):
+    """Another station of a link test: which share of its frames came here, and of ours there."""
+
+    arrived: float
+    reached: float | None
+    strength_db: float | None
+
+
 class LinkTested(Result, frozen=True):
-    """`link test`: it works, and how."""
+    """`link test`: it works, and how. `stations`: of a radio, the best first."""
 
     id: str
     works: bool
     message: str
+    stations: tuple[StationTested, ...] = ()
 
 
 class LinkGone(Result, frozen=True):

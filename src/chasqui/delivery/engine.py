@@ -38,7 +38,7 @@ STRENGTH_BEST_DB = 20.0
 RESERVE_SHARE = 0.2  # of a budget that has a bound: for what is urgent, whatever else waits
 CALM_FRAMES = 6  # of the largest size: after so long without a symbol or a NEED a burst is over
 CALM_MS = 3_000
-CALM_MS_MAX = 600_000  # a channel that is never calm must not keep sets apart
+KEPT_OFF_MS_MAX = 600_000  # a channel that is never calm must not keep sets apart
 DUMMY_CHOICE = 64  # dummies are repeats of the newest bundles
 
 
@@ -79,7 +79,7 @@ class Engine:
         self._dummy_ms = self._next_dummy(now_ms)
         self._asked_ms: int | None = None
         self._calm_ms = now_ms
-        self._was_calm_ms = now_ms
+        self._kept_off_ms: int | None = None
 
     def begin_again(self, index: Index, now_ms: int) -> None:
         """Knows nothing any more but what has been on the air and what is under way."""
@@ -110,9 +110,8 @@ class Engine:
                 if not self._outgoing.needed(frame):
                     self._incoming.need_heard(frame, now_ms)
             case DaysFrame():
-                if self._incoming.due_ms is not None:
-                    return []  # what we lack may be what we are about to ask for
-                self._answer(self._reconciler.heard_days(frame, now_ms), strength_db, now_ms)
+                if not self._waits or self._reconciles(now_ms):
+                    self._answer(self._reconciler.heard_days(frame, now_ms), strength_db, now_ms)
             case SumFrame():
                 self._answer(self._reconciler.heard_sum(frame, now_ms), strength_db, now_ms)
             case MoreFrame():
@@ -142,20 +141,12 @@ class Engine:
         if free_ms is None:
             return Turn()  # not even one frame fits into the budget of an hour
         if free_ms > now_ms:
-            return Turn(wake_ms=max(free_ms, self._due_ms()))
-        calm = self._is_calm(now_ms) and self._incoming.due_ms is None
-        frame: RadioFrame | None = self._incoming.need(now_ms) or self._outgoing.announcement(now_ms)
-        if frame is None and calm:
-            frame = self._reconciler.frame(now_ms)
-            if frame is not None:
-                self._asked_ms = now_ms
-        rank: int | None = None
+            return Turn(wake_ms=free_ms)
+        kept_ms = int(RESERVE_SHARE * self._air.hour_ms) if self._air.airtime_share_max < 1 else 0
+        plain_ms = self.ledger.free_at_ms(now_ms, min(frame_ms + kept_ms, self._air.hour_ms)) or now_ms
+        frame, rank = self._urgent(now_ms, fetch) if plain_ms > now_ms else self._anything(now_ms, fetch)
         if frame is None:
-            frame, rank, wait_ms = self._next_bundle(now_ms, frame_ms, fetch)
-            if frame is None and wait_ms is not None:
-                return Turn(wake_ms=min(wait_ms, self._due_ms(bundles=False)))
-        if frame is None:
-            return Turn(wake_ms=max(self._due_ms(), now_ms + 1))
+            return Turn(wake_ms=max(self._due_ms(now_ms) if plain_ms <= now_ms else plain_ms, now_ms + 1))
         if isinstance(frame, CodedFrame | NeedFrame):
             self._stir(now_ms)
         data = write_radio_frame(frame)
@@ -164,31 +155,34 @@ class Engine:
         self._under_way = self._air.airtime_ms(len(data)), rank
         return Turn(data)
 
-    def _next_bundle(
-        self, now_ms: int, frame_ms: int, fetch: Fetch
-    ) -> tuple[RadioFrame | None, int | None, int | None]:
-        """A frame and its rank; or until when nothing may be sent but what is urgent."""
-        reserve_ms = int(RESERVE_SHARE * self._air.hour_ms) if self._air.airtime_share_max < 1 else 0
-        free_ms = self.ledger.free_at_ms(now_ms, min(frame_ms + reserve_ms, self._air.hour_ms)) or now_ms
-        while True:
-            ranks = self._outgoing.ranks(now_ms)
-            if free_ms > now_ms:
-                ranks &= {0}
-            if not ranks:
-                break
+    def _urgent(self, now_ms: int, fetch: Fetch) -> tuple[RadioFrame | None, int | None]:
+        """A frame and its rank, out of what is kept of the budget."""
+        while 0 in self._outgoing.ranks(now_ms):
+            frame = self._outgoing.next(0, now_ms, fetch)
+            if frame is not None:
+                return frame, 0
+        return None, None
+
+    def _anything(self, now_ms: int, fetch: Fetch) -> tuple[RadioFrame | None, int | None]:
+        """A frame, and its rank where it brings a bundle."""
+        frame: RadioFrame | None = self._incoming.need(now_ms) or self._outgoing.announcement(now_ms)
+        if frame is None and self._reconciles(now_ms):
+            frame = self._reconciler.frame(now_ms)
+            if frame is not None:
+                self._asked_ms, self._kept_off_ms = now_ms, None
+        if frame is not None:
+            return frame, None
+        while ranks := self._outgoing.ranks(now_ms):
             rank = self._shares.choose(ranks, now_ms)
             frame = self._outgoing.next(rank, now_ms, fetch)
             if frame is not None:
-                return frame, rank, None
-        if free_ms > now_ms:
-            return None, None, free_ms
+                return frame, rank
         if self._dummy_ms is not None and self._dummy_ms <= now_ms:
             self._dummy_ms = self._next_dummy(now_ms)
             newest = self._index.newest(DUMMY_CHOICE)
             if newest:
-                item = newest[below(self._entropy, len(newest))]
-                return self._outgoing.repeat(item, now_ms, fetch), None, None
-        return None, None, None
+                return self._outgoing.repeat(newest[below(self._entropy, len(newest))], now_ms, fetch), None
+        return None, None
 
     # -- inside ---------------------------------------------------------------------------------------------
 
@@ -220,24 +214,30 @@ class Engine:
 
     def _stir(self, now_ms: int) -> None:
         """A burst goes on: what differs now may come by itself."""
-        if self._is_calm(now_ms):
-            self._was_calm_ms = now_ms
         calm_ms = now_ms + CALM_FRAMES * self._air.airtime_ms(self._air.mtu_bytes) + CALM_MS
-        self._calm_ms = min(calm_ms + below(self._entropy, CALM_MS), self._was_calm_ms + CALM_MS_MAX)
+        self._calm_ms = calm_ms + below(self._entropy, CALM_MS)
         self._outgoing.put_off(self._calm_ms)
 
-    def _is_calm(self, now_ms: int) -> bool:
-        return now_ms >= self._calm_ms
+    @property
+    def _waits(self) -> bool:
+        """Whether what differs may be what is about to be asked for, or sent."""
+        return self._incoming.due_ms is not None or self._outgoing.has_news
 
-    def _due_ms(self, *, bundles: bool = True) -> int:
-        due = [max(self._reconciler.due_ms, self._calm_ms)]
-        if self._incoming.due_ms is not None:
-            due.append(self._incoming.due_ms)
-        if bundles and self._outgoing.due_ms is not None:
-            due.append(self._outgoing.due_ms)
-        if self._dummy_ms is not None:
-            due.append(self._dummy_ms)
-        return min(due)
+    def _reconciles(self, now_ms: int) -> bool:
+        """Whether it is time for summaries. Nobody can keep them off for longer than ten minutes."""
+        if now_ms >= self._calm_ms and not self._waits:
+            self._kept_off_ms = None
+            return True
+        if self._kept_off_ms is None:
+            self._kept_off_ms = now_ms
+        return now_ms >= self._kept_off_ms + KEPT_OFF_MS_MAX
+
+    def _due_ms(self, now_ms: int) -> int:
+        due = [at_ms for at_ms in (self._outgoing.due_ms, self._incoming.due_ms, self._dummy_ms) if at_ms is not None]
+        if self._reconciles(now_ms) or self._kept_off_ms is None:
+            return min([self._reconciler.due_ms, *due])
+        until_ms = self._kept_off_ms + KEPT_OFF_MS_MAX
+        return min([max(self._reconciler.due_ms, until_ms if self._waits else min(until_ms, self._calm_ms)), *due])
 
     def _next_dummy(self, now_ms: int) -> int | None:
         share = self._settings.dummy_share * self._air.airtime_share_max

@@ -21,6 +21,7 @@ GENERATION_OPEN_MS: Final = 600_000  # so long it takes in what comes one by one
 GENERATION_KEPT_MS: Final = HOUR_MS  # so long it answers a NEED
 GENERATIONS_MAX: Final = 128
 QUIET_MS: Final = 4_000  # after the last symbol: nobody asked, so whoever heard none of it has to be told
+PUT_OFF_MS_MAX: Final = 600_000  # whoever never falls silent must not keep others from answering
 ANSWERS_MAX: Final = 4_096  # what exceeds it is asked for again
 WEIGHTS: Final = (60, 60, 30, 10)  # of airtime, by rank, while several ranks wait
 URGENT_SHARE: Final = 0.3  # as long as urgent ones have not had more than that they go before everything
@@ -32,6 +33,7 @@ class _Waiting:
     due_ms: int
     order: int
     answer: bool  # somebody lacks it, and others may have sent it before our turn comes
+    latest_ms: int = 0  # to which it may be put off
     copies: int = 0
 
 
@@ -102,7 +104,7 @@ class Outgoing:
         """Somebody is sending: what is asked for may be among it."""
         for waiting in self._waiting.values():
             if waiting.answer:
-                waiting.due_ms = max(waiting.due_ms, until_ms)
+                waiting.due_ms = max(waiting.due_ms, min(until_ms, waiting.latest_ms))
 
     def needed(self, need: NeedFrame) -> bool:
         """Somebody lacks so many symbols of a generation; whether it is ours."""
@@ -115,9 +117,12 @@ class Outgoing:
         own.announced = True
         return True
 
-    def is_ours(self, source: int) -> bool:
-        """Whether a frame of this source is our own, come back."""
-        return source == self._source
+    @property
+    def has_news(self) -> bool:
+        """Whether something waits that nobody has asked for: what others lack is no surprise then."""
+        if any(not waiting.answer for waiting in self._waiting.values()):
+            return True
+        return any(own.unsent and not own.asked for _, own in self._kept.values())
 
     # -- sending --------------------------------------------------------------------------------------------
 
@@ -171,7 +176,7 @@ class Outgoing:
 
     def _wait(self, item: Item, due_ms: int, *, answer: bool) -> None:
         self._order += 1
-        self._waiting[item.id] = _Waiting(item, due_ms, self._order, answer)
+        self._waiting[item.id] = _Waiting(item, due_ms, self._order, answer, due_ms + PUT_OFF_MS_MAX)
 
     def _begun(self, waiting: _Waiting, now_ms: int, fetch: Fetch) -> CodedFrame | None:
         item = waiting.item

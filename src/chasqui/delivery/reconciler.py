@@ -28,6 +28,7 @@ from chasqui.delivery.sketch import SYNDROME_BYTES, elements_from, summed, syndr
 from chasqui.delivery.trickle import Trickle
 
 SYNDROMES_MAX: Final = 64  # 0.2 s to decode; more differences are found a part at a time
+DECODING_MS: Final = 25  # between two sketches, by syndrome: whoever sends junk gets a tenth of a processor, not all
 SYNDROMES_SPARE: Final = 2  # above the difference of the counts: both sides may lack something
 SPLIT_MAX: Final = 15
 DAYS_LISTED: Final = 1  # in a summary: what differs is nearly always of today
@@ -73,6 +74,7 @@ class Reconciler:
         self._sums: dict[tuple[int, bytes], _Known] = {}
         self._planned: dict[tuple[object, ...], _Planned] = {}
         self._wanted: dict[bytes, set[int]] = {}
+        self._decodes_ms = now_ms
 
     # -- what happens ---------------------------------------------------------------------------------------
 
@@ -119,7 +121,8 @@ class Reconciler:
         """Somebody said what he holds of a day."""
         day = resolve_day(frame.day, self._index.today)
         self._planned.pop(("sum", day), None)
-        known = _Known(day, frame.split, frame.count, frame.fingerprint, frame.syndromes)
+        syndromes = frame.syndromes[:SYNDROMES_MAX]
+        known = _Known(day, frame.split, frame.count, frame.fingerprint, syndromes)
         self._keep(frame.salt, known)
         return self._compare(frame.salt, known, now_ms)
 
@@ -136,7 +139,7 @@ class Reconciler:
             return Findings()
         if known.elements is not None or frame.first != len(known.syndromes):
             return Findings()
-        known.syndromes += frame.syndromes
+        known.syndromes = (known.syndromes + frame.syndromes)[:SYNDROMES_MAX]
         return self._compare(frame.salt, known, now_ms)
 
     def heard_want(self, frame: WantFrame) -> Findings:
@@ -229,6 +232,9 @@ class Reconciler:
         self._trickle.disagreed(now_ms)
         if not known.count and not known.syndromes:
             return Findings(list(ours.values()))
+        if now_ms < self._decodes_ms:
+            return Findings()  # another summary will come
+        self._decodes_ms = now_ms + DECODING_MS * len(known.syndromes)
         differ = elements_from(summed(syndromes_of(tuple(ours), len(known.syndromes)), known.syndromes))
         if differ is not None:
             missing = [short for short in differ if short not in ours]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import os
+from collections.abc import Mapping
+from typing import Any
 
 import click
 
@@ -12,12 +14,15 @@ from chasqui.app.cli.base import Family, Invocation, Leaf, print_json
 from chasqui.app.errors import LinkFailedError, document_of
 from chasqui.base.errors import UsageError
 
-_LATER_KINDS = ("tcp", "tor", "kiss", "rnode", "meshtastic", "sound", "qr", "relay")
+_LATER_KINDS = ("tcp", "tor", "rnode", "meshtastic", "sound", "qr", "relay")
+_RADIOS = ("kiss", "sound")
+_DUMMIES_HELP = "Share of the airtime for frames that say nothing, so that news does not stand out; 5."
+_AIRTIME_HELP = "How much of each hour may be sent: what the law or your fellow users allow; 100."
 
 
 @click.group(cls=Family)
 def link() -> None:
-    """Ways to others: a stick, the local network."""
+    """Ways to others: a stick, the local network, a radio."""
 
 
 @link.group(cls=Family, later=_LATER_KINDS)
@@ -59,6 +64,72 @@ def lan(call: Invocation, address: tuple[str, ...], port: int | None) -> None:
     call.show(result, screen.lan_added(result))
 
 
+def _radio_options(command: Any) -> Any:
+    """Options that every radio has."""
+    for option in (
+        click.option("--dummies", type=click.FloatRange(0, 50), metavar="PERCENT", help=_DUMMIES_HELP),
+        click.option(
+            "--key-file", metavar="FILE", help="64 hex digits that the neighbours share; keeps strangers out."
+        ),
+        click.option("--airtime", type=click.FloatRange(0, 100, min_open=True), metavar="PERCENT", help=_AIRTIME_HELP),
+    ):
+        command = option(command)
+    return command
+
+
+def _radio_settings(key_file: str | None, options: Mapping[str, object]) -> list[tuple[str, str]]:
+    """What was said, as settings. Raises `UsageError`."""
+    said = {key: value for key, value in options.items() if value not in (None, "")}
+    settings = [(key, f"{value:g}" if isinstance(value, float) else str(value)) for key, value in said.items()]
+    if key_file is not None:
+        from chasqui.delivery.veil import KEY_BYTES
+
+        try:
+            with open(key_file, encoding="ascii") as file:
+                key = bytes.fromhex(file.read(1_000))
+        except (OSError, ValueError) as error:
+            raise UsageError(
+                "The key file cannot be read.", todo="It holds 64 hex digits: `openssl rand -hex 32`."
+            ) from error
+        if len(key) != KEY_BYTES:
+            raise UsageError("This is no key.", todo="It has 64 hex digits: `openssl rand -hex 32`.")
+        settings.append(("key", key.hex()))
+    return settings
+
+
+@add.command()
+@click.argument("place", metavar="HOST:PORT|DEVICE")
+@click.option("--callsign", metavar="CALL", default="", help="Goes out in the clear with each frame; else it is blank.")
+@click.option("--bit-rate", type=click.IntRange(1), metavar="BIT/S", help="On the air; 1200 unless you say otherwise.")
+@click.option("--mtu", type=click.IntRange(64, 1_000), metavar="BYTES", help="The largest frame; 256.")
+@click.option("--tx-delay", type=click.IntRange(1, 2_550), metavar="MS", help="Tell the TNC how long to key up before.")
+@click.option("--tnc-port", type=click.IntRange(0, 15), help="Which radio of a TNC that has several.")
+@click.option("--baud", type=click.IntRange(1), help="Of the serial line; 9600.")
+@_radio_options
+@click.pass_obj
+def kiss(call: Invocation, /, place: str, callsign: str, key_file: str | None, **options: object) -> None:
+    """Packet radio: a TNC that speaks KISS, at a serial line or over TCP (Direwolf)."""
+    from chasqui.app.screens import links as screen
+    from chasqui.links.ax25 import read_callsign
+    from chasqui.links.device import read_place
+
+    try:
+        read_place(place)
+    except ValueError as error:
+        raise UsageError(
+            "This is neither HOST:PORT nor a device.", todo="For example 127.0.0.1:8001 or /dev/ttyUSB0"
+        ) from error
+    try:
+        sign = str(read_callsign(callsign))
+    except ValueError as error:
+        raise UsageError(
+            "This is no callsign.", todo="Up to six letters and digits, and -0 to -15 if you like: N0CALL-7"
+        ) from error
+    settings = [("place", place), *_radio_settings(key_file, {"callsign": sign, **options})]
+    result, _ = call.call(requests.AddLink("kiss", tuple(settings)), results.LinkMade)
+    call.show(result, screen.kiss_added(result, sign))
+
+
 @link.command("list")
 @click.pass_obj
 def list_(call: Invocation) -> None:
@@ -73,7 +144,10 @@ def list_(call: Invocation) -> None:
 @click.argument("id")
 @click.pass_obj
 def test(call: Invocation, id: str) -> None:
-    """Try whether a link works."""
+    """Try whether a link works. Of a radio: how well, with others who run this at the same time."""
+    links, _ = call.call(requests.ListLinks(), results.Links)
+    if any(link.id == id.lower() and link.kind in _RADIOS for link in links.links):
+        call.tell("Measuring; this takes a minute or two. Somebody else in range has to do the same now.")
     result, _ = call.call(requests.TestLink(id), results.LinkTested)
     call.show(result, f"It works: {result.message}")
 

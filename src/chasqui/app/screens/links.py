@@ -28,10 +28,26 @@ The local network is link {result.id}. It works while the daemon runs: `chasqui 
 Who watches the network sees that somebody here uses chasqui and how much, not what or with whom in a group."""
 
 
+def kiss_added(result: LinkMade, callsign: str) -> str:
+    """`link add kiss`"""
+    name = f"Every frame carries the callsign {callsign} in the clear: it names you." if callsign else ""
+    return "\n".join(
+        line
+        for line in (
+            f"The TNC is link {result.id}. It works while the daemon runs: `chasqui up --detach`.",
+            "Whoever hears the frequency learns that somebody sends, when, how much; a direction finder: where.",
+            name or "The callsign is blank.",
+            "Amateur bands forbid sealed messages nearly everywhere, and most places want a licence for a transmitter:",
+            "find out what holds for your frequency before you send.",
+            f"Next: `chasqui link test {result.id}`",
+        )
+    )
+
+
 def listed(result: Links) -> str:
     """`link list`"""
     if not result.links:
-        return "No links yet: `chasqui link add folder PATH` or `chasqui link add lan`."
+        return "No links yet: `chasqui link add folder PATH`, `chasqui link add lan`, or a radio: `chasqui link add`."
     return table((link.id, link.kind, _settings(link.settings), link.state) for link in result.links)
 
 

@@ -1,0 +1,57 @@
+"""Radio links of a vault: what their settings say, and the link that follows from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from chasqui.app.live_broadcasts import DUMMY_SHARE
+from chasqui.base.secret import Secret
+from chasqui.links.ax25 import read_callsign
+from chasqui.links.device import BAUD_DEFAULT
+from chasqui.links.kiss_link import BIT_RATE_DEFAULT, KissLink, KissSettings
+from chasqui.links.radio_limits import KISS_MTU_DEFAULT
+from chasqui.node.link_port import BroadcastLink
+
+PERCENT_ALL: Final = "100"
+
+
+def kiss_settings(settings: Mapping[str, str]) -> KissSettings:
+    """The settings of a `kiss` link. Raises `ValueError`."""
+    tx_delay = settings.get("tx_delay")
+    return KissSettings(
+        settings["place"],
+        callsign=read_callsign(settings.get("callsign", "")),
+        bit_rate_bps=int(settings.get("bit_rate", BIT_RATE_DEFAULT)),
+        airtime_share_max=float(settings.get("airtime", PERCENT_ALL)) / 100,
+        mtu_bytes=int(settings.get("mtu", KISS_MTU_DEFAULT)),
+        tx_delay_ms=None if tx_delay is None else int(tx_delay),
+        tnc_port=int(settings.get("tnc_port", 0)),
+        baud=int(settings.get("baud", BAUD_DEFAULT)),
+    )
+
+
+def key_of(settings: Mapping[str, str]) -> Secret:
+    """The neighbourhood key of a link, or none."""
+    return Secret(bytes.fromhex(settings.get("key", "")))
+
+
+def dummies_of(settings: Mapping[str, str]) -> float:
+    """The share of the airtime for frames that say nothing."""
+    return float(settings["dummies"]) / 100 if "dummies" in settings else DUMMY_SHARE
+
+
+def shown(settings: Mapping[str, str]) -> dict[str, str]:
+    """The settings of any link without what is secret."""
+    return {key: "(set)" if key == "key" else value for key, value in settings.items()}
+
+
+_MAKERS: Final[dict[str, Callable[[Mapping[str, str]], BroadcastLink]]] = {
+    "kiss": lambda settings: KissLink(kiss_settings(settings)),
+}
+RADIO_KINDS: Final = frozenset(_MAKERS)
+
+
+def radio_link(kind: str, settings: Mapping[str, str]) -> BroadcastLink:
+    """The link of a record of one of `RADIO_KINDS`. Raises `ValueError` for settings of another version."""
+    return _MAKERS[kind](settings)

@@ -1,0 +1,19 @@
+"""Bounds and times of the links to radios, with reasons."""
+
+from __future__ import annotations
+
+from typing import Final
+
+# -- the device ---------------------------------------------------------------------------------------------
+CONNECT_S: Final = 10.0  # a TNC on the same machine or network answers at once
+KEEPALIVE_S: Final = 15  # three of them without an answer: the machine with the TNC is gone
+RETRY_FIRST_S: Final = 1.0  # doubled up to `RETRY_MAX_S`
+RETRY_MAX_S: Final = 30.0  # a radio that was switched on again is back within this
+READ_BYTES: Final = 4_096  # one read
+UNREAD_BYTES_MAX: Final = 2**16  # a TNC that says more than we read waits
+UNSENT_BYTES_MAX: Final = 2**14  # sixteen of the largest frames with escapes: a device that takes nothing is given up
+
+# -- packet radio -------------------------------------------------------------------------------------------
+KISS_MTU_DEFAULT: Final = 256  # what every TNC takes in one frame (AX.25 2.2, 6.7.2.3: N1)
+KISS_MTU_MAX: Final = 1_000  # Direwolf silently cuts what is longer than 2 KB; a longer one is rarely heard whole
+CARRIER_WAIT_MS_MAX: Final = 60_000  # a channel that is busy for longer: the TNC has long given up or will send late

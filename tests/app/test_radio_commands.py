@@ -1,0 +1,85 @@
+"""`link add kiss` and `link test` as a person types them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.app.people import Person
+
+KEY = "ab" * 32
+
+
+@pytest.fixture
+def ana(tmp_path: Path) -> Iterator[Person]:
+    made = Person.make(tmp_path, "ana")
+    yield made
+    made.run("down")
+
+
+def test_a_tnc_is_set_up_and_its_key_is_not_shown(ana: Person, tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_text(KEY + "\n")
+    done = ana.run(
+        "link", "add", "kiss", "/dev/ttyX", "--callsign", "n0call-7", "--airtime", "12.5", "--dummies", "0",
+        "--key-file", str(key), "--tx-delay", "500", "--mtu", "200", "--bit-rate", "9600", "--baud", "57600",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    assert "the callsign N0CALL-7 in the clear: it names you" in done.out
+    assert "forbid" in done.out
+    (link,) = ana.do("link", "list")["links"]
+    assert link["settings"] == {
+        "place": "/dev/ttyX", "callsign": "N0CALL-7", "airtime": "12.5", "dummies": "0", "key": "(set)",
+        "tx_delay": "500", "mtu": "200", "bit_rate": "9600", "baud": "57600",
+    }  # fmt: skip
+    for answer in (ana.run("link", "list"), ana.run("status"), ana.run("--json", "status")):
+        assert KEY not in answer.out + answer.err
+    assert link["state"] == "waits for the daemon (`chasqui up`)"
+    assert "daemon" in ana.fail(1, "link", "test", link["id"])["message"]
+
+
+def test_a_blank_callsign_is_said(ana: Person) -> None:
+    assert "The callsign is blank." in ana.run("link", "add", "kiss", "127.0.0.1:8001").out
+    (link,) = ana.do("link", "list")["links"]
+    assert link["settings"] == {"place": "127.0.0.1:8001"}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ("8001",),
+        ("h:1", "--callsign", "TOOLONGCALL"),
+        ("h:1", "--mtu", "1001"),
+        ("h:1", "--airtime", "0"),
+        ("h:1", "--key-file", "missing"),
+    ],
+)
+def test_what_cannot_be(ana: Person, wrong: tuple[str, ...]) -> None:
+    assert ana.fail(2, "link", "add", "kiss", *wrong)["todo"]
+
+
+def test_a_key_of_another_size(ana: Person, tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    for text in ("ab" * 31, "xy" * 32, ""):
+        key.write_text(text)
+        assert "hex digits" in ana.fail(2, "link", "add", "kiss", "h:1", "--key-file", str(key))["todo"]
+
+
+def test_a_tnc_that_is_not_there_is_said_in_words(ana: Person) -> None:
+    ana.up()
+    link = ana.do("link", "add", "kiss", "127.0.0.1:1")["id"]
+    for _ in range(100):
+        state = ana.do("link", "list")["links"][0]["state"]
+        if state != "looking for the TNC" and state != "starting":
+            break
+        time.sleep(0.1)
+    assert state == "no TNC (Connection refused); trying again"
+    failed = ana.fail(1, "link", "test", link)
+    assert failed["code"] == "link"
+    assert "Connection refused" in failed["message"]
+    assert "waits in the vault" in failed["safety"]
+    ana.do("link", "remove", link)
+    assert ana.do("link", "list")["links"] == []
