@@ -1,4 +1,4 @@
-"""`link add kiss` and `link test` as a person types them."""
+"""`link add kiss`, `link add rnode` and `link test` as a person types them."""
 
 from __future__ import annotations
 
@@ -83,3 +83,39 @@ def test_a_tnc_that_is_not_there_is_said_in_words(ana: Person) -> None:
     assert "waits in the vault" in failed["safety"]
     ana.do("link", "remove", link)
     assert ana.do("link", "list")["links"] == []
+
+
+BOARD = ("link", "add", "rnode", "/dev/ttyX", "--frequency", "868.1MHz", "--power", "14", "--airtime", "1%")
+
+
+def test_a_board_is_set_up(ana: Person) -> None:
+    said = ana.run(*BOARD, "--bandwidth", "125", "--spreading", "9", "--coding", "5", "--dummies", "2%")
+    assert said.code == 0, said.err
+    assert "A full frame takes 1.3 s on the air at 868.1MHz." in said.out
+    assert "direction finder" in said.out
+    (link,) = ana.do("link", "list")["links"]
+    assert link["settings"] == {
+        "place": "/dev/ttyX", "frequency": "868.1MHz", "power": "14", "airtime": "1", "bandwidth": "125",
+        "spreading": "9", "coding": "5", "dummies": "2",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (BOARD[:4] + BOARD[6:], "--frequency"),
+        (BOARD[:6] + BOARD[8:], "--power"),
+        (BOARD[:8], "--airtime is missing"),
+        ((*BOARD, "--frequency", "868.1"), "no frequency"),
+        ((*BOARD, "--frequency", "2.4GHz"), "no frequency"),
+        ((*BOARD, "--bandwidth", "130"), "130"),
+        ((*BOARD, "--spreading", "6"), "6"),
+        ((*BOARD, "--airtime", "101%"), "101"),
+        ((*BOARD, "--airtime", "0.1%", "--spreading", "12"), "0 of them fit into an hour"),
+        (("link", "add", "rnode", "ttyUSB0", *BOARD[4:]), "no device"),
+    ],
+)
+def test_what_no_board_can_be(ana: Person, wrong: tuple[str, ...], words: str) -> None:
+    failed = ana.fail(2, *wrong)
+    assert words in failed["message"]
+    assert failed["todo"]

@@ -48,6 +48,8 @@ from chasqui.groups.pairing import ReplyBody, read_pairing_file, write_offer, wr
 from chasqui.groups.witnesses import encode_witnesses
 from chasqui.links.ax25 import BLANK, read_callsign, write_ui
 from chasqui.links.kiss import KissFrame, write_kiss
+from chasqui.links.lora import Lora
+from chasqui.links.rnode import Code, wanted_of, write_command
 from chasqui.media.burst import Burst, Quality
 from chasqui.media.wav import wav_of
 from chasqui.node import inputs
@@ -93,6 +95,7 @@ def seeds() -> dict[str, list[bytes]]:
     kinds = [0, 2, 3, 4, 5, 6, 7]
     bursts = [Burst(Quality.Q700C, b"sevenby", more=True), Burst(Quality.Q1300, bytes(20)), Burst(Quality.Q3200, ID)]
     held = world().victim.held()[:2]
+    lora = Lora(868_100_000, 125_000, 9, 5, 14)
     return {
         "bundle": [sealed, b"\x01" + sealed[2:]],
         "object": [text.to_short(), whole.to_short() + bytes(9), whole.to_whole()],
@@ -112,6 +115,10 @@ def seeds() -> dict[str, list[bytes]]:
             write_kiss(KissFrame(0, 0, write_ui(read_callsign("N0CALL-7"), b"\x10\xc0\xdb")))
             + write_kiss(KissFrame(12, 0, b"\xdb\xdd")),
             b"torn\xc0\x00\xdbx\xc0" + write_kiss(KissFrame(0, 0, write_ui(BLANK, b"\x10" + sealed))),
+        ],
+        "rnode": [
+            b"".join(write_command(one.code, one.data) for one in wanted_of(lora, 0.01)),
+            b"\xc0\x24\xf2" + write_command(Code.DATA, b"\x10\xc0\xdb") + b"\xc0\x90\x04\xc0\xc0\x0f\x01\xc0",
         ],
         "courier": [b"".join(courier_chunks([sealed, some.seal(whole).data], 20_833))],
         "mls": mls_messages(),

@@ -7,8 +7,9 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ FAST = Lora(868_100_000, 500_000, 7, 5, 14)
 
 def packet_s(size: int, spreading: int, bandwidth: int, coding: int) -> float:
     """AN1200.13 by its letter, with the preamble of the firmware."""
-    symbol_s = 2**spreading / bandwidth
+    symbol_s = (1 << spreading) / bandwidth
     preamble = max(18, math.ceil(0.024 / symbol_s))
     low_rate = 1 if symbol_s > 0.016 else 0
     payload = 8 + max(math.ceil((8 * size - 4 * spreading + 28 + 16) / (4 * (spreading - 2 * low_rate))) * coding, 0)
@@ -121,7 +122,7 @@ class Board:
 
     @property
     def symbol_s(self) -> float:
-        return 2**self.spreading / self.bandwidth
+        return (1 << self.spreading) / self.bandwidth
 
     def start(self) -> None:
         self.boot()
@@ -226,6 +227,33 @@ class Board:
                 air.end(packet, header, part)
             self.sent_frames += 1
         self._sender = None
+
+
+@contextmanager
+def boards_elsewhere(folder: Path, number: int, speed: float = 1.0) -> Iterator[tuple[LoraAir, Sequence[Board], Any]]:
+    """Boards that go on while whoever uses them is not on this event loop; and a way to do something on theirs."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    air = LoraAir(speed)
+    boards = [Board(air, folder / f"tty{end}") for end in range(number)]
+
+    def do(call: Callable[[], None]) -> None:
+        async def step() -> None:
+            call()
+
+        asyncio.run_coroutine_threadsafe(step(), loop).result(10)
+
+    try:
+        for board in boards:
+            do(board.start)
+        yield air, boards, do
+    finally:
+        for board in boards:
+            do(board.stop)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()
 
 
 class RNodePair:

@@ -10,10 +10,25 @@ from chasqui.base.secret import Secret
 from chasqui.links.ax25 import read_callsign
 from chasqui.links.device import BAUD_DEFAULT
 from chasqui.links.kiss_link import BIT_RATE_DEFAULT, KissLink, KissSettings
-from chasqui.links.radio_limits import KISS_MTU_DEFAULT
+from chasqui.links.lora import Lora, read_frequency
+from chasqui.links.radio_limits import KISS_MTU_DEFAULT, RNODE_MTU_DEFAULT
+from chasqui.links.rnode_link import RNodeLink, RNodeSettings
 from chasqui.node.link_port import BroadcastLink
 
 PERCENT_ALL: Final = "100"
+
+
+def rnode_settings(settings: Mapping[str, str]) -> RNodeSettings:
+    """The settings of an `rnode` link. Raises `ValueError`."""
+    lora = Lora(
+        read_frequency(settings["frequency"]),
+        round(float(settings["bandwidth"]) * 1000),
+        int(settings["spreading"]),
+        int(settings["coding"]),
+        int(settings["power"]),
+    )
+    share = float(settings["airtime"]) / 100
+    return RNodeSettings(settings["place"], lora, share, int(settings.get("mtu", RNODE_MTU_DEFAULT)))
 
 
 def kiss_settings(settings: Mapping[str, str]) -> KissSettings:
@@ -47,6 +62,7 @@ def shown(settings: Mapping[str, str]) -> dict[str, str]:
 
 
 _MAKERS: Final[dict[str, Callable[[Mapping[str, str]], BroadcastLink]]] = {
+    "rnode": lambda settings: RNodeLink(rnode_settings(settings)),
     "kiss": lambda settings: KissLink(kiss_settings(settings)),
 }
 RADIO_KINDS: Final = frozenset(_MAKERS)

@@ -42,10 +42,10 @@ class Lora:
     @property
     def symbol_ms(self) -> float:
         """How long one symbol takes."""
-        return 2**self.spreading * 1000 / self.bandwidth_hz
+        return (1 << self.spreading) * 1000 / self.bandwidth_hz
 
     def packet_ms(self, size: int, preamble: int) -> float:
-        """Airtime of a packet with a header and a check sequence: Semtech AN1200.13, and the SX1276 data sheet, 4.1.1.7.
+        """Airtime of a packet with a header and a check sequence: Semtech AN1200.13; SX1276 data sheet, 4.1.1.7.
 
         `preamble`: symbols, without the four and a quarter that every chip adds.
         """

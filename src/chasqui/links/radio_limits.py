@@ -20,6 +20,7 @@ CARRIER_WAIT_MS_MAX: Final = 60_000  # a channel that is busy for longer: the TN
 
 # -- LoRa boards --------------------------------------------------------------------------------------------
 RNODE_MTU_DEFAULT: Final = 254  # one packet; of a longer frame both have to arrive
+RNODE_FRAMES_AN_HOUR_MIN: Final = 2  # of the largest: a tenth of the airtime is for tests, a fifth for what is urgent
 BOOT_S: Final = 8.0  # from opening a board, which starts it anew, to its first answer
 DETECT_EVERY_S: Final = 1.0
 ANSWER_S: Final = 3.0  # a board that does not send answers within milliseconds

@@ -80,6 +80,8 @@ class Wanted:
 
     def words(self, data: bytes) -> str:
         """The value for people."""
+        if len(data) != len(self.data):
+            return "nothing that can be read"
         value = int.from_bytes(data, "big")
         if self.code == Code.FREQUENCY:
             return frequency_text(value)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from chasqui.base.errors import MachineError
+from chasqui.delivery.airtime import HOUR_MS
 from chasqui.links.device import Device, DeviceGoneError, open_device
 from chasqui.links.leaving import Leaving
 from chasqui.links.lora import Lora
@@ -65,6 +66,16 @@ class RNodeSettings:
         if not (0 < self.airtime_share_max <= 1 and 0 < self.mtu_bytes <= FRAME_BYTES_MAX):
             raise ValueError("a setting of the link is out of its bounds")
 
+    @property
+    def frame_ms(self) -> float:
+        """The airtime of the largest frame."""
+        return airtime_ms(self.lora, self.mtu_bytes)
+
+    @property
+    def frames_an_hour(self) -> int:
+        """How many of the largest fit into an hour's airtime: see `RNODE_FRAMES_AN_HOUR_MIN`."""
+        return int(self.airtime_share_max * HOUR_MS / self.frame_ms)
+
 
 class RefusedError(DeviceGoneError):
     """The board does not do what it was asked for."""
@@ -93,7 +104,6 @@ class RNodeLink:
         self.heard_frames = 0
         self.passed_over = 0
         bit_rate_bps, beside_ms = rate_of(settings.lora, settings.mtu_bytes)
-        self._frame_ms_max = airtime_ms(settings.lora, settings.mtu_bytes)
         self._airtime_ms = 0  # of the frame under way
         self._profile = LinkProfile(
             kind="rnode",
@@ -269,7 +279,7 @@ class RNodeLink:
                     self._leaving.stop()
                     self._tell_sent(0)
             case Code.ERROR if reply.data != ERROR_MEMORY_LOW:
-                raise DeviceGoneError(f"it reports the error {reply.data.hex()}")
+                raise DeviceGoneError(f"it reports the error {reply.data[:2].hex()}")
             case _:
                 for wanted in self._wanted:
                     if wanted.code == reply.code and not wanted.met_by(reply.data):
@@ -313,7 +323,7 @@ class RNodeLink:
 
     def _ask(self, code: Code, data: bytes) -> None:
         if code not in self._asked:  # a board that sends answers when it has sent
-            wait_s = ANSWER_S + 2 * self._frame_ms_max / 1000
+            wait_s = ANSWER_S + 2 * self._settings.frame_ms / 1000
             self._asked[code] = asyncio.get_running_loop().call_later(wait_s, self._silent)
         self._say(code, data)
 

@@ -14,10 +14,21 @@ from chasqui.app.cli.base import Family, Invocation, Leaf, print_json
 from chasqui.app.errors import LinkFailedError, document_of
 from chasqui.base.errors import UsageError
 
-_LATER_KINDS = ("tcp", "tor", "rnode", "meshtastic", "sound", "qr", "relay")
-_RADIOS = ("kiss", "sound")
+_LATER_KINDS = ("tcp", "tor", "meshtastic", "sound", "qr", "relay")
+_RADIOS = ("kiss", "rnode", "sound")
 _DUMMIES_HELP = "Share of the airtime for frames that say nothing, so that news does not stand out; 5."
 _AIRTIME_HELP = "How much of each hour may be sent: what the law or your fellow users allow; 100."
+_BANDWIDTHS_KHZ = ("31.25", "62.5", "125", "250", "500")
+_NO_LAWFUL_DEFAULT = "you have to know what is allowed where you are"
+
+
+class _Percent(click.FloatRange):
+    """`1` and `1%` are the same."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """See `click.ParamType`."""
+        number: Any = value.removesuffix("%") if isinstance(value, str) else value
+        return super().convert(number, param, ctx)
 
 
 @click.group(cls=Family)
@@ -67,11 +78,11 @@ def lan(call: Invocation, address: tuple[str, ...], port: int | None) -> None:
 def _radio_options(command: Any) -> Any:
     """Options that every radio has."""
     for option in (
-        click.option("--dummies", type=click.FloatRange(0, 50), metavar="PERCENT", help=_DUMMIES_HELP),
+        click.option("--dummies", type=_Percent(0, 50), metavar="PERCENT", help=_DUMMIES_HELP),
         click.option(
             "--key-file", metavar="FILE", help="64 hex digits that the neighbours share; keeps strangers out."
         ),
-        click.option("--airtime", type=click.FloatRange(0, 100, min_open=True), metavar="PERCENT", help=_AIRTIME_HELP),
+        click.option("--airtime", type=_Percent(0, 100, min_open=True), metavar="PERCENT", help=_AIRTIME_HELP),
     ):
         command = option(command)
     return command
@@ -95,6 +106,46 @@ def _radio_settings(key_file: str | None, options: Mapping[str, object]) -> list
             raise UsageError("This is no key.", todo="It has 64 hex digits: `openssl rand -hex 32`.")
         settings.append(("key", key.hex()))
     return settings
+
+
+@add.command()
+@click.argument("place", metavar="DEVICE")
+@click.option("--frequency", metavar="FREQUENCY", required=True, help=f"Such as 868.1MHz; {_NO_LAWFUL_DEFAULT}.")
+@click.option("--power", type=click.IntRange(0, 37), metavar="DBM", required=True, help="14 dBm are 25 mW.")
+@click.option("--bandwidth", type=click.Choice(_BANDWIDTHS_KHZ), default="125", show_default=True, help="In kHz.")
+@click.option("--spreading", type=click.IntRange(7, 12), default=9, show_default=True, help="More: farther and slower.")
+@click.option("--coding", type=click.IntRange(5, 8), default=5, show_default=True, help="So many bits for four.")
+@click.option("--mtu", type=click.IntRange(64, 508), metavar="BYTES", help="The largest frame; 254.")
+@_radio_options
+@click.pass_obj
+def rnode(call: Invocation, /, place: str, frequency: str, key_file: str | None, **options: object) -> None:
+    """A LoRa board with RNode firmware, at a serial line. All who are to hear one another set it alike."""
+    from chasqui.app.radios import rnode_settings
+    from chasqui.app.screens import links as screen
+    from chasqui.links.device import read_place
+    from chasqui.links.lora import frequency_text, read_frequency
+    from chasqui.links.radio_limits import RNODE_FRAMES_AN_HOUR_MIN
+
+    if options["airtime"] is None:
+        raise UsageError("--airtime is missing.", todo=f"Say how much of each hour may be sent: {_NO_LAWFUL_DEFAULT}.")
+    try:
+        read_place(place)
+    except ValueError as error:
+        raise UsageError("This is no device.", todo="For example /dev/ttyUSB0 or /dev/ttyACM0") from error
+    try:
+        shown = frequency_text(read_frequency(frequency))
+    except ValueError as error:
+        raise UsageError("This is no frequency of a LoRa board.", todo="With its unit: 868.1MHz, 433175kHz") from error
+    settings = [("place", place), *_radio_settings(key_file, {"frequency": shown, **options})]
+    board = rnode_settings(dict(settings))
+    if board.frames_an_hour < RNODE_FRAMES_AN_HOUR_MIN:
+        raise UsageError(
+            f"A frame of {board.mtu_bytes} bytes would take {board.frame_ms / 1000:.1f} s on the air: with this share "
+            f"of airtime {board.frames_an_hour} of them fit into an hour, too few for anything.",
+            todo="Take a smaller --spreading, a larger --bandwidth, or a smaller --mtu.",
+        )
+    result, _ = call.call(requests.AddLink("rnode", tuple(settings)), results.LinkMade)
+    call.show(result, screen.rnode_added(result, shown, board.frame_ms))
 
 
 @add.command()

@@ -28,6 +28,17 @@ The local network is link {result.id}. It works while the daemon runs: `chasqui 
 Who watches the network sees that somebody here uses chasqui and how much, not what or with whom in a group."""
 
 
+def rnode_added(result: LinkMade, frequency: str, frame_ms: float) -> str:
+    """`link add rnode`"""
+    return f"""\
+The board is link {result.id}. It works while the daemon runs: `chasqui up --detach`.
+A full frame takes {frame_ms / 1000:.1f} s on the air at {frequency}.
+Whoever hears the frequency learns that somebody sends, when, how much; a direction finder: where.
+Whether you may send there, with this power and for so long, is for you to find out before you send.
+All who are to hear one another take the same frequency, --bandwidth, --spreading and --coding.
+Next: `chasqui link test {result.id}`"""
+
+
 def kiss_added(result: LinkMade, callsign: str) -> str:
     """`link add kiss`"""
     name = f"Every frame carries the callsign {callsign} in the clear: it names you." if callsign else ""
