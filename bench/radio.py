@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 import random
 import time
+import tracemalloc
 from statistics import mean
 from typing import Any, Final
 
+from chasqui.base.ids import BundleId
 from chasqui.base.limits import FILE_PART_BYTES
 from chasqui.delivery.airtime import HOUR_MS
 from chasqui.delivery.engine import Engine, Settings
 from chasqui.delivery.erasure import parity_symbol, repair
-from chasqui.delivery.index import Index
+from chasqui.delivery.index import Index, Item
 from chasqui.delivery.radio_frames import CodedFrame, write_radio_frame
 from chasqui.delivery.sketch import elements_from, summed, syndromes_of
 from tests.delivery.place import LORA_SF9, TODAY, Place, bundle_of, seeded
@@ -152,7 +154,14 @@ def _speed() -> list[dict[str, Any]]:
     began = time.perf_counter()
     repair(dict(list(enumerate(sources))[16:]), parity, BUNDLE_BYTES)
     repaired_s = time.perf_counter() - began
+    tracemalloc.start()
+    index = Index(TODAY)
+    for n in range(50_000):
+        index.add(Item(BundleId(random.Random(n).randbytes(16)), BUNDLE_BYTES, 1, TODAY - n % 100))
+    index_mb = tracemalloc.get_traced_memory()[0] / 1e6
+    tracemalloc.stop()
     return [
+        _figure("index of 50,000 bundles", index_mb, "MB", None, "what all engines of a node share"),
         _figure("frames heard by an engine", len(frames) / heard_s, "frames/s", None, "symbols of 207 bytes"),
         _figure("parity of 64 bundles", 1000 * made_s / 16, "ms/symbol"),
         _figure("16 of 64 bundles repaired", 1000 * repaired_s, "ms"),

@@ -126,6 +126,19 @@ def test_a_head_of_ones_own_and_a_text_that_is_not_read_are_seen() -> None:
     assert {"one-head", "one-roster", "all-read"} == unmet.keys()
 
 
+def test_a_text_is_demanded_under_the_key_that_a_device_uses_alone() -> None:
+    """Ana says something that does not reach Cy; it was not for him while his device sits under another key."""
+    stage = staged()
+    cys = stage.ledger.sits_as[stage.group, "cy"]
+    stage.people["ana"].say()
+    assert "all-read" in Liveness(stage).unmet()
+    stage.ledger.sits_as[stage.group, "cy"] = MemberKey(bytes(32))
+    stage.hand_over("ana", "ben")
+    assert "all-read" not in Liveness(stage).unmet()
+    stage.ledger.sits_as[stage.group, "cy"] = cys
+    assert Liveness(stage).unmet()["all-read"].startswith("cy has not read")
+
+
 def test_one_who_is_out_by_his_own_word_alone_is_seen() -> None:
     stage = staged()
     ben = stage.devices["ben"]

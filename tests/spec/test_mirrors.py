@@ -63,7 +63,8 @@ def fields_of(kind: type[Body]) -> list[str]:
     names = kind.__struct_fields__
     defaults = dict(zip(names[len(names) - len(kind.__struct_defaults__) :], kind.__struct_defaults__, strict=True))
     return [
-        f"{name} {kind.__annotations__[name]}" + (f" = {defaults[name]}" if name in defaults else "") for name in names
+        f"{name} {kind.__annotations__[name]}" + (f" = {defaults[name]!r}" if name in defaults else "")
+        for name in names
     ]
 
 

@@ -76,4 +76,5 @@ RECORD_BYTES_MAX: Final = 2**20  # of one value in the store; what would be larg
 
 # -- store --------------------------------------------------------------------------------------------------
 CARRIED_BYTES_MAX: Final = 32 * 2**20  # bundles held for strangers; oldest and largest class go first
+CARRIED_OF_LINK_BYTES_MAX: Final = CARRIED_BYTES_MAX // 2  # of one broadcast link, on which anybody may say anything
 COURIER_FILE_BYTES_MAX: Final = 512 * 2**20  # a stick; read as a stream, never whole

@@ -129,7 +129,11 @@ class Liveness:
     def _texts(self, found: dict[str, str]) -> None:
         inside = {device.name: device for device in self.inside()}
         members = frozenset[MemberKey]().union(*(roster_of(d.look(), self.group).members for d in inside.values()))
-        owner = {key: name for (group, key), name in self.ledger.owners.items() if group == self.group}
+        owner = {  # a key that no device uses reads nothing: it is one-seat that sees it
+            key: name
+            for (group, key), name in self.ledger.owners.items()
+            if group == self.group and self.ledger.sits_as.get((group, name)) == key
+        }
         entitled: dict[bytes, list[str]] = {}
         for said in self.ledger.said.values():
             if said.group != self.group or said.key not in members or self._drowned(said):

@@ -75,7 +75,9 @@ class Broadcasts:
             bundles = known.engine.heard(frame, strength_db, known.at_ms)
         except PeerError:
             return
+        tx.link = known.name
         take_bundles(tx, live, tuple(bundles))
+        tx.link = ""
         self._brought = frozenset(map(bundle_id, bundles))
 
     def sent(self, tx: Transaction, link: BroadcastId, airtime_ms: int | None, at_ms: int) -> None:

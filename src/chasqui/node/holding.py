@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from chasqui.base.ids import BundleId
-from chasqui.base.limits import CARRIED_BYTES_MAX
+from chasqui.base.limits import CARRIED_BYTES_MAX, CARRIED_OF_LINK_BYTES_MAX
 from chasqui.base.schema import decode_own
 from chasqui.node.keys import u16, u64
 from chasqui.node.records import BundleRecord, ForeignRecord, Space
@@ -34,27 +34,25 @@ def hold(tx: Transaction, bundle: Bundle, *, own: bool) -> None:
     tx.bundles_held.append(bundle.id)
     if not own:
         record = ForeignRecord(
-            bundle.mark, bundle.mark_body, bundle.day, len(bundle.data), bundle.bundle_class, tx.now_s
+            bundle.mark, bundle.mark_body, bundle.day, len(bundle.data), bundle.bundle_class, tx.now_s, tx.link
         )
         tx.save(Space.FOREIGN, bundle.id, record)
-        if _add_foreign_bytes(tx, len(bundle.data)) > CARRIED_BYTES_MAX:
+        total = _add_foreign_bytes(tx, len(bundle.data))
+        if tx.link and _add_foreign_bytes(tx, len(bundle.data), tx.link) > CARRIED_OF_LINK_BYTES_MAX:
+            _evict(tx, tx.link)
+        elif total > CARRIED_BYTES_MAX:
             _evict(tx)
 
 
 def adopt(tx: Transaction, bundle: Bundle) -> None:
     """Marks a bundle that was carried for a stranger as one of ours: an epoch recognised it."""
-    if tx.get(Space.FOREIGN, bundle.id) is not None:
-        tx.erase(Space.FOREIGN, bundle.id)
-        _add_foreign_bytes(tx, -len(bundle.data))
+    if _drop_foreign(tx, bundle.id):
         tx.save(Space.BUNDLE, bundle.id, BundleRecord(bundle.data, True, tx.now_s))
 
 
 def drop(tx: Transaction, bundle: BundleId, expires_s: int) -> None:
     """Forgets a bundle."""
-    foreign = tx.load(Space.FOREIGN, bundle, ForeignRecord)
-    if foreign is not None:
-        tx.erase(Space.FOREIGN, bundle)
-        _add_foreign_bytes(tx, -foreign.size)
+    _drop_foreign(tx, bundle)
     tx.erase(Space.BUNDLE, bundle)
     tx.erase(Space.EXPIRY, u64(expires_s) + bundle)
     tx.bundles_dropped.append(bundle)
@@ -74,26 +72,47 @@ def foreign(tx: Transaction) -> Iterator[tuple[BundleId, ForeignRecord]]:
         yield BundleId(key), decode_own(data, ForeignRecord)
 
 
-def _foreign_bytes(tx: Transaction) -> int:
-    return int.from_bytes(tx.get(Space.META, _FOREIGN_BYTES) or b"", "big")
+def _drop_foreign(tx: Transaction, bundle: BundleId) -> bool:
+    """It is carried for strangers no more; whether it was."""
+    record = tx.load(Space.FOREIGN, bundle, ForeignRecord)
+    if record is None:
+        return False
+    tx.erase(Space.FOREIGN, bundle)
+    _add_foreign_bytes(tx, -record.size)
+    if record.link:
+        _add_foreign_bytes(tx, -record.size, record.link)
+    return True
 
 
-def _add_foreign_bytes(tx: Transaction, change: int) -> int:
-    total = max(_foreign_bytes(tx) + change, 0)
-    tx.put(Space.META, _FOREIGN_BYTES, u64(total))
+def _foreign_bytes(tx: Transaction, link: str = "") -> int:
+    return int.from_bytes(tx.get(Space.META, _foreign_key(link)) or b"", "big")
+
+
+def _add_foreign_bytes(tx: Transaction, change: int, link: str = "") -> int:
+    """Of one broadcast link, or of all that is carried."""
+    total = max(_foreign_bytes(tx, link) + change, 0)
+    tx.put(Space.META, _foreign_key(link), u64(total))
     return total
 
 
-def _evict(tx: Transaction) -> None:
-    """Down to 90 % of the room, so that it is not done for every bundle; expired ones went before."""
+def _foreign_key(link: str) -> bytes:
+    return b" ".join((_FOREIGN_BYTES, link.encode())) if link else _FOREIGN_BYTES
+
+
+def _evict(tx: Transaction, link: str = "") -> None:
+    """Down to 90 % of the room, so that it is not done for every bundle; expired ones went before. Where a broadcast
+    link brought too much, it is its own that goes."""
     drop_expired(tx)
-    total = _foreign_bytes(tx)
+    total = _foreign_bytes(tx, link)
+    most = CARRIED_OF_LINK_BYTES_MAX if link else CARRIED_BYTES_MAX
     rank = {bundle_class: place for place, bundle_class in enumerate(_EVICTION_ORDER)}
     expiry = {key[8:]: int.from_bytes(key[:8], "big") for key, _ in tx.scan(Space.EXPIRY)}
     for bundle, record in sorted(
         foreign(tx), key=lambda pair: (rank[BundleClass(pair[1].bundle_class)], pair[1].arrived_s, pair[0])
     ):
-        if total <= CARRIED_BYTES_MAX * 9 // 10:
+        if total <= most * 9 // 10:
             return
+        if link and record.link != link:
+            continue
         drop(tx, bundle, expiry[bundle])
         total -= record.size

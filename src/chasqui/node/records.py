@@ -192,7 +192,7 @@ class BundleRecord(Body, frozen=True):
 
 
 class ForeignRecord(Body, frozen=True):
-    """A bundle that nobody here recognises yet."""
+    """A bundle that nobody here recognises yet. `link`: the broadcast link that brought it, if one did."""
 
     mark: bytes
     mark_body: bytes
@@ -200,6 +200,7 @@ class ForeignRecord(Body, frozen=True):
     size: int
     bundle_class: int
     arrived_s: int
+    link: str = ""
 
 
 class ContactRecord(Body, frozen=True):

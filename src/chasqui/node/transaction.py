@@ -32,6 +32,7 @@ class Transaction:
         self.epochs_erased: list[EpochId] = []
         self.bundles_held: list[BundleId] = []
         self.bundles_dropped: list[BundleId] = []
+        self.link = ""  # the broadcast link that brings what this step takes in
         self.retry: set[GroupId] = set()  # groups in which a commit may have waited for what came
         self._store = store
         self._known = known  # what follows from the store as it is; None: nothing is known of it
