@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chasqui.links.sound_frames import Joiner, mtu_of, split
-from chasqui.media.modem import Mode
+from chasqui.media.modes import Mode
 
 
 def target(data: bytes) -> None:

@@ -48,10 +48,10 @@ from chasqui.groups.pairing import ReplyBody, read_pairing_file, write_offer, wr
 from chasqui.groups.witnesses import encode_witnesses
 from chasqui.links.ax25 import BLANK, read_callsign, write_ui
 from chasqui.links.kiss import KissFrame, write_kiss
-from chasqui.media.burst import Burst, Quality
-from chasqui.media.wav import wav_of
 from chasqui.links.sound_frames import split
-from chasqui.media.modem import Mode
+from chasqui.media.burst import Burst, Quality
+from chasqui.media.modes import Mode
+from chasqui.media.wav import wav_of
 from chasqui.node import inputs
 from chasqui.node.records import InvitationRecord, Space
 from chasqui.sealed.kinds import Kind

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from chasqui.media.modem import RATE_HZ
+from chasqui.media.modes import RATE_HZ
 
 BLOCK = RATE_HZ // 25
 _F_SETPIPE_SZ = 1031

@@ -12,7 +12,7 @@ from chasqui.links.device import BAUD_DEFAULT
 from chasqui.links.kiss_link import BIT_RATE_DEFAULT, KissLink, KissSettings
 from chasqui.links.radio_limits import KISS_MTU_DEFAULT
 from chasqui.links.sound import LEAD_MS_DEFAULT, SoundLink, SoundSettings
-from chasqui.media.modem import Mode
+from chasqui.media.modes import Mode
 from chasqui.node.link_port import BroadcastLink
 
 PERCENT_ALL: Final = "100"

@@ -10,7 +10,7 @@ from array import array
 from typing import Any, Final, Protocol
 
 from chasqui.base.errors import MachineError
-from chasqui.media.modem import RATE_HZ, bytes_of, samples_of
+from chasqui.media.modes import RATE_HZ, bytes_of, samples_of
 
 BLOCK: Final = RATE_HZ // 25  # samples of one read
 LEVEL: Final = 0.7  # of full scale: sound cards and radios distort what is louder

@@ -15,45 +15,19 @@ import threading
 from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from enum import IntEnum
 from queue import Empty, SimpleQueue
 from typing import Final
 
 from chasqui.base.errors import MachineError
 from chasqui.links.audio import LEVEL, Audio, open_audio
 from chasqui.links.kiss import FEND, KissFrame, KissReader, write_kiss
+from chasqui.links.modem_words import SLOT_BLOCKS, STRENGTH_ZERO, Settings, Word
 from chasqui.links.ptt import Ptt, open_ptt
 from chasqui.links.sound_frames import Joiner, split
-from chasqui.media.modem import RATE_HZ, Mode, Modem
+from chasqui.media.modem import Modem
+from chasqui.media.modes import RATE_HZ, Mode
 
-SLOT_BLOCKS: Final = 6  # 240 ms: by then a station that began to send is heard
-STRENGTH_ZERO: Final = 128  # strengths in dB travel as one byte
 TAIL_SAMPLES: Final = RATE_HZ // 20  # so that nothing of the last symbol is cut
-
-
-class Word(IntEnum):
-    """What the two processes say to each other, as KISS commands."""
-
-    FRAME = 0  # to the modem: a frame; from it: strength 1 | frame
-    READY = 1
-    LEFT = 2  # airtime in ms, 4 bytes; 0: it was not sent
-    LOST = 3  # so many more bursts were passed over, 2 bytes
-    TROUBLE = 4  # why it ends, for a person
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What the process is told at its start. Nothing here is secret."""
-
-    mode: str
-    device: str
-    ptt: str
-    lead_ms: int
-
-    def written(self) -> str:
-        """As one argument."""
-        return json.dumps([self.mode, self.device, self.ptt, self.lead_ms])
 
 
 class Station:

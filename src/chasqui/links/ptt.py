@@ -4,12 +4,15 @@ only the process of the modem makes them."""
 from __future__ import annotations
 
 import socket
+import time
 from typing import Any, Final, Protocol
 
 from chasqui.base.errors import MachineError
 from chasqui.links.device import read_place
 
 ANSWER_S: Final = 3.0  # of a rig over its slow serial line
+TRIES: Final = 4
+PAUSE_S: Final = 0.3
 LINES: Final = ("rts", "dtr")
 
 
@@ -66,7 +69,7 @@ class Vox:
 
 
 class Rig:
-    """A transmitter behind Hamlib's rigctld. A connection for each word: a restarted rigctld does no harm."""
+    """A transmitter behind Hamlib's rigctld. One connection; a rigctld that was restarted is tried again."""
 
     audible = False
 
@@ -75,27 +78,46 @@ class Rig:
         if isinstance(where, str):
             raise ValueError("rigctld answers at HOST:PORT")
         self._where = where
+        self._rig: socket.socket | None = None
         self.key(False)
 
     def key(self, on: bool) -> None:
         """See `Ptt`."""
-        try:
-            with socket.create_connection(self._where, timeout=ANSWER_S) as rig:
-                rig.sendall(b"T 1\n" if on else b"T 0\n")
-                answer = b""
-                while not answer.endswith(b"\n") and len(answer) < 100:
-                    piece = rig.recv(100)
-                    if not piece:
-                        break
-                    answer += piece
-        except OSError as error:
-            raise PttError("rigctld does not answer") from error
+        for attempt in range(TRIES):
+            try:
+                answer = self._ask(b"T 1\n" if on else b"T 0\n")
+                break
+            except OSError as error:  # it closes the radio behind its last client, and hangs up on whoever comes then
+                self._hang_up()
+                if attempt == TRIES - 1:
+                    raise PttError("rigctld does not answer") from error
+                time.sleep(PAUSE_S)
         if answer.strip() != b"RPRT 0":
             raise PttError("rigctld did not key the transmitter")
 
     def close(self) -> None:
         """See `Ptt`."""
-        self.key(False)
+        try:
+            self.key(False)
+        finally:
+            self._hang_up()
+
+    def _ask(self, word: bytes) -> bytes:
+        if self._rig is None:
+            self._rig = socket.create_connection(self._where, timeout=ANSWER_S)
+        self._rig.sendall(word)
+        answer = b""
+        while not answer.endswith(b"\n") and len(answer) < 100:
+            piece = self._rig.recv(100)
+            if not piece:
+                raise ConnectionResetError
+            answer += piece
+        return answer
+
+    def _hang_up(self) -> None:
+        if self._rig is not None:
+            self._rig.close()
+            self._rig = None
 
 
 class SerialLine:

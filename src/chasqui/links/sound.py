@@ -15,11 +15,11 @@ from typing import Final
 from chasqui.base.errors import MachineError
 from chasqui.links.audio import BLOCK
 from chasqui.links.kiss import FEND, KissFrame, KissReader, write_kiss
-from chasqui.links.modem_process import SLOT_BLOCKS, STRENGTH_ZERO, Settings, Word
+from chasqui.links.modem_words import SLOT_BLOCKS, STRENGTH_ZERO, Settings, Word
 from chasqui.links.ptt import open_ptt, read_ptt
 from chasqui.links.radio_limits import READ_BYTES, RETRY_FIRST_S, RETRY_MAX_S
 from chasqui.links.sound_frames import mtu_of
-from chasqui.media.modem import RATE_HZ, Mode
+from chasqui.media.modes import RATE_HZ, Mode
 from chasqui.node.link_port import BroadcastEvents, LinkProfile
 
 LEAD_MS_DEFAULT: Final = 300  # a handheld that keys itself by sound needs half of it
@@ -146,7 +146,12 @@ class SoundLink:
             was_ready, self._ready, self._under_way = self._ready, False, False
             if was_ready:
                 events.closed()
-            await self._finish(process)
+            finishing = asyncio.create_task(self._finish(process))
+            try:
+                await asyncio.shield(finishing)
+            except asyncio.CancelledError:
+                await finishing  # a transmitter that is keyed is released first
+                raise
         return opened
 
     def _take(self, frame: KissFrame, events: BroadcastEvents) -> None:
@@ -171,7 +176,7 @@ class SoundLink:
             process.stdin.close()
         try:
             async with asyncio.timeout(GOODBYE_S):
-                code = await asyncio.shield(process.wait())
+                code = await process.wait()
         except TimeoutError:
             process.kill()
             code = await process.wait()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from chasqui.media.modem import Shape
+from chasqui.media.modes import Shape
 
 _HEAD_BYTES: Final = 1
 _LENGTH_BYTES: Final = 2
@@ -51,7 +51,7 @@ class Joiner:
         if position != len(self._parts) or last != self._last or last >= self._shape.frames_max:
             self._drop()
             self.passed_over += position == 0 or position == last
-            self.over = position >= last
+            self.over = True
             return None
         self._parts.append(payload[_HEAD_BYTES:])
         if position < last:
