@@ -119,3 +119,13 @@ def test_what_no_board_can_be(ana: Person, wrong: tuple[str, ...], words: str) -
     failed = ana.fail(2, *wrong)
     assert words in failed["message"]
     assert failed["todo"]
+
+
+def test_a_sound_card_is_set_up(ana: Person) -> None:
+    done = ana.run("link", "add", "sound", "--mode", "datac4", "--ptt", "rig:127.0.0.1:4532", "--lead", "500")
+    assert done.code == 0, done.err
+    assert "forbid" in done.out
+    (link,) = ana.do("link", "list")["links"]
+    assert link["settings"] == {"mode": "datac4", "ptt": "rig:127.0.0.1:4532", "lead": "500"}
+    assert ana.fail(2, "link", "add", "sound", "--ptt", "laser")["todo"]
+    assert ana.fail(2, "link", "add", "sound", "--mode", "datac99")["code"] == "usage"

@@ -50,7 +50,9 @@ from chasqui.links.ax25 import BLANK, read_callsign, write_ui
 from chasqui.links.kiss import KissFrame, write_kiss
 from chasqui.links.lora import Lora
 from chasqui.links.rnode import Code, wanted_of, write_command
+from chasqui.links.sound_frames import split
 from chasqui.media.burst import Burst, Quality
+from chasqui.media.modes import Mode
 from chasqui.media.wav import wav_of
 from chasqui.node import inputs
 from chasqui.node.records import InvitationRecord, Space
@@ -111,6 +113,7 @@ def seeds() -> dict[str, list[bytes]]:
         "frame": [write_frame(BundleFrame(sealed)), write_frame(IdsFrame((bytes(8), b"x" * 8)))]
         + [write_frame(RequestFrame((short_id(bundle_id(bundle)),))) for bundle in held],
         "radio": radio(),
+        "sound": [b"".join(split(b"at the bridge", Mode.DATAC0.shape)), b"\x12\0\5" + bytes(39)],
         "kiss": [
             write_kiss(KissFrame(0, 0, write_ui(read_callsign("N0CALL-7"), b"\x10\xc0\xdb")))
             + write_kiss(KissFrame(12, 0, b"\xdb\xdd")),

@@ -190,7 +190,7 @@ class Save(Request, frozen=True):
 class AddLink(Request, frozen=True):
     """`link add`"""
 
-    kind: Literal["folder", "lan", "kiss", "rnode"]
+    kind: Literal["folder", "lan", "kiss", "rnode", "sound"]
     settings: tuple[tuple[str, str], ...]
 
 
