@@ -411,6 +411,38 @@ def test_a_board_that_falls_silent_is_given_up(tmp_path: Path, monkeypatch: pyte
 
 
 @pytest.mark.usefixtures("hurry")
+def test_a_board_that_answers_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rnode_link, "ANSWER_S", 0.2)
+    monkeypatch.setattr(rnode_link, "LOOK_EVERY_S", 0.02)
+
+    async def body(pair: RNodePair) -> None:
+        for _ in range(10):
+            assert await pair.carry(0, [b"hello"]) == [b"hello"]
+            await asyncio.sleep(0.08)
+        assert pair.events[0].there
+        assert pair.links[0].state == "ready; 0 frames heard"
+
+    with_pair(tmp_path, body, mtu_bytes=64)
+
+
+@pytest.mark.usefixtures("hurry")
+def test_while_somebody_is_heard_ours_does_not_leave(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leaving, "MS_S", 0.001)
+
+    async def body(pair: RNodePair) -> None:
+        began = time.monotonic()
+        pair.events[0].under_way = 1
+        pair.links[0].send(b"ours")
+        await until(lambda: pair.boards[0].sent_frames == 1)
+        pair.boards[0].catch(0, bytes(FRAME_BYTES_MAX))
+        await pair.events[0].until(lambda: not pair.events[0].under_way)
+        assert time.monotonic() - began >= (airtime_ms(FAST, 4) + airtime_ms(FAST, FRAME_BYTES_MAX)) / 1000 - 0.01
+        assert pair.events[0].airtimes_ms == [math.ceil(airtime_ms(FAST, 4))], "only ours is counted"
+
+    with_pair(tmp_path, body)
+
+
+@pytest.mark.usefixtures("hurry")
 def test_what_is_no_rnode_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rnode_link, "BOOT_S", 0.4)
     monkeypatch.setattr(rnode_link, "ANSWER_S", 0.2)
