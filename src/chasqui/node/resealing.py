@@ -121,12 +121,17 @@ def take_reseal(tx: Transaction, group: GroupId, by: SignedObject, data: bytes) 
     signed = read_whole(body.whole, group)
     if signed.kind not in _CARRIED:
         raise PeerError("An object of a kind that is never sealed again was.")
-    if tx.get(Space.MEMBER, group + signed.author) is None and not _is_added(tx, group, signed.author):
-        raise PeerError("An object of somebody who never was in the group was sealed again.")
+    check_handed_on(tx, group, signed)
     tx.put(Space.RESEALED, group + signed.id, by.origin.epoch)
     tx.erase(Space.ANSWER, group + signed.author + u24(signed.seq))
     here = tx.get(Space.STAMP, group + signed.author + u24(signed.seq) + signed.id) is not None
     return None if here or signed.author == load_group(tx, group).member else signed
+
+
+def check_handed_on(tx: Transaction, group: GroupId, signed: SignedObject) -> None:
+    """What another than its author gives us is by somebody who was let in here. Raises `PeerError`."""
+    if tx.get(Space.MEMBER, group + signed.author) is None and not _is_added(tx, group, signed.author):
+        raise PeerError("An object of somebody who never was in the group was sealed again.")
 
 
 def _is_added(tx: Transaction, group: GroupId, member: MemberKey) -> bool:

@@ -26,7 +26,7 @@ from chasqui.groups.bodies import DemandBody, KeyPackagesBody, WelcomeBody
 from chasqui.groups.mls_errors import peers_fault
 from chasqui.groups.operation import GroupKind, Reason, Rejoin, encode_change
 from chasqui.groups.pairing import SUITE
-from chasqui.groups.seats import open_welcome, read_sealed_welcome
+from chasqui.groups.seats import open_welcome, read_sealed
 from chasqui.node.authors import expect_still, load_author, note_object
 from chasqui.node.branches import follow
 from chasqui.node.changes import issue
@@ -180,7 +180,7 @@ def until_offer(tx: Transaction, group: GroupId) -> Pause:
 
 def take_seat(tx: Transaction, signed: SignedObject, data: bytes) -> None:
     """A welcome for a member stands in a group. Enters where it is ours and we need it. Raises `PeerError`."""
-    sealed = read_sealed_welcome(data)
+    sealed = read_sealed(data)
     own = tx.load(Space.KEY_PACKAGE, sealed.ref, OwnKeyPackageRecord)
     if own is None or own.contact != signed.group or not own.keys:
         return
