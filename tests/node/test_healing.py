@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from chasqui.base.ids import GroupId
 from chasqui.base.secret import Secret
 from chasqui.groups.operation import Rejoin, Role, encode_change
@@ -265,3 +267,19 @@ def test_a_key_package_that_has_expired_holds_up_nothing_else() -> None:
     ben.sync(ana)
     ana.do(inputs.Flush())
     assert head_of(ana, group) != head, "keys renew all the same"
+
+
+@pytest.mark.must("M-SEA-5")
+def test_who_was_lifted_once_can_get_a_second_new_leaf() -> None:
+    (ana, ben, caro, dan), group = with_admins("ana", "ben", "caro", "dan")
+    for accuser in (ben, caro):
+        accuser.do(inputs.Accuse(group, dan.key(group)))
+    all_sync(ana, ben, caro, dan)
+    ana.do(inputs.Lift(group, dan.key(group)))
+    all_sync(ana, ben, caro, dan)
+    for _ in range(2):  # both cite the lift
+        assert dan.do(inputs.Rejoin(group)) == 1
+        for _ in range(2):
+            all_sync(ana, ben, caro, dan)
+            later(30, ana, ben, caro, dan)
+        one_group(group, ana, ben, caro, dan)

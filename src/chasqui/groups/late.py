@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from chasqui.base.ids import MemberKey, ObjectId
@@ -35,9 +35,24 @@ def ruling_of(history: History, witnesses: Iterable[Witness]) -> tuple[Ruling, i
     return ruling, late
 
 
+def makers_of_late(history: History, witnesses: Iterable[Witness]) -> Mapping[ObjectId, int]:
+    """The removals by whose witnesses something is late, and the bits of what."""
+    witnesses = tuple(witnesses)
+    ruling, late = ruling_of(history, witnesses)
+    made = {history.order[index].id: bits & late for index, bits in _made_late(history, ruling, counting(witnesses))}
+    return {removal: bits for removal, bits in made.items() if bits}
+
+
 def _late(history: History, ruling: Ruling, said: _Said) -> int:
     """What would be late if exactly those were late that this ruling leaves out."""
     late = 0
+    for _, bits in _made_late(history, ruling, said):
+        late |= bits
+    return late
+
+
+def _made_late(history: History, ruling: Ruling, said: _Said) -> Iterator[tuple[int, int]]:
+    """The removals that are witnessed, and what each would make late."""
     by_issuer: dict[MemberKey, int] = {}
     for index, operation in enumerate(ruling.order):
         by_issuer[operation.issuer] = by_issuer.get(operation.issuer, 0) | 1 << index
@@ -54,10 +69,11 @@ def _late(history: History, ruling: Ruling, said: _Said) -> int:
         theirs = 0
         for member in _with_his_own(ruling, index, removed):
             theirs |= by_issuer.get(member, 0)
+        late = 0
         for other in bits_of(theirs & ~(ruling.past[index] | 1 << index)):
             lacking = sum(not named >> other & 1 for named in heard)
             late |= int(3 * lacking > 2 * len(jury)) << other
-    return late
+        yield index, late
 
 
 def _named(history: History, word: Witness) -> int:

@@ -86,8 +86,9 @@ class Roster:
         return self.counting | self.void | self.pending
 
     def behind(self, change: ObjectId) -> tuple[ObjectId, ...]:
-        """A change and what stands behind it: what a commit cites that carries it out."""
-        return (change, *(confirm.id for confirm in self.confirms.get(change, ())))
+        """A change and what stands behind it: what a commit cites that carries it out. Of one member, who can sign any
+        number of confirmations, the first and the last: they are many in no honest group, and have to fit a bundle."""
+        return (change, *(confirm.id for confirm in _first_and_last(self.confirms.get(change, ()))))
 
     def grounds(self, member: MemberKey) -> tuple[ObjectId, ...]:
         """What a commit cites that puts out somebody who is shut out."""
@@ -176,10 +177,23 @@ def _unconfirmed(
         if not isinstance(change, Add) or change.member in known:
             continue
         if ruling.stands(index, ruling.rights & history.past[operation.id] | 1 << index):
-            made = (by for place, behind in confirms.items() if _makes_admin(history, place) for by in behind)
+            made = (
+                by for place, of in confirms.items() if _makes_admin(history, place) for by in _first_and_last(of)
+            )
             shown = (by for by in made if history.concurrent(by.id, operation.id))
             found[MemberKey(change.member)] = (operation, *shown)
     return found
+
+
+def _first_and_last(confirms: tuple[Operation, ...]) -> tuple[Operation, ...]:
+    """Of each member, the first and the last; in the linear order, as they are given."""
+    first: dict[MemberKey, Operation] = {}
+    last: dict[MemberKey, Operation] = {}
+    for confirm in confirms:
+        first.setdefault(confirm.issuer, confirm)
+        last[confirm.issuer] = confirm
+    kept = {confirm.id for confirm in (*first.values(), *last.values())}
+    return tuple(confirm for confirm in confirms if confirm.id in kept)
 
 
 def _makes_admin(history: History, change: ObjectId) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from chasqui.base.ids import GroupId, MemberKey, ObjectId
-from chasqui.base.limits import ASKED_MAX, SECONDS_PER_DAY
+from chasqui.base.limits import ASKED_MAX, GROUP_MEMBERS_MAX, SECONDS_PER_DAY
 from chasqui.base.ranges import Ranges
 from chasqui.base.schema import encode
 from chasqui.groups.bodies import AskBody
@@ -17,7 +17,7 @@ from chasqui.node.authors import gaps_of
 from chasqui.node.derived import derived
 from chasqui.node.groups import load_group
 from chasqui.node.keys import u64
-from chasqui.node.outbox import say
+from chasqui.node.outbox import BODY_BYTES_MAX, say
 from chasqui.node.pauses import ASLEEP, AWAKE, Pause
 from chasqui.node.receipting import told
 from chasqui.node.records import AuthorRecord, LackRecord, Space
@@ -25,6 +25,10 @@ from chasqui.node.transaction import Transaction
 from chasqui.sealed.kinds import Kind
 
 ASK_AFTER_S = SECONDS_PER_DAY  # what is on its way by another courier need not be sealed again
+_ASK_BYTES = 16  # the lengths of the lists; below, what each thing that is asked for takes at most
+_OPERATION_BYTES = 18
+_AUTHOR_BYTES = 38
+_RUN_BYTES = 11
 ASK_AGAIN_S = 3 * SECONDS_PER_DAY
 
 
@@ -37,17 +41,17 @@ def note_missing(tx: Transaction, group: GroupId, operation: ObjectId) -> None:
 def ask(tx: Transaction, group: GroupId) -> None:
     """Asks for what has been missing for long enough. The caller knows that the head is clean."""
     operations = _missing_operations(tx, group)
-    numbers = _missing_numbers(tx, group)
+    numbers = _missing_numbers(tx, group, BODY_BYTES_MAX - _ASK_BYTES - _OPERATION_BYTES * len(operations))
     if operations or numbers:
         say(tx, group, load_group(tx, group), Kind.ASK, encode(AskBody(operations, numbers)))
 
 
-@derived(Space.GROUP, Space.AUTHOR, Space.HAVE, Space.LACKED, Space.MISSING, Space.OPERATION)
+@derived(Space.GROUP, Space.AUTHOR, Space.HAVE, Space.LACKED, Space.MISSING, Space.OPERATION, Space.WITNESSED)
 def until_ask(tx: Transaction, group: GroupId) -> Pause:
     """For how long nothing has been missing for long enough, and what is noted of it is as it is."""
     pause = ASLEEP
     for key, value in tx.scan_prefix(Space.MISSING, group):
-        if tx.get(Space.OPERATION, key) is not None:
+        if _came(tx, key):
             return AWAKE
         pause = pause.and_(_pause(int.from_bytes(value[:8], "big"), int.from_bytes(value[8:], "big")))
     gaps = _gaps(tx, group)
@@ -75,7 +79,7 @@ def _missing_operations(tx: Transaction, group: GroupId) -> tuple[bytes, ...]:
     due: list[bytes] = []
     for key, value in list(tx.scan_prefix(Space.MISSING, group)):
         operation, since_s, asked_s = key[len(group) :], value[:8], int.from_bytes(value[8:], "big")
-        if tx.get(Space.OPERATION, key) is not None:
+        if _came(tx, key):
             tx.erase(Space.MISSING, key)
         elif _is_due(tx, int.from_bytes(since_s, "big"), asked_s) and len(due) < ASKED_MAX:
             due.append(operation)
@@ -83,7 +87,14 @@ def _missing_operations(tx: Transaction, group: GroupId) -> tuple[bytes, ...]:
     return tuple(due)
 
 
-def _missing_numbers(tx: Transaction, group: GroupId) -> tuple[tuple[bytes, tuple[tuple[int, int], ...]], ...]:
+def _came(tx: Transaction, key: bytes) -> bool:
+    return tx.get(Space.OPERATION, key) is not None or tx.get(Space.WITNESSED, key) is not None
+
+
+def _missing_numbers(
+    tx: Transaction, group: GroupId, room: int
+) -> tuple[tuple[bytes, tuple[tuple[int, int], ...]], ...]:
+    """What is to be asked for now, as far as there is room; what is not asked for stays due."""
     due: list[tuple[bytes, tuple[tuple[int, int], ...]]] = []
     noted, missing = dict(tx.load_prefix(Space.LACKED, group, LackRecord)), _gaps(tx, group)
     for author in sorted(noted.keys() | missing.keys()):
@@ -95,6 +106,10 @@ def _missing_numbers(tx: Transaction, group: GroupId) -> tuple[tuple[bytes, tupl
         if lacked is None or not still:
             tx.save(Space.LACKED, group + author, LackRecord(gaps, tx.now_s, 0))
         elif _is_due(tx, lacked.since_s, lacked.asked_s):
+            takes = _AUTHOR_BYTES + _RUN_BYTES * len(still[:ASKED_MAX])
+            if takes > room or len(due) == GROUP_MEMBERS_MAX:
+                continue
+            room -= takes
             due.append((author, still[:ASKED_MAX]))
             tx.save(Space.LACKED, group + author, LackRecord(gaps, lacked.since_s, tx.now_s))
     return tuple(due)

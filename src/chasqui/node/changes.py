@@ -24,6 +24,7 @@ from chasqui.groups.operation import (
     Accuse,
     Add,
     Change,
+    Confirm,
     Genesis,
     GroupKind,
     Reason,
@@ -35,6 +36,7 @@ from chasqui.groups.operation import (
 from chasqui.groups.pairing import SUITE
 from chasqui.node.authors import expect_from_start, load_author
 from chasqui.node.branches import follow, keep_commit, put_out
+from chasqui.node.citing import with_words
 from chasqui.node.derived import derived
 from chasqui.node.effects import Notice
 from chasqui.node.epochs import (
@@ -202,13 +204,16 @@ def leave(tx: Transaction, group: GroupId) -> None:
 def issue(
     tx: Transaction, group: GroupId, record: GroupRecord, change: Change
 ) -> tuple[SignedObject, GroupRecord]:
-    """Signs and seals an operation, and adds it to the set. All but removals and accusations leave
-    room for as many of these.
+    """Signs and seals an operation, and adds it to the set. For removals, accusations and what confirms them there is
+    room whatever others have signed: else whoever fills the set could not be removed.
 
     Raises `UserError` where the set is full.
     """
-    room = GROUP_OPERATIONS_MAX // (1 if isinstance(change, Remove | Accuse) else 2)
-    if tx.count(Space.OPERATION, group, prefix_end(group)) >= room:
+    if isinstance(change, Remove | Accuse | Confirm):
+        full = sum(o.issuer == record.member for o in history_of(tx, group).order) >= GROUP_OPERATIONS_MAX
+    else:
+        full = tx.count(Space.OPERATION, group, prefix_end(group)) >= GROUP_OPERATIONS_MAX // 2
+    if full:
         raise UserError("This group has seen too many changes.", todo="Make a new group with its members.")
     signed, record = say(tx, group, record, Kind.OP, encode_change(change))
     save_operations(tx, group, (signed,))
@@ -256,6 +261,7 @@ def carry_out(
     """Commits operations on our head, or none to renew our own keys: the commit is sealed under the old epoch, then
     the new one is the head. Raises `PeerError` for a key package that MLS refuses."""
     if operations:
+        operations = with_words(tx, group, operations)
         record = publish(tx, group, operations)  # what others cannot read they could not follow
     parent, epoch = head_of(tx, group, record)
     state = mls.GroupState.from_bytes(epoch.mls_state)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 
 from chasqui import mls
 from chasqui.base.errors import PeerError
@@ -10,11 +11,11 @@ from chasqui.base.ids import EpochId, GroupId, MemberKey, ObjectId
 from chasqui.base.limits import GROUP_MEMBERS_MAX, LEAF_BYTES_MAX
 from chasqui.base.names import peer_name
 from chasqui.groups.bodies import CommitBody
-from chasqui.groups.history import History, arrange
-from chasqui.groups.membership import Roster, members
+from chasqui.groups.history import History
 from chasqui.groups.mls_errors import peers_fault
 from chasqui.groups.operation import Accuse, Add, Confirm, GroupKind, Lift, Rejoin, Remove, SetRole
 from chasqui.node.branches import branches_of, off_path_rosters
+from chasqui.node.citing import cited_operations, cited_roster
 from chasqui.node.epochs import load_epoch, readers_of
 from chasqui.node.groups import load_group, tree_keys
 from chasqui.node.records import Space
@@ -69,10 +70,10 @@ def check_cited(
     before = tree_keys(epoch) if epoch is not None else frozenset()
     added = {member.signature_key for member in processed.added}
     removed = frozenset(MemberKey(member.signature_key) for member in processed.removed)
-    cited = {ObjectId(operation) for operation in body.operations}
-    roster = cited_roster(history, cited)
+    cited = cited_operations(history, body.operations)
+    roster = cited_roster(tx, group, map(ObjectId, body.operations))
     additions: dict[bytes, bytes] = {}
-    rejoined: set[MemberKey] = set()
+    rejoins: dict[ObjectId, MemberKey] = {}
     put_out: set[MemberKey] = set()
     for operation in cited:
         known = history.order[history.position[operation]]
@@ -87,7 +88,7 @@ def check_cited(
                 additions[member] = key_package
             case Rejoin(key_package=key_package):
                 additions[known.issuer] = key_package
-                rejoined.add(known.issuer)
+                rejoins[operation] = known.issuer
             case Remove(member=member):
                 put_out.add(MemberKey(member))
             case Accuse(member=member) if member in roster.out:
@@ -96,6 +97,7 @@ def check_cited(
                 pass  # it only stands behind another that is cited, or makes it void, or ends what would forbid it
             case _:
                 raise PeerError("A commit cites an operation that no commit carries out.")
+    rejoined = frozenset(rejoins.values())
     packages = [proposal.key_package for proposal in processed.proposals if isinstance(proposal, mls.Add)]
     used = {package.leaf.signature_key: package.ref for package in packages}
     if added != additions.keys() or used != additions or removed != (put_out | rejoined) & before:
@@ -105,29 +107,19 @@ def check_cited(
     if added and load_group(tx, group).kind == GroupKind.CONTACT:
         raise PeerError("A contact grows.")
     _check_never_seated(tx, group, parent, {MemberKey(key) for key in added} - rejoined)
-    _check_not_carried_out(tx, group, parent, cited, rejoined)
-    return frozenset(rejoined)
+    _check_not_carried_out(tx, group, parent, rejoins)
+    return rejoined
 
 
-def cited_roster(history: History, cited: Iterable[ObjectId]) -> Roster:
-    """What operations that a commit cites say together with their past: all that its readers go by."""
-    past = 0
-    for operation in cited:
-        past |= history.past[operation] | 1 << history.position[operation]
-    return members(arrange(o for index, o in enumerate(history.order) if past >> index & 1))
-
-
-def _check_not_carried_out(
-    tx: Transaction, group: GroupId, parent: EpochId, cited: set[ObjectId], rejoined: set[MemberKey]
-) -> None:
+def _check_not_carried_out(tx: Transaction, group: GroupId, parent: EpochId, rejoins: Iterable[ObjectId]) -> None:
     """An old key package of a member must not take the place of his leaf again."""
-    branches = branches_of(tx, group)
-    for epoch in branches.path(parent) if rejoined else ():
+    branches, cited = branches_of(tx, group), frozenset(rejoins)
+    for epoch in branches.path(parent) if cited else ():
         if epoch in branches.made_by and not cited.isdisjoint(map(ObjectId, branches.made_by[epoch][1].operations)):
             raise PeerError("A commit carries out again what was carried out before.")
 
 
-def _check_never_seated(tx: Transaction, group: GroupId, parent: EpochId, added: set[MemberKey]) -> None:
+def _check_never_seated(tx: Transaction, group: GroupId, parent: EpochId, added: AbstractSet[MemberKey]) -> None:
     """Nobody who ever sat in the tree of this branch is added again: an old addition cannot undo a removal. Who is
     known from another branch only may be added here, too."""
     if not added:

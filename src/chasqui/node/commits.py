@@ -20,6 +20,7 @@ from chasqui.groups.operation import Reason
 from chasqui.node.authors import expect_from_start
 from chasqui.node.branches import branches_of, follow, keep_commit, put_out, root_of
 from chasqui.node.changes import commit_id_of, shut
+from chasqui.node.citing import missing_of
 from chasqui.node.commit_checks import check_cited, check_form, check_leaves, check_only_additions_and_removals
 from chasqui.node.effects import Notice
 from chasqui.node.epochs import head_of, load_epoch, open_epoch
@@ -57,7 +58,7 @@ def take_commit(tx: Transaction, signed: SignedObject, bundle: bytes) -> None:
         check_form(body.message, group, epoch.number, signed.origin.leaf)
         return
     history = history_of(tx, group)
-    missing = [ObjectId(operation) for operation in body.operations if ObjectId(operation) not in history.position]
+    missing = missing_of(tx, group, body.operations)
     if missing:
         raise Deferred(missing)
     if body.first_day != signed.minute // MINUTES_PER_DAY:
@@ -120,8 +121,8 @@ def _check_pace(tx: Transaction, signed: SignedObject) -> None:
 def removes_somebody(tx: Transaction, signed: SignedObject) -> bool:
     """Whether a commit that waits for its operation removes a member, and an admin made it. Raises `PeerError`
     where it does not hold on our head. A removal of which all operations are here needs no waiting for a commit."""
-    known, body = history_of(tx, signed.group).position, read_commit(signed.body)
-    if all(ObjectId(operation) in known for operation in body.operations):
+    body = read_commit(signed.body)
+    if not missing_of(tx, signed.group, body.operations):
         return False
     head, epoch = head_of(tx, signed.group, load_group(tx, signed.group))
     if head != signed.origin.epoch or signed.author not in roster_of(tx, signed.group).admins:

@@ -131,6 +131,9 @@ def _operation(tx: Transaction, signed: SignedObject) -> None:
     count(tx, signed)
     before = removed_members(tx, signed.group)
     roster = save_operations(tx, signed.group, (signed,), then)
+    for head in operation.heads - history_of(tx, signed.group).position.keys():
+        if tx.get(Space.OPERATION, signed.group + head) is None:
+            note_missing(tx, signed.group, head)
     if operation.id not in roster.rightful and roster.shut_out == before:
         return
     record = load_group(tx, signed.group)
@@ -139,9 +142,6 @@ def _operation(tx: Transaction, signed: SignedObject) -> None:
         tx.notify(Notice("removed", signed.group))
         shut(tx, signed.group, record, Reason.REMOVED)
         return
-    for head in operation.heads - history_of(tx, signed.group).position.keys():
-        if tx.get(Space.OPERATION, signed.group + head) is None:
-            note_missing(tx, signed.group, head)
     tx.retry.add(signed.group)
     if record.member in roster.quarantined:
         tx.notify(Notice("quarantined", signed.group))

@@ -10,7 +10,7 @@ from chasqui.base.schema import decode_own
 from chasqui.groups.mls_errors import peers_fault
 from chasqui.groups.operation import Add, Role
 from chasqui.node.changes import Added, carry_out_addition, require_admin, require_clean, sign_addition
-from chasqui.node.commit_checks import cited_roster
+from chasqui.node.citing import cited_roster, with_words
 from chasqui.node.deciding import waits_already
 from chasqui.node.derived import derived
 from chasqui.node.effects import Notice
@@ -81,7 +81,7 @@ def add_confirmed(tx: Transaction, group: GroupId) -> None:
             tx.erase(Space.PROPOSED, group + operation)
             continue
         cited = roster.behind(operation)
-        seen = cited_roster(history, cited)  # others go by that alone
+        seen = cited_roster(tx, group, with_words(tx, group, cited))  # others go by that alone
         if operation not in roster.counting & seen.counting or present & seen.out:
             continue
         if len(present) >= GROUP_MEMBERS_MAX or record.member not in roster.admins or is_expired(tx, proposed):

@@ -45,12 +45,16 @@ def take_welcome(tx: Transaction, contact: GroupId, data: bytes) -> None:
     if told.genesis.kind != GroupKind.GROUP:
         raise PeerError("An invitation leads into a contact.")
     known = tx.load(Space.GROUP, group, GroupRecord)
-    if known is not None and not known.out:
-        if known.member not in roster.removals:
-            return  # we are in it: a repetition
-        # we were removed and let in again, and hear of both at once
-        told.keep(tx, group)
-        shut(tx, group, known, Reason.REMOVED)
+    if known is not None:
+        # judged by all that is known: whoever sends it may have left out his own removal, or what makes ours late
+        part = tx.part()
+        roster = told.keep(part, group)
+        if not known.out:
+            if known.member not in roster.removals:
+                return  # we are in it: a repetition
+            # we were removed and let in again, and hear of both at once
+            tx.absorb(part)
+            shut(tx, group, known, Reason.REMOVED)
     if body.inviter not in roster.admins:
         raise PeerError("An invitation comes from somebody who may not invite.")
     ref = _our_key_package(tx, told.history, contact, body)

@@ -45,9 +45,7 @@ def take_ask(tx: Transaction, signed: SignedObject) -> None:
     if signed.author not in tree_keys(epoch) or record.member not in tree_keys(epoch):
         return
     later_s = ANSWER_SLOT_S * (1 + turns(head, tree_keys(epoch)).index(MemberKey(record.member)))
-    position = history_of(tx, group).position
-    operations = [operation for operation in body.operations if ObjectId(operation) in position]
-    asked = [_signed_operation(tx, group, operation) for operation in operations]
+    asked = [known for known in (_cited(tx, group, cited) for cited in body.operations) if known is not None]
     numbers = [(known.author, known.seq) for known in asked]
     numbers += [(MemberKey(member), seq) for member, spans in body.numbers for seq in _each(spans)]
     for author, seq in numbers[:NUMBERS_PER_QUESTION_MAX]:
@@ -141,12 +139,15 @@ def _is_added(tx: Transaction, group: GroupId, member: MemberKey) -> bool:
     return any(isinstance(change, Add) and change.member == member for change in added)
 
 
-def publish(tx: Transaction, group: GroupId, operations: tuple[ObjectId, ...] = ()) -> GroupRecord:
+def publish(tx: Transaction, group: GroupId, cited: tuple[ObjectId, ...] = ()) -> GroupRecord:
     """Seals those operations again that not all can read who hold our head, because they were said on another branch or
-    before somebody joined: these ones and their past, or if none are named, our own and, if it is our turn, those of
-    members who are not there."""
+    before somebody joined: those that a commit cites and their past, and the witnesses that it cites; or if none are
+    named, our own and, if it is our turn, those of members who are not there."""
     record = load_group(tx, group)
+    operations = tuple(each for each in cited if each in history_of(tx, group).position)
     for signed in _unread(tx, group, operations) if operations else _ours_unread(tx, group):
+        record = reseal(tx, group, record, signed)
+    for signed in list(_unread_words(tx, group, cited)):
         record = reseal(tx, group, record, signed)
     return record
 
@@ -185,6 +186,18 @@ def _unread(tx: Transaction, group: GroupId, operations: tuple[ObjectId, ...]) -
             yield known.signed
 
 
+def _unread_words(tx: Transaction, group: GroupId, cited: tuple[ObjectId, ...]) -> Iterator[SignedObject]:
+    """The witnesses among what a commit cites that were not sealed to everybody who holds our head."""
+    words = [whole for each in cited if (whole := tx.get(Space.WITNESSED, group + each)) is not None]
+    if not words:
+        return
+    _, epoch = head_of(tx, group, load_group(tx, group))
+    readers = _Readers(tx, group, tree_keys(epoch) & roster_of(tx, group).current)
+    for signed in (parse_whole(whole, group) for whole in words):
+        if readers.besides(signed.origin.epoch, tx.get(Space.RESEALED, group + signed.id)):
+            yield signed
+
+
 class _Readers:
     """Who there is in our head that may lack an operation. Who got his leaf on our branch has what came before the
     operation that let him in, and what was sealed from his first epoch on; anybody else, what was sealed to him."""
@@ -209,7 +222,11 @@ class _Readers:
     def without(self, index: int, *epochs: bytes | None) -> frozenset[MemberKey]:
         """Who may lack the operation with this index, which was sealed in these epochs."""
         had = {member for member in self._present if self._had.get(member, 0) >> index & 1}
-        return self._present.difference(had, *(self._readers(epoch) for epoch in epochs if epoch))
+        return self.besides(*epochs) - had
+
+    def besides(self, *epochs: bytes | None) -> frozenset[MemberKey]:
+        """To whom nothing was sealed in these epochs."""
+        return self._present.difference(*(self._readers(epoch) for epoch in epochs if epoch))
 
     def _readers(self, epoch: bytes) -> frozenset[MemberKey]:
         if epoch not in self._reads:
@@ -232,6 +249,14 @@ def _find(tx: Transaction, group: GroupId, author: MemberKey, seq: int) -> Signe
         if word is not None:
             return parse_whole(word, group)
     return None
+
+
+def _cited(tx: Transaction, group: GroupId, cited: bytes) -> SignedObject | None:
+    """What a commit or an operation cites: an operation or a witness."""
+    if ObjectId(cited) in history_of(tx, group).position:
+        return _signed_operation(tx, group, cited)
+    word = tx.get(Space.WITNESSED, group + cited)
+    return None if word is None else parse_whole(word, group)
 
 
 def _signed_operation(tx: Transaction, group: GroupId, operation: bytes) -> SignedObject:

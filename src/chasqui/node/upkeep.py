@@ -44,6 +44,7 @@ from chasqui.sealed.kinds import Kind
 
 _SWEPT = b"swept"
 _TRAVEL_S = (BUNDLE_AGE_DAYS_MAX + 1) * SECONDS_PER_DAY  # what was sent longer ago comes no more
+_UNCLEAN_S = 60  # the removal is somebody's turn by then; a witness of ours that waits longer leaves time to back-date
 _RECEIPTS_AT_ONCE = 4  # 128 members with their widest bitmaps need three of the largest bundles
 SWEEP_EVERY_S = 3600  # retention is told to the hour; lifetimes to the day
 
@@ -201,7 +202,7 @@ def _send_receipt(tx: Transaction, group: GroupId) -> None:
         tx.erase(Space.DUE, group)
         return
     if not is_clean(tx, group, head_of(tx, group, record)[1]):
-        tx.put(Space.DUE, group, u64(tx.now_s + SECONDS_PER_DAY))
+        tx.put(Space.DUE, group, u64(tx.now_s + _UNCLEAN_S))
         return
     record = say_witnesses(tx, group, renew_if_worn(tx, group))
     for _ in range(_RECEIPTS_AT_ONCE):

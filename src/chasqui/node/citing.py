@@ -1,0 +1,85 @@
+"""What a commit cites: all that its readers go by, so that what one says of it does not depend on what else he has.
+
+Beside operations, these are the witnesses of removals where the past of an operation holds something that is late:
+without them it would count there, and everybody would refuse the commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
+
+from chasqui.base.ids import GroupId, ObjectId
+from chasqui.groups.history import History, arrange
+from chasqui.groups.late import makers_of_late
+from chasqui.groups.membership import Roster, members
+from chasqui.groups.witnesses import Witness, read_witnesses
+from chasqui.node.groups import history_of, roster_of, witnesses_of
+from chasqui.node.records import Space
+from chasqui.node.transaction import Transaction
+from chasqui.sealed.object import parse_whole
+
+
+def missing_of(tx: Transaction, group: GroupId, cited: Iterable[bytes]) -> list[ObjectId]:
+    """What is not here of what a commit cites, and of what the witnesses that it cites name."""
+    known, ids = history_of(tx, group).position, [ObjectId(each) for each in cited]
+    words = words_of(tx, group, ids)
+    named = {head for word in words for head in word.heads}
+    here = {word.id for word in words} | {each for each in ids if _is_witness(tx, group, each)}
+    return sorted({each for each in (*ids, *named) if each not in known and each not in here})
+
+
+def words_of(tx: Transaction, group: GroupId, cited: Iterable[ObjectId]) -> tuple[Witness, ...]:
+    """What the witnesses that a commit cites say of the removals that it cites, too; nothing else of theirs counts."""
+    ids = frozenset(cited)
+    found = []
+    for each in sorted(ids):
+        whole = tx.get(Space.WITNESSED, group + each)
+        if whole is not None:
+            signed = parse_whole(whole, group)
+            said = ((removal, heads) for removal, heads in read_witnesses(signed.body) if removal in ids)
+            found += [Witness(signed.author, removal, heads, signed.seq, each) for removal, heads in said]
+    return tuple(found)
+
+
+def cited_operations(history: History, cited: Iterable[bytes]) -> frozenset[ObjectId]:
+    """The operations among what a commit cites."""
+    return frozenset(ObjectId(each) for each in cited if ObjectId(each) in history.position)
+
+
+def cited_roster(tx: Transaction, group: GroupId, cited: Iterable[ObjectId]) -> Roster:
+    """What a commit cites says together with its past: all that readers go by. The caller knows that it is here."""
+    history, ids = history_of(tx, group), tuple(cited)
+    words = words_of(tx, group, ids)
+    past = _with_past(history, cited_operations(history, ids), words)
+    return members(arrange(o for index, o in enumerate(history.order) if past >> index & 1), words)
+
+
+def with_words(tx: Transaction, group: GroupId, operations: Iterable[ObjectId]) -> tuple[ObjectId, ...]:
+    """What a commit cites that carries out these operations: where something late lies in their past, the removals that
+    make it late, too, with what stands behind these and the witnesses of them."""
+    cited, history, roster = frozenset(operations), history_of(tx, group), roster_of(tx, group)
+    if not roster.late or not cited:
+        return tuple(sorted(cited))
+    witnesses = witnesses_of(tx, group)
+    makers = makers_of_late(history, witnesses)
+    usable = [word for word in witnesses if all(head in history.position for head in word.heads)]
+    while True:
+        past = _with_past(history, cited_operations(history, cited), words_of(tx, group, cited))
+        removals = {removal for removal, late in makers.items() if late & past}
+        more = {behind for removal in removals for behind in roster.behind(removal)}
+        more |= {word.id for word in usable if word.removal in removals}
+        if more <= cited:
+            return tuple(sorted(cited))
+        cited |= more
+
+
+def _with_past(history: History, operations: AbstractSet[ObjectId], words: Iterable[Witness]) -> int:
+    bits = 0
+    for each in frozenset(operations).union(*(word.heads for word in words)):
+        bits |= history.past[each] | 1 << history.position[each]
+    return bits
+
+
+def _is_witness(tx: Transaction, group: GroupId, each: ObjectId) -> bool:
+    return tx.get(Space.WITNESSED, group + each) is not None
