@@ -209,6 +209,7 @@ def by_a_stranger(person: Person, group: GroupId) -> bytes:
     """A removal that is signed by a key which never was in the group."""
     keys = mls.make_key_package(SUITE, b"nobody", person.entropy, person.now_s, HOUR_S)
     author = MemberKey(mls.read_key_package(keys.key_package).signature_key)
+    heads = (history_of(person.tx(), group).order[0].id,)
     signed = make_object(
         group=group,
         author=author,
@@ -216,7 +217,7 @@ def by_a_stranger(person: Person, group: GroupId) -> bytes:
         seq=1,
         minute=person.now_s // 60,
         kind=Kind.OP,
-        body=encode_change(Remove(frozenset(), person.key(group), 0, Reason.REMOVED)),
+        body=encode_change(Remove(heads, person.key(group), 0, Reason.REMOVED)),
         receipts=b"",
         origin=Origin(NOWHERE, 0, 0),
     )
