@@ -5,18 +5,20 @@ from __future__ import annotations
 
 import pytest
 
-from chasqui.base.ids import GroupId, ObjectId
+from chasqui import mls
+from chasqui.base.ids import GroupId, MemberKey, ObjectId
 from chasqui.base.schema import encode
 from chasqui.groups.bodies import AskBody
-from chasqui.groups.operation import Rejoin, Remove, Role
+from chasqui.groups.operation import Add, Rejoin, Remove, Role
 from chasqui.node import inputs
 from chasqui.node.changes import issue
 from chasqui.node.citing import cited_roster, with_words, words_of
+from chasqui.node.epochs import leaf_of
 from chasqui.node.groups import history_of, load_group, next_heads, note_out, roster_of, witnesses_of
 from chasqui.node.keys import u24
-from chasqui.node.records import Space
+from chasqui.node.records import Space, SpareRecord
 from chasqui.sealed.kinds import Kind
-from tests.node.hostile import fresh, head, keep, utter
+from tests.node.hostile import fresh, head, keep, mls_state, utter, utter_commit
 from tests.node.test_newcomers_witnesses import back_dated
 from tests.node.test_quorum import tree
 from tests.node.world import Person, make_group, meet, pair
@@ -143,3 +145,64 @@ def test_what_the_witnesses_had_belongs_to_what_is_cited() -> None:
     assert len(cited) > 2
     roster = cited_roster(dora.tx(), group, cited)
     assert roster.removals.keys() == {ben.key(group), eve.key(group)}, "all but Ana had what removes Eve"
+
+
+def ghost_by_back_dating() -> tuple[Person, Person, Person, GroupId, MemberKey, tuple[bytes, ...]]:
+    """Ben's device, whose removal all have witnessed, adds a key as if it had not heard; Dora is in league with it and
+    lets that in. Gives what both say."""
+    ana, ben, caro, dora = people = [Person(name) for name in ("ana", "ben", "caro", "dora")]
+    group = make_group(*people)
+    ana.do(inputs.SetRole(group, ben.key(group), Role.ADMIN))
+    meet(*people)
+    ana.do(inputs.RemoveMember(group, ben.key(group)))
+    meet(ana, caro, dora)
+    contact = pair(ben, Person("ghost"))
+    ((_, spare), *_) = ben.tx().load_prefix(Space.SPARE, contact, SpareRecord)
+    package = mls.read_key_package(spare.key_package)
+    tx, before = ben.tx(), set(ben.held())
+    record = load_group(tx, group)
+    add = Add(next_heads(tx, group, record), package.signature_key, package.ref, Role.MEMBER)
+    signed, _ = issue(tx, group, record, add)
+    keep(ben, tx)
+    said = fresh(ben, before)
+    dora.do(inputs.TakeBundles(said))
+    commit = mls_state(dora, group).commit((mls.AddProposal(spare.key_package),), dora.entropy, dora.now_s)
+    bundle = utter_commit(dora, group, commit.message, (signed.id,))
+    return ana, caro, dora, group, MemberKey(package.signature_key), (*said, bundle)
+
+
+@pytest.mark.must("M-COM-2", "M-COM-14")
+@pytest.mark.parametrize("sender", [0, 1])
+def test_who_is_let_in_by_a_late_addition_is_put_out_before_anything_is_sent(sender: int) -> None:
+    ana, caro, dora, group, ghost, said = ghost_by_back_dating()
+    crowd = (ana, caro)
+    for person in crowd:
+        person.do(inputs.TakeBundles(said))
+        assert ghost not in roster_of(person.tx(), group).members
+        assert ghost in tree(person, group), "the commit holds by what it cites"
+        assert person.show(group).state == "removal-pending"
+    crowd[sender].do(inputs.SendText(group, "among ourselves"))
+    assert ghost not in tree(crowd[sender], group)
+    crowd[sender].sync(*crowd)
+    meet(*crowd)
+    for person in crowd:
+        assert ghost not in tree(person, group)
+        assert person.texts(group) == ["among ourselves"]
+        assert {p.key(group) for p in (ana, caro, dora)} == tree(person, group)
+    assert len({head(person, group)[0] for person in crowd}) == 1
+
+
+@pytest.mark.must("M-COM-2", "M-COM-14")
+def test_nobody_who_was_added_in_time_is_put_out_as_if_late() -> None:
+    ana, caro, dora, group = cited_late()
+    history = history_of(caro.tx(), group)
+    (add,) = (o for o in history.order if isinstance(o.change, Add) and o.change.member == dora.key(group))
+    (removal,) = (o for o in history.order if isinstance(o.change, Remove) and o.issuer == ana.key(group))
+    words = [word.id for word in witnesses_of(caro.tx(), group)]
+    leaf = leaf_of(head(caro, group)[1], dora.key(group))
+    assert leaf is not None
+    commit = mls_state(caro, group).commit((mls.RemoveProposal(leaf),), caro.entropy, caro.now_s)
+    bundle = utter_commit(caro, group, commit.message, tuple(sorted({add.id, removal.id, *words})))
+    before = head(ana, group)[0]
+    ana.do(inputs.TakeBundles((bundle,)))
+    assert head(ana, group)[0] == before

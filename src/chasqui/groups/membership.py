@@ -52,6 +52,7 @@ class Roster:
     late: frozenset[ObjectId]  # rule 4
     unseated: Mapping[MemberKey, tuple[Operation, ...]]  # let in by void additions only: these, and what makes them so
     unconfirmed: Mapping[MemberKey, tuple[Operation, ...]]  # by pending additions only: these, and why one is too few
+    unwitnessed: Mapping[MemberKey, tuple[Operation, ...]]  # let in by late additions only: these
     confirms: Mapping[ObjectId, tuple[Operation, ...]]  # by the change behind which they stand, in the linear order
 
     @cached_property
@@ -76,9 +77,9 @@ class Roster:
 
     @cached_property
     def shut_out(self) -> frozenset[MemberKey]:
-        """Those, and who was let in by what one admin alone signed where two are needed. What a commit cites may lack
-        a confirmation that everybody has, so a commit that keeps these breaks no rule."""
-        return self.out | self.unconfirmed.keys()
+        """Those, and who was let in by what one admin alone signed where two are needed, or by what is late. What a
+        commit cites may lack what everybody has and what makes them members, so one that keeps these breaks no rule."""
+        return self.out | self.unconfirmed.keys() | self.unwitnessed.keys()
 
     @cached_property
     def rightful(self) -> frozenset[ObjectId]:
@@ -96,7 +97,8 @@ class Roster:
         if removal is not None:
             return self.behind(removal.id)
         against = self.accusations.get(member) if member in self.quarantined else self.unseated.get(member)
-        return tuple(operation.id for operation in against or self.unconfirmed[member])
+        against = against or self.unconfirmed.get(member) or self.unwitnessed[member]
+        return tuple(operation.id for operation in against)
 
     def seat(self, member: MemberKey) -> Seat | None:
         """The seat of a member, or None for somebody who is not one."""
@@ -132,6 +134,7 @@ def members(history: History, witnesses: Iterable[Witness] = ()) -> Roster:
     seated = whole.seats.keys() | whole.removals.keys()
     unseated = _unseated(history, void, seated)
     confirms = {order[index].id: tuple(order[by] for by in found) for index, found in ruling.confirms.items()}
+    unconfirmed = _unconfirmed(history, ruling, seated | unseated.keys(), confirms)
     return Roster(
         seats=tuple(seat(member, since) for member, since in seats),
         admins=tuple(sorted(whole.admins, key=lambda member: promoted.get(member, len(order)))),
@@ -143,7 +146,8 @@ def members(history: History, witnesses: Iterable[Witness] = ()) -> Roster:
         pending=ids(whole.pending),
         late=ids(late),
         unseated=unseated,
-        unconfirmed=_unconfirmed(history, ruling, seated | unseated.keys(), confirms),
+        unconfirmed=unconfirmed,
+        unwitnessed=_unwitnessed([order[i] for i in bits_of(late)], seated | unseated.keys() | unconfirmed.keys()),
         confirms=confirms,
     )
 
@@ -182,6 +186,16 @@ def _unconfirmed(
             )
             shown = (by for by in made if history.concurrent(by.id, operation.id))
             found[MemberKey(change.member)] = (operation, *shown)
+    return found
+
+
+def _unwitnessed(late: Iterable[Operation], known: AbstractSet[MemberKey]) -> dict[MemberKey, tuple[Operation, ...]]:
+    """Who was let in by late additions only. Why these are late, a commit cites anyway."""
+    found: dict[MemberKey, tuple[Operation, ...]] = {}
+    for operation in late:
+        change = operation.change
+        if isinstance(change, Add) and change.member not in known:
+            found.setdefault(MemberKey(change.member), (operation,))
     return found
 
 

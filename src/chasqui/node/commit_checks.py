@@ -81,6 +81,9 @@ def check_cited(
         if operation in roster.void | roster.pending and let_in in roster.unseated.keys() | roster.unconfirmed.keys():
             put_out.add(MemberKey(let_in))
             continue
+        if operation in roster.late and let_in in roster.unwitnessed:
+            put_out.add(MemberKey(let_in))
+            continue
         if operation not in roster.counting:
             raise PeerError("A commit cites an operation that does not count.")
         match known.change:
