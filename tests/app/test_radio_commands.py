@@ -83,3 +83,13 @@ def test_a_tnc_that_is_not_there_is_said_in_words(ana: Person) -> None:
     assert "waits in the vault" in failed["safety"]
     ana.do("link", "remove", link)
     assert ana.do("link", "list")["links"] == []
+
+
+def test_a_sound_card_is_set_up(ana: Person) -> None:
+    done = ana.run("link", "add", "sound", "--mode", "datac4", "--ptt", "rig:127.0.0.1:4532", "--lead", "500")
+    assert done.code == 0, done.err
+    assert "forbid" in done.out
+    (link,) = ana.do("link", "list")["links"]
+    assert link["settings"] == {"mode": "datac4", "ptt": "rig:127.0.0.1:4532", "lead": "500"}
+    assert ana.fail(2, "link", "add", "sound", "--ptt", "laser")["todo"]
+    assert ana.fail(2, "link", "add", "sound", "--mode", "datac99")["code"] == "usage"

@@ -48,7 +48,9 @@ from chasqui.groups.pairing import ReplyBody, read_pairing_file, write_offer, wr
 from chasqui.groups.witnesses import encode_witnesses
 from chasqui.links.ax25 import BLANK, read_callsign, write_ui
 from chasqui.links.kiss import KissFrame, write_kiss
+from chasqui.links.sound_frames import split
 from chasqui.media.burst import Burst, Quality
+from chasqui.media.modes import Mode
 from chasqui.media.wav import wav_of
 from chasqui.node import inputs
 from chasqui.node.records import InvitationRecord, Space
@@ -108,6 +110,7 @@ def seeds() -> dict[str, list[bytes]]:
         "frame": [write_frame(BundleFrame(sealed)), write_frame(IdsFrame((bytes(8), b"x" * 8)))]
         + [write_frame(RequestFrame((short_id(bundle_id(bundle)),))) for bundle in held],
         "radio": radio(),
+        "sound": [b"".join(split(b"at the bridge", Mode.DATAC0.shape)), b"\x12\0\5" + bytes(39)],
         "kiss": [
             write_kiss(KissFrame(0, 0, write_ui(read_callsign("N0CALL-7"), b"\x10\xc0\xdb")))
             + write_kiss(KissFrame(12, 0, b"\xdb\xdd")),

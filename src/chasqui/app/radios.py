@@ -11,6 +11,8 @@ from chasqui.links.ax25 import read_callsign
 from chasqui.links.device import BAUD_DEFAULT
 from chasqui.links.kiss_link import BIT_RATE_DEFAULT, KissLink, KissSettings
 from chasqui.links.radio_limits import KISS_MTU_DEFAULT
+from chasqui.links.sound import LEAD_MS_DEFAULT, SoundLink, SoundSettings
+from chasqui.media.modes import Mode
 from chasqui.node.link_port import BroadcastLink
 
 PERCENT_ALL: Final = "100"
@@ -46,8 +48,20 @@ def shown(settings: Mapping[str, str]) -> dict[str, str]:
     return {key: "(set)" if key == "key" else value for key, value in settings.items()}
 
 
+def sound_settings(settings: Mapping[str, str]) -> SoundSettings:
+    """The settings of a `sound` link. Raises `ValueError`."""
+    return SoundSettings(
+        settings.get("device", ""),
+        Mode(settings.get("mode", Mode.DATAC3.value)),
+        settings.get("ptt", "vox"),
+        int(settings.get("lead", LEAD_MS_DEFAULT)),
+        float(settings.get("airtime", PERCENT_ALL)) / 100,
+    )
+
+
 _MAKERS: Final[dict[str, Callable[[Mapping[str, str]], BroadcastLink]]] = {
     "kiss": lambda settings: KissLink(kiss_settings(settings)),
+    "sound": lambda settings: SoundLink(sound_settings(settings)),
 }
 RADIO_KINDS: Final = frozenset(_MAKERS)
 

@@ -14,8 +14,9 @@ from chasqui.app.cli.base import Family, Invocation, Leaf, print_json
 from chasqui.app.errors import LinkFailedError, document_of
 from chasqui.base.errors import UsageError
 
-_LATER_KINDS = ("tcp", "tor", "rnode", "meshtastic", "sound", "qr", "relay")
+_LATER_KINDS = ("tcp", "tor", "rnode", "meshtastic", "qr", "relay")
 _RADIOS = ("kiss", "sound")
+_MODES = ("datac0", "datac1", "datac3", "datac4", "datac13")
 _DUMMIES_HELP = "Share of the airtime for frames that say nothing, so that news does not stand out; 5."
 _AIRTIME_HELP = "How much of each hour may be sent: what the law or your fellow users allow; 100."
 
@@ -128,6 +129,31 @@ def kiss(call: Invocation, /, place: str, callsign: str, key_file: str | None, *
     settings = [("place", place), *_radio_settings(key_file, {"callsign": sign, **options})]
     result, _ = call.call(requests.AddLink("kiss", tuple(settings)), results.LinkMade)
     call.show(result, screen.kiss_added(result, sign))
+
+
+@add.command()
+@click.option(
+    "--device", metavar="NAME", default="", help="Sound device; pipes:IN:OUT or wav:IN:OUT. Else the usual one."
+)
+@click.option("--mode", type=click.Choice(_MODES), help="The slower, the weaker a signal it hears; datac3.")
+@click.option("--ptt", metavar="HOW", default="", help="vox, rig:HOST:PORT (rigctld), rts:DEVICE or dtr:DEVICE; vox.")
+@click.option("--lead", type=click.IntRange(1, 3_000), metavar="MS", help="How long to key up before; 300.")
+@_radio_options
+@click.pass_obj
+def sound(call: Invocation, /, ptt: str, key_file: str | None, **options: object) -> None:
+    """Any voice radio or HF set through a sound card."""
+    from chasqui.app.screens import links as screen
+    from chasqui.links.ptt import read_ptt
+
+    try:
+        read_ptt(ptt or "vox")
+    except ValueError as error:
+        raise UsageError(
+            "This is no way to key a transmitter.", todo="vox, rig:127.0.0.1:4532, rts:/dev/ttyUSB0 or dtr:/dev/ttyUSB0"
+        ) from error
+    settings = _radio_settings(key_file, {"ptt": ptt, **options})
+    result, _ = call.call(requests.AddLink("sound", tuple(settings)), results.LinkMade)
+    call.show(result, screen.sound_added(result))
 
 
 @link.command("list")

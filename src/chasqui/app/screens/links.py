@@ -30,18 +30,23 @@ Who watches the network sees that somebody here uses chasqui and how much, not w
 
 def kiss_added(result: LinkMade, callsign: str) -> str:
     """`link add kiss`"""
-    name = f"Every frame carries the callsign {callsign} in the clear: it names you." if callsign else ""
-    return "\n".join(
-        line
-        for line in (
-            f"The TNC is link {result.id}. It works while the daemon runs: `chasqui up --detach`.",
-            "Whoever hears the frequency learns that somebody sends, when, how much; a direction finder: where.",
-            name or "The callsign is blank.",
-            "Amateur bands forbid sealed messages nearly everywhere, and most places want a licence for a transmitter:",
-            "find out what holds for your frequency before you send.",
-            f"Next: `chasqui link test {result.id}`",
-        )
-    )
+    named = f"Every frame carries the callsign {callsign} in the clear: it names you."
+    return _radio_added(result, "TNC", named if callsign else "The callsign is blank.")
+
+
+def sound_added(result: LinkMade) -> str:
+    """`link add sound`"""
+    return _radio_added(result, "sound device", "No callsign is sent.")
+
+
+def _radio_added(result: LinkMade, what: str, named: str) -> str:
+    return f"""\
+The {what} is link {result.id}. It works while the daemon runs: `chasqui up --detach`.
+Whoever hears the frequency learns that somebody sends, when, how much; a direction finder: where.
+{named}
+Amateur bands forbid sealed messages nearly everywhere, and most places want a licence for a transmitter:
+find out what holds for your frequency before you send.
+Next: `chasqui link test {result.id}`"""
 
 
 def listed(result: Links) -> str:
