@@ -97,7 +97,13 @@ def _waits(tx: Transaction, group: GroupId, record: GroupRecord) -> list[Pause]:
 def demand(tx: Transaction, group: GroupId) -> int:
     """Asks all contacts who are in the group for a new leaf; how many. Raises `UserError` where nobody can be asked."""
     record = load_group(tx, group)
-    if record.out not in (0, Reason.TAKEN) or record.kind == GroupKind.CONTACT:
+    if record.kind == GroupKind.CONTACT:
+        raise UserError(
+            "A contact has nobody else who could give you new keys.",
+            safety="Nothing was changed.",
+            todo="If this contact does not work any more, meet again: `chasqui contact offer`.",
+        )
+    if record.out not in (0, Reason.TAKEN):
         raise UserError("You are not a member of this group.", todo="An admin can invite you again.")
     roster = roster_of(tx, group)
     contacts = {tx.get(Space.ALIAS, member) for member in roster.current - {MemberKey(record.member)}} - {None}
