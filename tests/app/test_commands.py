@@ -102,7 +102,8 @@ def test_status(two: tuple[Person, Person]) -> None:
     assert set(status) == {"vault", "name", "daemon", "links", "groups", "contacts", "waiting", "incoming"}
     assert status["daemon"] == {"running": False, "pid": None}
     assert status["links"][0].keys() == {"id", "kind", "settings", "state"}
-    assert status["groups"][0].keys() == {"id", "name", "state", "members", "messages", "confirmed", "alarms"}
+    counts = {"members", "messages", "confirmed", "alarms", "waiting", "accused"}
+    assert status["groups"][0].keys() == {"id", "name", "state"} | counts
 
 
 def test_contacts(two: tuple[Person, Person], folder: Path) -> None:

@@ -78,6 +78,12 @@ def test_a_burst_with_a_gap_gives_nothing_and_the_next_is_whole() -> None:
         got += [joiner.hear(p) for p in split(two, shape)]
         assert [frame for frame in got if frame] == [two]
         assert joiner.passed_over >= 1
+    parts = split(one, shape)
+    other_last = [parts[0], bytes((1 << 4 | len(parts),)) + parts[1][1:], *parts[2:]]
+    for wrong in ([parts[0], parts[2], parts[1], *parts[3:]], [parts[0], parts[1], parts[1], *parts[3:]], other_last):
+        joiner = Joiner(shape)
+        assert [frame for p in wrong if (frame := joiner.hear(p))] == []
+        assert joiner.passed_over >= 1
     joiner = Joiner(shape)
     mixed = split(one, shape)[:2] + split(two, shape)[2:]
     assert joiner.hear(mixed[0]) is None
@@ -464,7 +470,10 @@ def test_the_rig_is_keyed_around_each_burst_and_released_at_the_end(tmp_path: Pa
 
 @pytest.mark.must("M-SND-4")
 @pytest.mark.parametrize("how", ["cancelled", "killed", "daemon gone"])
-def test_whatever_happens_the_transmitter_is_released(tmp_path: Path, how: str) -> None:
+def test_whatever_happens_the_transmitter_is_released(
+    tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sound, "RETRY_FIRST_S", 60)  # the next process would release it, too
     rig = FakeRig()
     with sound_air(tmp_path / "air", 1, speed=1) as air:
 

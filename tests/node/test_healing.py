@@ -12,6 +12,7 @@ from chasqui.node.epochs import NOWHERE
 from chasqui.node.groups import history_of, load_group, save_operations
 from chasqui.node.records import CommitRecord, SeatRecord, Space
 from chasqui.node.seats import _new_seat
+from chasqui.node.views import group_view, read_group
 from chasqui.sealed.kinds import Kind
 from chasqui.sealed.object import Origin, make_object
 from tests.node.hostile import keep
@@ -283,3 +284,18 @@ def test_who_was_lifted_once_can_get_a_second_new_leaf() -> None:
             all_sync(ana, ben, caro, dan)
             later(30, ana, ben, caro, dan)
         one_group(group, ana, ben, caro, dan)
+
+
+def test_who_asks_for_a_leaf_without_need_is_not_taken_for_a_copied_device() -> None:
+    """His REJOIN reaches a contact twice: sealed again in the group, where he still speaks, and in the demand."""
+    (ana, ben, caro), group = with_admins("ana", "ben", "caro")
+    all_sync(ana, ben, caro)
+    assert ben.do(inputs.Rejoin(group)) > 0
+    for _ in range(3):
+        all_sync(ana, ben, caro)
+    later(80, ana, ben, caro)
+    all_sync(ana, ben, caro)
+    for person in (ana, ben, caro):
+        assert read_group(person.tx(), group).clashes == ()
+        assert group_view(person.tx(), group).asked_s == 0
+    one_group(group, ana, ben, caro)

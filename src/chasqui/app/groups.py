@@ -7,6 +7,7 @@ from chasqui.app.desk import stamp, stamp_or_none
 from chasqui.app.guests import guest_line
 from chasqui.app.names import find_contact, find_group, find_invitation, find_member
 from chasqui.app.results import (
+    AccusedLine,
     Added,
     Asked,
     Confirmed,
@@ -32,6 +33,7 @@ from chasqui.groups.operation import GroupKind, Role
 from chasqui.node import inputs
 from chasqui.node.checking import check_group
 from chasqui.node.delivered import DeliveredView, delivered_to
+from chasqui.node.groups import not_joined
 from chasqui.node.guests import guests_of, still_beside
 from chasqui.node.records import ContactRecord, InvitationRecord, Space
 from chasqui.node.transaction import Transaction
@@ -57,7 +59,17 @@ def list_all(runner: Runner, request: requests.ListGroups) -> Groups:
 def lines_of(tx: Transaction) -> tuple[GroupLine, ...]:
     """Groups and invitations as lines."""
     return tuple(
-        GroupLine(line.id.hex(), line.name, line.state, line.members, line.messages, line.confirmed, line.alarms)
+        GroupLine(
+            line.id.hex(),
+            line.name,
+            line.state,
+            line.members,
+            line.messages,
+            line.confirmed,
+            line.alarms,
+            line.waiting,
+            line.accused,
+        )
         for line in list_groups(tx)
         if line.kind is not GroupKind.CONTACT
     )
@@ -92,14 +104,21 @@ def show(runner: Runner, request: requests.ShowGroup) -> GroupDetails:
         stamp_or_none(view.asked_s),
         view.quorum,
         tuple(guest_line(guest) for guest in guests_of(tx, view.id)),
+        tuple(
+            AccusedLine(
+                _name_in(view, a.member), a.member.hex(), tuple(_name_in(view, key) for key in a.by), a.shut_out
+            )
+            for a in view.accused
+        ),
     )
 
 
 def _pending_line(view: GroupView, waits: PendingView) -> PendingLine:
     by = _name_in(view, MemberKey(waits.by)) if waits.by else ""
     since = stamp(waits.since_s)
+    own = bool(waits.by) and waits.by == view.own
     return PendingLine(
-        waits.op, waits.member, since, waits.id.hex(), waits.change, waits.key.hex(), by, waits.expired
+        waits.op, waits.member, since, waits.id.hex(), waits.change, waits.key.hex(), by, waits.expired, own
     )
 
 
@@ -140,10 +159,10 @@ def remove(runner: Runner, request: requests.RemoveMember) -> Removed:
     tx = runner.look()
     group = find_group(tx, request.group)
     if tx.load(Space.INVITATION, group, InvitationRecord) is not None and tx.get(Space.GROUP, group) is None:
-        raise UserError("You have not joined this group.", todo="`chasqui group join GROUP`")
+        raise not_joined()
     member = find_member(tx, group, request.member)
     if member.key == group_view(tx, group).own:
-        raise UsageError("This is you.", todo="Use `chasqui group leave GROUP`.")
+        raise UsageError("This is you.", safety="Nothing was changed.", todo="To leave: `chasqui group leave GROUP`.")
     runner.step(inputs.RemoveMember(group, member.key))
     view = group_view(runner.look(), group)
     waits = _waits(view, "remove", member.key)
@@ -181,7 +200,11 @@ def confirm(runner: Runner, request: requests.Confirm) -> Confirmed:
     before = group_view(tx, group)
     found = [p for p in before.void if len(wanted) >= 8 and p.id.hex().startswith(wanted)]
     if len(found) != 1:
-        raise UsageError("There is no such change that waits for anybody.", todo="See `chasqui group show`.")
+        raise UsageError(
+            "There is no such change that waits for anybody.",
+            safety="Nothing was changed.",
+            todo="`chasqui group show` lists them, if there are any: give the 8 digits at the beginning of its line.",
+        )
     (waited,) = found
     runner.step(inputs.Confirm(group, ObjectId(waited.id)))
     by = _name_in(before, MemberKey(waited.by))

@@ -75,8 +75,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _wrong_usage(error: click.ClickException, call: Invocation) -> int:
-    document = ErrorDocument(UsageError.code, error.format_message(), "", _how(error))
+    said = error.format_message()
+    if isinstance(error, click.BadParameter) and isinstance(error.param, click.Option) and _is_number(error.param):
+        said = f"'{error.param.opts[0]}' wants a whole number that can be meant there."
+    elif "unexpected extra argument" in said:
+        said += ". A name or text with blanks has to stand in quotation marks."
+    document = ErrorDocument(UsageError.code, said, "", _how(error))
     return _failed(document, UsageError.exit_code, call)
+
+
+def _is_number(option: click.Option) -> bool:
+    return isinstance(option.type, click.types.IntParamType)
 
 
 def _how(error: click.ClickException) -> str:

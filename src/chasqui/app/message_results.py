@@ -70,7 +70,16 @@ class Gap(Result, frozen=True):
 class Conversation(Result, frozen=True):
     """`read`"""
 
-    _PEOPLE_ONLY: ClassVar[tuple[str, ...]] = ("name", "state", "clashes", "pending", "confirmed", "alarms", "asked")
+    _PEOPLE_ONLY: ClassVar[tuple[str, ...]] = (
+        "name",
+        "state",
+        "clashes",
+        "pending",
+        "confirmed",
+        "alarms",
+        "asked",
+        "accused",
+    )
     messages: tuple[Message, ...]
     gaps: tuple[Gap, ...]
     name: str = ""
@@ -80,6 +89,7 @@ class Conversation(Result, frozen=True):
     confirmed: tuple[int, int] | None = None  # of a fork that is not settled
     alarms: tuple[str, ...] = ()  # names of members who signed two changes of keys for one state
     asked: str | None = None  # when new keys were asked for, and not given yet
+    accused: tuple[str, ...] = ()  # names of members who still read, though others say that their device was taken
 
 
 class Saved(Result, frozen=True):

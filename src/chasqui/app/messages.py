@@ -13,11 +13,11 @@ from chasqui.app.names import find_group, find_message
 from chasqui.app.results import SlowLink
 from chasqui.app.runner import Runner
 from chasqui.app.screens.text import about
-from chasqui.base.errors import UserError
 from chasqui.base.ids import GroupId, ObjectId
 from chasqui.media.burst import QUALITY_OF_LABEL, cut
 from chasqui.node import inputs
 from chasqui.node.cost import LASTS_S_MAX, bundles_of_file, bundles_of_speech, cost_on, quality_for, slowest
+from chasqui.node.groups import not_joined
 from chasqui.node.messages import burst_of
 from chasqui.node.records import Space
 from chasqui.node.view_types import MessageView
@@ -87,7 +87,7 @@ def _joined(runner: Runner, text: str) -> GroupId:
     tx = runner.look()
     group = find_group(tx, text)
     if tx.get(Space.INVITATION, group) is not None:
-        raise UserError("You are invited to this group and have not joined.", todo="`chasqui group join GROUP`")
+        raise not_joined()
     return group
 
 
@@ -117,6 +117,7 @@ def read(runner: Runner, request: requests.Read) -> Conversation:
         (view.forks[0].confirmed, view.forks[0].of) if view.forks else None,
         tuple(sorted({proof.name for proof in view.proofs})),
         stamp_or_none(view.asked_s),
+        tuple(member_name(tx, group, a.member) for a in view.accused if not a.shut_out and a.member != view.own),
     )
 
 

@@ -9,9 +9,10 @@ from unicodedata import normalize
 from chasqui.app.errors import AmbiguousError
 from chasqui.app.results import Candidate
 from chasqui.base.errors import UserError
-from chasqui.base.ids import GroupId, MemberKey, ObjectId
+from chasqui.base.ids import GroupId, ObjectId
 from chasqui.base.schema import decode_own
 from chasqui.groups.operation import GroupKind
+from chasqui.node.groups import not_joined
 from chasqui.node.records import ContactRecord, GroupRecord, InvitationRecord, Space
 from chasqui.node.store_port import prefix_end
 from chasqui.node.transaction import Transaction
@@ -51,9 +52,18 @@ def find_contact(tx: Transaction, text: str) -> GroupId:
 
 def find_member(tx: Transaction, group: GroupId, text: str) -> MemberView:
     """A member who is not removed. Raises `UserError`, `AmbiguousError`."""
-    members = {m.key: m for m in group_view(tx, group).members if m.state != "removed"}
-    named = [_Named(key, m.name, (key.hex(),)) for key, m in members.items()]
-    return members[MemberKey(_one(_match(named, text), text, "member of this group", "See `chasqui group show`."))]
+    view = group_view(tx, group)
+    if view.state == "invited":
+        raise not_joined()
+    found = _match([_Named(m.key, m.name, (m.key.hex(),)) for m in view.members if m.state != "removed"], text)
+    if not found and _match([_Named(m.key, m.name, (m.key.hex(),)) for m in view.members], text):
+        raise UserError(
+            f"'{_short(text)}' is out of this group already.",
+            safety="Nothing was changed.",
+            todo="See `chasqui group show`. Exchange, so that the others hear of it, too.",
+        )
+    key = _one(found, text, "member of this group", "See `chasqui group show`.")
+    return next(m for m in view.members if m.key == key)
 
 
 def find_message(tx: Transaction, group: GroupId, text: str) -> ObjectId:

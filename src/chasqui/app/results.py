@@ -99,6 +99,8 @@ class GroupLine(Result, frozen=True):
     messages: int
     confirmed: tuple[int, int] | None = None  # of a fork that is not settled: how many members, of how many
     alarms: int = 0  # members who signed two changes of keys for one state
+    waiting: int = 0  # changes that wait for the word of an admin
+    accused: int = 0  # members of whom others say that their device was taken
 
 
 class WaitingCounts(Result, frozen=True):
@@ -201,7 +203,8 @@ class MemberLine(Result, frozen=True):
 
 class PendingLine(Result, frozen=True):
     """A change of membership that is known and not carried out. `confirm?` waits for an admin: `change` is what it
-    would do to the member with that `key`, `by` who signed it, `expired` whether the keys for it are too old."""
+    would do to the member with that `key`, `by` who signed it, `own` whether that is you, `expired` whether the keys
+    for it are too old."""
 
     op: str
     member: str
@@ -211,6 +214,16 @@ class PendingLine(Result, frozen=True):
     key: str = ""
     by: str = ""
     expired: bool = False
+    own: bool = False
+
+
+class AccusedLine(Result, frozen=True):
+    """A member whose device was taken, as those say who are named in `by`; `shut_out` where they are enough."""
+
+    member: str
+    key: str
+    by: tuple[str, ...]
+    shut_out: bool
 
 
 class ForkLine(Result, frozen=True):
@@ -258,6 +271,7 @@ class GroupDetails(Result, frozen=True):
     asked: str | None = None  # when new keys were asked for, and not given yet
     quorum: int = 1  # so many admins stand behind every change
     guests: tuple[Guest, ...] = ()
+    accused: tuple[AccusedLine, ...] = ()
 
 
 class GroupChecked(Result, frozen=True):

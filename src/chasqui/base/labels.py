@@ -46,6 +46,7 @@ SIGN_OBJECT: Final = b"chasqui object 1\x00"
 # HPKE info strings.
 HPKE_PAIRING_REPLY: Final = b"chasqui pairing reply 1"
 HPKE_SEAT: Final = b"chasqui seat 1"
+HPKE_REMOVED: Final = b"chasqui removed 1"
 
 # File magics: what a finder of the file may know (docs/spec/files.md).
 MAGIC_COURIER: Final = b"CHQB"

@@ -23,6 +23,7 @@ SIBLINGS_PER_COMMITTER_MAX: Final = 2  # children of one parent that are applied
 SLOT_S: Final = 5  # between the turns of two members: a commit crosses a LAN in one, sticks count turns as elapsed
 COMMITS_A_DAY_MAX: Final = 64  # of one member; what is beyond waits: 10 ms and 35 kB each at 128 members
 UNSETTLED_COMMITS_MAX: Final = 32  # of one member above the settled root, removals apart; half a year of renewals
+TOLD_OPERATIONS_MAX: Final = 256  # with which somebody is told that he was removed: 80 kB
 ASKED_MAX: Final = 256  # operations, and runs of numbers of one author, that one question names; 4 kB and 2 kB
 LEAF_BYTES_MAX: Final = 1_024  # ours are 200; 128 of them stay far below a record, whatever a member puts in
 TAKEN_MAX: Final = GROUP_MEMBERS_MAX - 1  # accusers whom a quarantine can ask for: everybody but the accused

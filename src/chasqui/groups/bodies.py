@@ -15,6 +15,7 @@ from chasqui.base.limits import (
     OPERATIONS_IDLE_MAX,
     SEQUENCE_MAX,
     SPARE_KEY_PACKAGES,
+    TOLD_OPERATIONS_MAX,
     WELCOME_WITNESSES_MAX,
 )
 from chasqui.base.schema import Body, decode
@@ -74,6 +75,12 @@ class PartBody(Body, frozen=True):
     digest: bytes
     index: int
     data: bytes
+
+
+class RemovedBody(Body, frozen=True):
+    """Operations, whole and in their order, which tell somebody that he was removed: sealed to him alone."""
+
+    operations: tuple[bytes, ...]
 
 
 class DemandBody(Body, frozen=True):
@@ -152,6 +159,13 @@ def read_demand(data: bytes) -> DemandBody:
     body = decode(data, DemandBody)
     _require(len(body.group) == ID_BYTES and bool(body.operation) and bool(body.key_package))
     _require(len(body.earlier) <= OPERATIONS_IDLE_MAX)
+    return body
+
+
+def read_removed(data: bytes) -> RemovedBody:
+    """Raises `PeerError` for anything else."""
+    body = decode(data, RemovedBody)
+    _require(0 < len(body.operations) <= TOLD_OPERATIONS_MAX)
     return body
 
 

@@ -300,7 +300,12 @@ def require_admin(record: GroupRecord, roster: Roster) -> None:
     if record.kind == GroupKind.CONTACT:
         raise UserError("A contact is a group of two and stays so.", todo="Make a group and add the contact.")
     if MemberKey(record.member) not in roster.admins:
-        raise UserError("Only an admin of the group can do this.", todo="Ask an admin: see `group show`.")
+        raise UserError(
+            "Only an admin of the group can do this.",
+            safety="Nothing was changed.",
+            todo="Ask an admin: `chasqui group show` names them. That a device was taken any member can say: "
+            "`chasqui group taken`.",
+        )
 
 
 def require_clean(tx: Transaction, group: GroupId, *, to_remove: bool = False) -> GroupRecord:
@@ -346,7 +351,8 @@ def require_in(record: GroupRecord) -> GroupRecord:
             raise UserError(
                 "You are quarantined in this group: members say that your device was taken.",
                 safety="No keys are made for you until an admin has lifted that. Nothing was sent.",
-                todo="If the device is safely with you, ask an admin to lift it: `chasqui group lift`.",
+                todo="If the device is safely with you, ask an admin by voice to lift it (`chasqui group lift`). When "
+                "that is done, type `chasqui group rejoin` here.",
             )
         what = "You have left this group." if record.out == Reason.LEFT else "You were removed from this group."
         raise UserError(what, safety="Nothing was sent.", todo="An admin can invite you again.")

@@ -11,7 +11,7 @@ from chasqui.groups.operation import Reason
 from chasqui.mls import GroupState
 from chasqui.node.changes import removal_waits
 from chasqui.node.epochs import head_of
-from chasqui.node.groups import is_clean, load_group
+from chasqui.node.groups import is_clean, load_group, not_joined
 from chasqui.node.records import Space
 from chasqui.node.transaction import Transaction
 
@@ -27,7 +27,7 @@ class CheckView:
 def check_group(tx: Transaction, group: GroupId, challenge: tuple[int, ...]) -> CheckView:
     """What we answer to the two words. Raises `UserError` where our words would say nothing about the group."""
     if tx.get(Space.INVITATION, group) is not None:
-        raise UserError("You are invited to this group and have not joined.", todo="`chasqui group join GROUP`")
+        raise not_joined()
     record = load_group(tx, group)
     if record.out or not record.head:
         held = record.out == Reason.TAKEN

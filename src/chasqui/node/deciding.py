@@ -62,7 +62,11 @@ def lift(tx: Transaction, group: GroupId, member: MemberKey) -> None:
     require_admin(record, roster)
     require_other(record, roster, member)
     if member not in roster.accusations:
-        raise UserError("Nobody accuses this member.")
+        raise UserError(
+            "Nobody says that the device of this member was taken, as far as you have heard.",
+            safety="Nothing was changed.",
+            todo="There is nothing to end. If somebody did say so, exchange first.",
+        )
     _decide(tx, group, Lift(next_heads(tx, group, record), member))
 
 
@@ -132,7 +136,11 @@ def is_too_old(operation: Operation, now_s: int) -> bool:
 def require_other(record: GroupRecord, roster: Roster, member: MemberKey) -> None:
     """Raises `UserError` for ourselves, and for somebody who is not in."""
     if member == record.member:
-        raise UserError("This is you: others decide that about you.")
+        raise UserError(
+            "This is you: others decide that about you.",
+            safety="Nothing was changed.",
+            todo="Tell another member. To leave: `chasqui group leave GROUP`.",
+        )
     if roster.seat(member) is None:
         raise UserError("That member is not in the group any more.", todo="See `chasqui group show`.")
 
@@ -164,7 +172,11 @@ def _decide(tx: Transaction, group: GroupId, change: Change) -> ObjectId:
 def _stand_behind(tx: Transaction, group: GroupId, record: GroupRecord, operation: ObjectId) -> None:
     signed, _ = issue(tx, group, record, Confirm(next_heads(tx, group, record), operation))
     if signed.id not in roster_of(tx, group).rightful:
-        raise UserError("Another admin has to confirm this: it is your own, or concerns you.")
+        raise UserError(
+            "Another admin has to confirm this: it is your own, or concerns you.",
+            safety="Nothing was changed.",
+            todo="Tell another admin by voice; `chasqui group show` says what to type.",
+        )
 
 
 def _signed_by(roster: Roster, operation: Operation, member: MemberKey) -> bool:

@@ -28,8 +28,19 @@ def load_group(tx: Transaction, group: GroupId) -> GroupRecord:
     """The record of a group. Raises `UserError` where there is none."""
     record = tx.load(Space.GROUP, group, GroupRecord)
     if record is None:
+        if tx.get(Space.INVITATION, group) is not None:
+            raise not_joined()
         raise UserError("There is no such group here.", todo="See `chasqui group list`.")
     return record
+
+
+def not_joined() -> UserError:
+    """For somebody who is invited, and wants something for which he has to be in."""
+    return UserError(
+        "You are invited to this group and have not joined.",
+        safety="Nothing was done.",
+        todo="See `chasqui group list`. To accept: `chasqui group join GROUP`. Otherwise do nothing.",
+    )
 
 
 def save_group(tx: Transaction, group: GroupId, record: GroupRecord, **changes: Any) -> GroupRecord:

@@ -41,6 +41,7 @@ from chasqui.node.pairing import send_spares, take_key_packages
 from chasqui.node.records import Space
 from chasqui.node.resealing import take_ask, take_reseal
 from chasqui.node.seats import is_demanded, take_demanded, take_seat
+from chasqui.node.telling import hear_removed
 from chasqui.node.transaction import Transaction
 from chasqui.node.votes import take_vote
 from chasqui.sealed.kinds import Kind
@@ -100,6 +101,10 @@ def handle(tx: Transaction, signed: SignedObject, bundle: BundleId) -> None:
         case Kind.LATE:
             count(tx, signed)
             _late(tx, signed)
+        case Kind.REMOVED:
+            count(tx, signed)
+            for operation in hear_removed(tx, signed):
+                _handed_on(tx, operation)
 
 
 def count(tx: Transaction, signed: SignedObject, arrival: int = 0) -> None:
@@ -183,12 +188,15 @@ def _manifest(tx: Transaction, signed: SignedObject) -> None:
 def _again(tx: Transaction, by: SignedObject, data: bytes) -> None:
     """Acts on an object that somebody sealed again, as if it had just come, but that its author was not heard."""
     inner = take_reseal(tx, by.group, by, data)
-    if inner is None:
-        return
-    heard_s = load_author(tx, by.group, inner.author).last_heard_s
+    if inner is not None:
+        _handed_on(tx, inner)
+
+
+def _handed_on(tx: Transaction, inner: SignedObject) -> None:
+    heard_s = load_author(tx, inner.group, inner.author).last_heard_s
     handle(tx, inner, BundleId(b""))
-    record = load_author(tx, by.group, inner.author)
-    tx.save(Space.AUTHOR, by.group + inner.author, structs.replace(record, last_heard_s=heard_s))
+    record = load_author(tx, inner.group, inner.author)
+    tx.save(Space.AUTHOR, inner.group + inner.author, structs.replace(record, last_heard_s=heard_s))
 
 
 def _late(tx: Transaction, by: SignedObject) -> None:

@@ -40,7 +40,11 @@ def invite(tx: Transaction, group: GroupId, contact: GroupId, role: Role) -> Mem
     waiting = dict(tx.load_prefix(Space.PROPOSED, group, ProposedRecord))
     empty = {seat.member for seat in roster.seats if seat.since in waiting and is_expired(tx, waiting[seat.since])}
     if any(tx.get(Space.ALIAS, member) == contact for member in roster.members - empty):
-        raise UserError("That contact is a member of the group already.")
+        raise UserError(
+            "That contact is a member of the group already.",
+            safety="Nothing was changed.",
+            todo="See `chasqui group show`.",
+        )
     if tx.get(Space.PENDING_ADD, group + contact) is not None:
         raise UserError("That contact is waiting to be added already.", todo="Exchange with the contact.")
     if any(proposed.contact == contact and not is_expired(tx, proposed) for proposed in waiting.values()):

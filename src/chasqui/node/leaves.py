@@ -61,8 +61,8 @@ def until_reseat(tx: Transaction, group: GroupId) -> Pause:
 
 
 def take_demand(tx: Transaction, by: SignedObject) -> tuple[SignedObject, ...]:
-    """A contact asks for a new leaf in a group that we share. Gives the verified REJOIN, behind operations of his own
-    that are new here. Raises `PeerError`."""
+    """A contact asks for a new leaf in a group that we share. Gives the verified REJOIN, behind operations of his own,
+    as far as they are new here: somebody else may have handed them on already. Raises `PeerError`."""
     contact, body = by.group, read_demand(by.body)
     group = GroupId(body.group)
     record = tx.load(Space.GROUP, group, GroupRecord)
@@ -78,7 +78,9 @@ def take_demand(tx: Transaction, by: SignedObject) -> tuple[SignedObject, ...]:
     if ref != _ref_of(signed.author, body.key_package):
         raise PeerError("A member gives another key package than his operation names.")
     _keep_seat(tx, signed, SeatRecord(body.key_package, ref, by.origin.epoch, contact, seq=signed.seq))
-    return *new_earlier(tx, body, signed), signed
+    tx.retry.add(group)
+    here = tx.get(Space.OPERATION, group + signed.id) is not None
+    return new_earlier(tx, body, signed) if here else (*new_earlier(tx, body, signed), signed)
 
 
 def reseat(tx: Transaction, group: GroupId) -> None:

@@ -148,7 +148,11 @@ class Node:
     def _leave_group(self, tx: Transaction, event: inputs.LeaveGroup) -> None:
         record = require_in(load_group(tx, event.group))
         if record.kind == GroupKind.CONTACT:
-            raise UserError("A contact cannot be left.")
+            raise UserError(
+                "A contact cannot be left.",
+                safety="Nothing was changed.",
+                todo="Write nothing there any more; what you do not say, nobody reads.",
+            )
         leave(tx, event.group)
 
     # -- content --------------------------------------------------------------------------------------------

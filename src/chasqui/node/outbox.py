@@ -19,7 +19,7 @@ from chasqui.node.records import EpochRecord, GroupRecord, Space
 from chasqui.node.transaction import Transaction
 from chasqui.node.votes import due_vote, mark_voted, note_spoken
 from chasqui.sealed.bundle import OVERHEAD_BYTES, room_beside, seal
-from chasqui.sealed.chain import advance
+from chasqui.sealed.chain import Chain, advance
 from chasqui.sealed.kinds import CLASS_OF_KIND, BundleClass, Kind
 from chasqui.sealed.object import SHORT_OVERHEAD_BYTES, Origin, SignedObject, make_object
 from chasqui.sealed.receipts import VOTE_BYTES, ReceiptEntry, encode_receipts
@@ -88,14 +88,26 @@ def say(
     return made, record
 
 
+def may_seal(tx: Transaction, group: GroupId, within: EpochId) -> bool:
+    """Whether keys and numbers are left for a message of ours in an epoch."""
+    epoch, seq = load_epoch(tx, group, within), load_group(tx, group).seq + 1
+    chain = None if epoch is None else load_chain(tx, within, epoch.own_leaf)
+    return epoch is not None and chain is not None and _next_counter(chain, epoch, seq)[1] < COUNTER_RENEW
+
+
+def _next_counter(chain: Chain | None, epoch: EpochRecord, seq: int) -> tuple[int, int]:
+    """Our first number in an epoch, and the counter of the next message there."""
+    first = epoch.own_first or (seq - chain.counter if chain is not None else seq)
+    return first, max(seq - first, chain.counter) if chain is not None else 0
+
+
 def _next_key(
     tx: Transaction, group: GroupId, record: GroupRecord, head: EpochId, epoch: EpochRecord
 ) -> tuple[Secret, int]:
     """The key of our next message in an epoch, which is spent, and its counter: in step with the number, also where
     we have spoken in other epochs meanwhile."""
     chain, seq = load_chain(tx, head, epoch.own_leaf), record.seq + 1
-    first = epoch.own_first or (seq - chain.counter if chain is not None else seq)
-    counter = max(seq - first, chain.counter) if chain is not None else 0
+    first, counter = _next_counter(chain, epoch, seq)
     if chain is None or counter >= COUNTER_RENEW or seq > SEQUENCE_MAX:
         raise RefusedForSafetyError(
             "The keys of this group are used up.",

@@ -21,10 +21,10 @@ from chasqui.node.branches import branches_of
 from chasqui.node.derived import derived
 from chasqui.node.entries import entry_on
 from chasqui.node.epochs import NOWHERE, head_of, load_epoch, readers_of
-from chasqui.node.groups import history_of, load_group, roster_of, tree_keys
+from chasqui.node.groups import history_of, is_clean, load_group, roster_of, tree_keys
 from chasqui.node.keys import u24, u32, u64
 from chasqui.node.large import say_large
-from chasqui.node.outbox import BODY_BYTES_MAX, say
+from chasqui.node.outbox import BODY_BYTES_MAX, may_seal, say
 from chasqui.node.pauses import ASLEEP, AWAKE, Pause, until
 from chasqui.node.records import GroupRecord, ManifestRecord, MessageRecord, Space, StampRecord
 from chasqui.node.transaction import Transaction
@@ -57,10 +57,14 @@ def take_ask(tx: Transaction, signed: SignedObject) -> None:
         if entitled or (own and seq <= record.seq):
             key = group + author + u24(seq)
             due = u64(tx.now_s if own else tx.now_s + later_s)
-            to_him = b"" if entitled or known is None else signed.author  # that it was not for him, is for him alone
+            where: bytes = b""
+            if known is not None and not entitled:
+                where = signed.author  # that it was not for him, is for him alone
+            elif known is not None and known.kind in (Kind.OP, Kind.WITNESS) and signed.origin.epoch != head:
+                where = signed.origin.epoch  # without it he may be unable to follow to where we are
             noted = tx.get(Space.ANSWER, key)
-            if noted is None or (noted[8:] and not to_him):
-                tx.put(Space.ANSWER, key, due + to_him)
+            if noted is None or (len(noted[8:]) == MEMBER_KEY_BYTES and where != signed.author):
+                tx.put(Space.ANSWER, key, due + where)
 
 
 def answer(tx: Transaction, group: GroupId) -> None:
@@ -68,24 +72,24 @@ def answer(tx: Transaction, group: GroupId) -> None:
     record = load_group(tx, group)
     nothing: dict[bytes, Ranges] = {}  # to whom, empty for all
     for key, value in list(tx.scan_prefix(Space.ANSWER, group)):
-        due, asker = value[:8], value[8:]
+        due, where = value[:8], value[8:]
         if int.from_bytes(due, "big") > tx.now_s:
             continue
         tx.erase(Space.ANSWER, key)
         author = MemberKey(key[len(group) : len(group) + MEMBER_KEY_BYTES])
         seq = int.from_bytes(key[-3:], "big")
         known = _find(tx, group, author, seq)
-        if asker:
-            nothing[asker] = nothing.get(asker, Ranges()).add(seq)
+        if len(where) == MEMBER_KEY_BYTES:
+            nothing[where] = nothing.get(where, Ranges()).add(seq)
         elif known is not None:
-            record = reseal(tx, group, record, known)
+            record = reseal(tx, group, record, known, within=_if_clean(tx, group, where))
         elif author == record.member and (part := _own_part(tx, group, record, seq)) is not None:
             _, record = say(tx, group, record, Kind.PART, part)
         elif author == record.member:
             nothing[b""] = nothing.get(b"", Ranges()).add(seq)
-    for asker, numbers in nothing.items():
+    for where, numbers in nothing.items():
         for at in range(0, len(numbers.spans), ASKED_MAX):
-            body = encode(ResealBody(b"", numbers.spans[at : at + ASKED_MAX], asker))
+            body = encode(ResealBody(b"", numbers.spans[at : at + ASKED_MAX], where))
             _, record = say(tx, group, record, Kind.RESEAL, body)
 
 
@@ -96,13 +100,23 @@ def until_answer(tx: Transaction, group: GroupId) -> Pause:
     return until(min(due)) if due else ASLEEP
 
 
-def reseal(tx: Transaction, group: GroupId, record: GroupRecord, signed: SignedObject) -> GroupRecord:
-    """Seals an object again in our head, whole; one that is too large for that goes in parts."""
-    tx.put(Space.RESEALED, group + signed.id, record.head)
+def _if_clean(tx: Transaction, group: GroupId, where: bytes) -> EpochId | None:
+    """The epoch in which somebody asked, where we can still speak there and nobody who is out would read it."""
+    epoch = load_epoch(tx, group, EpochId(where)) if where else None
+    if epoch is None or not is_clean(tx, group, epoch):
+        return None
+    return EpochId(where) if may_seal(tx, group, EpochId(where)) else None
+
+
+def reseal(
+    tx: Transaction, group: GroupId, record: GroupRecord, signed: SignedObject, *, within: EpochId | None = None
+) -> GroupRecord:
+    """Seals an object again in our head (or `within` another epoch), whole, or in parts where it is too large."""
+    tx.put(Space.RESEALED, group + signed.id, record.head if within is None else within)
     body = encode(ResealBody(signed.to_whole(), ()))
     if len(body) > BODY_BYTES_MAX:
-        return say_large(tx, group, record, Kind.RESEAL, body)[1]
-    return say(tx, group, record, Kind.RESEAL, body)[1]
+        return say_large(tx, group, record, Kind.RESEAL, body, within=within)[1]
+    return say(tx, group, record, Kind.RESEAL, body, within=within)[1]
 
 
 def take_reseal(tx: Transaction, group: GroupId, by: SignedObject, data: bytes) -> SignedObject | None:
@@ -119,12 +133,17 @@ def take_reseal(tx: Transaction, group: GroupId, by: SignedObject, data: bytes) 
     signed = read_whole(body.whole, group)
     if signed.kind not in _CARRIED:
         raise PeerError("An object of a kind that is never sealed again was.")
-    if tx.get(Space.MEMBER, group + signed.author) is None and not _is_added(tx, group, signed.author):
-        raise PeerError("An object of somebody who never was in the group was sealed again.")
+    check_handed_on(tx, group, signed)
     tx.put(Space.RESEALED, group + signed.id, by.origin.epoch)
     tx.erase(Space.ANSWER, group + signed.author + u24(signed.seq))
     here = tx.get(Space.STAMP, group + signed.author + u24(signed.seq) + signed.id) is not None
     return None if here or signed.author == load_group(tx, group).member else signed
+
+
+def check_handed_on(tx: Transaction, group: GroupId, signed: SignedObject) -> None:
+    """What another than its author gives us is by somebody who was let in here. Raises `PeerError`."""
+    if tx.get(Space.MEMBER, group + signed.author) is None and not _is_added(tx, group, signed.author):
+        raise PeerError("An object of somebody who never was in the group was sealed again.")
 
 
 def _is_added(tx: Transaction, group: GroupId, member: MemberKey) -> bool:

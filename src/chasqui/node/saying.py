@@ -6,7 +6,7 @@ from chasqui.base.errors import UserError
 from chasqui.base.ids import GroupId, MemberKey, ObjectId
 from chasqui.base.limits import WITNESSES_AT_ONCE_MAX
 from chasqui.base.ranges import Ranges
-from chasqui.groups.operation import Accuse, Remove
+from chasqui.groups.operation import Accuse, GroupKind, Remove
 from chasqui.groups.witnesses import encode_witnesses, had_now
 from chasqui.node.authors import load_author
 from chasqui.node.changes import carry_out_due, issue, require_clean, require_in
@@ -21,22 +21,38 @@ from chasqui.sealed.kinds import Kind
 def accuse(tx: Transaction, group: GroupId, member: MemberKey) -> None:
     """Says that a member's device was taken. Raises `UserError` where we may not."""
     record = require_in(load_group(tx, group))
+    if record.kind == GroupKind.CONTACT:
+        raise UserError(
+            "In a contact there is nobody else who could shut the device out.",
+            safety="Nothing was sent. Whoever holds that device reads what you write there.",
+            todo="Write nothing there any more, and say it in the groups that you share: `chasqui group taken`.",
+        )
     roster = roster_of(tx, group)
     require_other(record, roster, member)
     if record.member in roster.quarantined:
         require_clean(tx, group)  # says why not
-    history = history_of(tx, group)
     last_seq = Ranges(load_author(tx, group, member).spans).last
     change = Accuse(next_heads(tx, group, record), member, last_seq)
-    said = [o for o in history.order if o.issuer == record.member and isinstance(o.change, Accuse)]
+    own = MemberKey(record.member)
+    said = [of for of, against in roster.accusations.items() if own in {operation.issuer for operation in against}]
     signed, _ = issue(tx, group, record, change)
     if signed.id not in roster_of(tx, group).rightful:
-        raise UserError(
-            "You cannot accuse anybody more here." if said else "You cannot accuse this member here.",
-            safety="Nothing was sent.",
-            todo="One accusation of yours is open at a time; an admin decides it: `chasqui group lift` or `remove`.",
-        )
+        raise _no_right(same=member in said, another=bool(said))
     carry_out_due(tx, group)
+
+
+def _no_right(*, same: bool, another: bool) -> UserError:
+    if same:
+        return UserError(
+            "You have said so already.",
+            safety="It counts once. `chasqui group show` says whether enough members say so.",
+            todo="Exchange, and tell the others, so that they say it, too. Or an admin removes the member.",
+        )
+    return UserError(
+        "You have said it of another member already." if another else "You cannot say this of that member here.",
+        safety="Nothing was sent. What one member says counts for one device at a time.",
+        todo="Tell the others and an admin by voice: they can say it, and an admin can remove the member.",
+    )
 
 
 def say_witnesses(tx: Transaction, group: GroupId, record: GroupRecord) -> GroupRecord:

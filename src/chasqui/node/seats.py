@@ -26,7 +26,7 @@ from chasqui.groups.bodies import DemandBody, KeyPackagesBody, WelcomeBody
 from chasqui.groups.mls_errors import peers_fault
 from chasqui.groups.operation import GroupKind, Reason, Rejoin, encode_change
 from chasqui.groups.pairing import SUITE
-from chasqui.groups.seats import open_welcome, read_sealed_welcome
+from chasqui.groups.seats import open_welcome, read_sealed
 from chasqui.node.authors import expect_still, load_author, note_object
 from chasqui.node.branches import follow
 from chasqui.node.changes import issue
@@ -97,7 +97,13 @@ def _waits(tx: Transaction, group: GroupId, record: GroupRecord) -> list[Pause]:
 def demand(tx: Transaction, group: GroupId) -> int:
     """Asks all contacts who are in the group for a new leaf; how many. Raises `UserError` where nobody can be asked."""
     record = load_group(tx, group)
-    if record.out not in (0, Reason.TAKEN) or record.kind == GroupKind.CONTACT:
+    if record.kind == GroupKind.CONTACT:
+        raise UserError(
+            "A contact has nobody else who could give you new keys.",
+            safety="Nothing was changed.",
+            todo="If this contact does not work any more, meet again: `chasqui contact offer`.",
+        )
+    if record.out not in (0, Reason.TAKEN):
         raise UserError("You are not a member of this group.", todo="An admin can invite you again.")
     roster = roster_of(tx, group)
     contacts = {tx.get(Space.ALIAS, member) for member in roster.current - {MemberKey(record.member)}} - {None}
@@ -180,7 +186,7 @@ def until_offer(tx: Transaction, group: GroupId) -> Pause:
 
 def take_seat(tx: Transaction, signed: SignedObject, data: bytes) -> None:
     """A welcome for a member stands in a group. Enters where it is ours and we need it. Raises `PeerError`."""
-    sealed = read_sealed_welcome(data)
+    sealed = read_sealed(data)
     own = tx.load(Space.KEY_PACKAGE, sealed.ref, OwnKeyPackageRecord)
     if own is None or own.contact != signed.group or not own.keys:
         return

@@ -37,6 +37,7 @@ from chasqui.node.resealing import answer, publish, until_answer, until_publish
 from chasqui.node.saying import say_witnesses
 from chasqui.node.seats import demand_if_stale, forget_seat, offer_seat, until_demand, until_offer
 from chasqui.node.skipped import erase_outdated
+from chasqui.node.telling import tell_removed
 from chasqui.node.transaction import Transaction
 from chasqui.node.votes import due_vote, until_vote
 from chasqui.sealed.kinds import Kind
@@ -152,6 +153,7 @@ _TURN: Final = (  # each is done whole or not at all: what one peer spoils holds
     _Duty(_while_clean(stand_behind_the_same), until_same),
     _Duty(_while_clean(add_confirmed), until_confirmed),
     _Duty(_while_clean(reseat), until_reseat),
+    _Duty(_while_clean(tell_removed), until_reseat),
     _Duty(_while_clean(offer_seat), until_offer),
     _Duty(_while_clean(forget_seat), until_offer),
     _Duty(_while_clean(publish), until_publish),

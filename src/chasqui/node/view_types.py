@@ -38,6 +38,15 @@ class PendingView:
 
 
 @dataclass(frozen=True)
+class AccusedView:
+    """A member of whom others say that the device was taken, by whom, and whether enough say so."""
+
+    member: MemberKey
+    by: tuple[MemberKey, ...]
+    shut_out: bool
+
+
+@dataclass(frozen=True)
 class ForkView:
     """Commits that share a parent, by their makers."""
 
@@ -77,6 +86,7 @@ class GroupView:
     proofs: tuple[ProofView, ...] = ()
     asked_s: int = 0  # when we asked for a new leaf and did not get it yet
     quorum: int = 1  # so many admins stand behind every change
+    accused: tuple[AccusedView, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -91,6 +101,8 @@ class GroupLine:
     messages: int
     confirmed: tuple[int, int] | None = None  # of the oldest fork that is not settled: how many, of how many
     alarms: int = 0  # members who signed two commits for one parent
+    waiting: int = 0  # changes that wait for an admin
+    accused: int = 0  # members of whom others say that their device was taken
 
 
 @dataclass(frozen=True)

@@ -4,24 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 
-from chasqui.base.errors import UserError
-from chasqui.base.ids import ID_BYTES, GroupId, MemberKey, ObjectId
+from chasqui.base.ids import ID_BYTES, GroupId, MemberKey
 from chasqui.base.ranges import Ranges
 from chasqui.base.schema import decode_own
 from chasqui.groups.bodies import parts_of, read_manifest
 from chasqui.groups.fork_choice import Fork
 from chasqui.groups.membership import SeatState, members
-from chasqui.groups.operation import Add, Genesis, GroupKind, Lift, Operation, Reason, Remove, Role, SetRole
+from chasqui.groups.operation import Genesis, GroupKind, Reason, Remove, Role
 from chasqui.media.burst import read_burst
 from chasqui.node.authors import gaps_of, load_author
 from chasqui.node.branches import open_forks
 from chasqui.node.changes import removal_waits
-from chasqui.node.deciding import is_too_old, waiting_changes
 from chasqui.node.delivered import last_number
 from chasqui.node.epochs import head_of, leaf_of, readers_of
-from chasqui.node.groups import history_of, is_clean, load_group, removed_members, tree_keys, witnesses_of
-from chasqui.node.invitations import is_expired
+from chasqui.node.groups import (
+    history_of,
+    is_clean,
+    load_group,
+    not_joined,
+    removed_members,
+    roster_of,
+    tree_keys,
+    witnesses_of,
+)
 from chasqui.node.keys import u64
 from chasqui.node.large import parts_here
 from chasqui.node.pairing import load_self
@@ -37,11 +44,11 @@ from chasqui.node.records import (
     MemberRecord,
     MessageRecord,
     PendingAddRecord,
-    ProposedRecord,
     Space,
 )
 from chasqui.node.store_port import prefix_end
 from chasqui.node.transaction import Transaction
+from chasqui.node.undecided import accused_views, expired_additions, waiting_views
 from chasqui.node.view_types import (
     ContactView,
     Conversation,
@@ -74,11 +81,18 @@ def list_groups(tx: Transaction) -> list[GroupLine]:
         confirmed = (forks[0].confirmed, forks[0].of) if forks else None
         alarms = len({key[len(group) : -ID_BYTES] for key, _ in tx.scan_prefix(Space.PROOF, group)})
         state = _state(tx, group, record, forks)
-        lines.append(GroupLine(group, name, GroupKind(record.kind), state, size, messages, confirmed, alarms))
+        line = GroupLine(group, name, GroupKind(record.kind), state, size, messages, confirmed, alarms)
+        lines.append(line if record.out else _with_undecided(tx, line))
     for key, data in tx.scan(Space.INVITATION):
         name = decode_own(data, InvitationRecord).name
         lines.append(GroupLine(GroupId(key), name, GroupKind.GROUP, "invited", 0, 0))
     return sorted(lines, key=lambda line: (line.name, line.id))
+
+
+def _with_undecided(tx: Transaction, line: GroupLine) -> GroupLine:
+    roster = roster_of(tx, line.id)
+    waiting, accused = len(waiting_views(tx, line.id, roster)), len(accused_views(roster))
+    return replace(line, waiting=waiting, accused=accused)
 
 
 def list_contacts(tx: Transaction) -> list[ContactView]:
@@ -125,11 +139,7 @@ def group_view(tx: Transaction, group: GroupId) -> GroupView:
         PendingView("quarantine", member_name(tx, group, member), roster.accusations[member][0].minute * 60)
         for member in sorted(roster.quarantined & present)
     ]
-    expired = {
-        ObjectId(key)
-        for key, proposed in tx.load_prefix(Space.PROPOSED, group, ProposedRecord)
-        if is_expired(tx, proposed)
-    }
+    expired = expired_additions(tx, group)
     pending += [
         PendingView(
             "add", member_name(tx, group, seat.member), by_id[seat.since].minute * 60, expired=seat.since in expired
@@ -143,7 +153,8 @@ def group_view(tx: Transaction, group: GroupId) -> GroupView:
     ]
     forks = fork_views(tx, group)
     void = tuple(
-        _waiting_view(tx, group, by_id[i], expired=i in expired) for i in waiting_changes(history, roster)
+        replace(waits, member=member_name(tx, group, MemberKey(waits.key)))
+        for waits in waiting_views(tx, group, roster)
     )
     return GroupView(
         group,
@@ -160,24 +171,7 @@ def group_view(tx: Transaction, group: GroupId) -> GroupView:
         tuple(_proofs(tx, group)),
         0 if record.out else record.demanded_s,
         record.quorum,
-    )
-
-
-def _waiting_view(tx: Transaction, group: GroupId, operation: Operation, *, expired: bool) -> PendingView:
-    change = operation.change
-    if not isinstance(change, Add | Remove | SetRole | Lift):
-        raise AssertionError("nobody has to confirm this")
-    member = MemberKey(change.member)
-    what = type(change).__name__.lower() if not isinstance(change, SetRole) else Role(change.role).name.lower()
-    return PendingView(
-        "confirm?",
-        member_name(tx, group, member),
-        operation.minute * 60,
-        operation.id,
-        what,
-        member,
-        operation.issuer,
-        expired or is_too_old(operation, tx.now_s),
+        () if record.out else accused_views(roster),
     )
 
 
@@ -209,7 +203,7 @@ def _proofs(tx: Transaction, group: GroupId) -> Iterator[ProofView]:
 def read_group(tx: Transaction, group: GroupId, since: int = 0) -> Conversation:
     """Messages with `pos` > since in the order of reading, and the gaps. `SettleOrder` comes first."""
     if tx.get(Space.INVITATION, group) is not None:
-        raise UserError("You are invited to this group and have not joined.", todo="`chasqui group join GROUP`")
+        raise not_joined()
     record = load_group(tx, group)
     reader = _Reader(tx, group, record)
     found = [

@@ -23,6 +23,7 @@ class Kind(IntEnum):
     DEMAND = 12
     VOICE = 13
     LATE = 14
+    REMOVED = 15
 
 
 class BundleClass(IntEnum):
@@ -58,4 +59,5 @@ CLASS_OF_KIND: Final[dict[Kind, BundleClass]] = {
     Kind.DEMAND: BundleClass.TEXT,
     Kind.VOICE: BundleClass.TEXT,  # as the only kind of a class it would tell every carrier that somebody spoke
     Kind.LATE: BundleClass.TEXT,
+    Kind.REMOVED: BundleClass.TEXT,
 }

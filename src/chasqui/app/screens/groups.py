@@ -7,6 +7,7 @@ from chasqui.app.results import (
     Asked,
     GroupChecked,
     GroupDetails,
+    GroupLine,
     GroupMade,
     Groups,
     Left,
@@ -15,9 +16,9 @@ from chasqui.app.results import (
     ProofLine,
     Removed,
 )
-from chasqui.app.screens import guests
+from chasqui.app.screens import guests, taken
 from chasqui.app.screens.text import count, cut, day, heading, paragraph, safe_line, short, span, table, typed, when
-from chasqui.app.screens.waiting import addition_waits, change_waits, removal_waits, waiting
+from chasqui.app.screens.waiting import addition_waits, change_waits, not_yet, removal_waits, waiting
 from chasqui.app.screens.words import group_state, member_state
 
 _NAME_COLUMNS = 13
@@ -49,10 +50,20 @@ def listed(result: Groups) -> str:
             short(g.id),
             count(g.members, "member") if g.members else "",
             count(g.messages, "message") if g.messages else "",
-            group_state(g.state, g.confirmed) + (" · !! alarm: see `group show`" if g.alarms else ""),
+            _state_of(g),
         )
         for g in result.groups
     )
+
+
+def _state_of(line: GroupLine) -> str:
+    """The state in a list. What waits for people is named in `status`, and told of in `group show`."""
+    if line.state == "invited":
+        return f"? you are invited: `chasqui group join {typed(line.name)}`"
+    state = group_state(line.state, line.confirmed)
+    if line.alarms or line.accused:
+        return f"{state} · !! alarm: see `group show`"
+    return f"{state} · ? asks: see `group show`" if line.waiting else state
 
 
 def shown(result: GroupDetails) -> str:
@@ -61,7 +72,8 @@ def shown(result: GroupDetails) -> str:
     fork = result.forks[0] if result.forks else None
     confirmed = (fork.confirmed, fork.of) if fork else None
     lines = [heading(f"{safe_line(result.name)}  ({kind} {short(result.id)})"), ""]
-    lines.append(f"State      {group_state(result.state, confirmed)}")
+    state = group_state(result.state, confirmed)
+    lines.append(f"State      {state if result.state != 'invited' else '? you are invited'}")
     lines += paragraph(_meaning(result), " " * 11, " " * 11)
     if result.asked:
         lines.append(f"Asked      for new keys on {day(result.asked)}, not answered yet")
@@ -71,12 +83,14 @@ def shown(result: GroupDetails) -> str:
         lines.append("Changes    need the word of two admins")
     for alarm in result.alarms:
         lines += ["", *_alarm(alarm, result.name)]
+    lines += taken.accused(result)
     if result.members:
         lines += ["", "Members", _members(result)]
     known = [p for p in result.pending if not p.id]
     if known:
         lines += ["", "Not carried out yet"]
-        lines.append(table((p.op, p.member, f"since {when(p.since)}") for p in known))
+        lines.append(table((p.op, cut(p.member, _NAME_COLUMNS), f"since {when(p.since)}") for p in known))
+    lines += not_yet(result)
     lines += waiting(result)
     lines += guests.listed(result.guests)
     if result.forks:
@@ -95,7 +109,9 @@ def _members(result: GroupDetails) -> str:
     for m in result.members:
         heard = "this is you" if m.own else when(m.last_heard)
         state = member_state(m.state, m.role)
-        rows.append((cut(m.name, _NAME_COLUMNS), state, heard, day(m.renewed), _reached(m), short(m.key)))
+        out = m.state in ("removed", "quarantined") or not result.head
+        renewed = day(m.renewed) if m.renewed or not out else ""
+        rows.append((cut(m.name, _NAME_COLUMNS), state, heard, renewed, _reached(m), short(m.key)))
     return table(rows)
 
 
@@ -136,13 +152,17 @@ def _meaning(result: GroupDetails) -> str:
         )
     if result.state == "quarantined":
         return (
-            "Members say that your device was taken. It gets no new keys, and you cannot send. If it is in your hands, "
-            "tell an admin by voice: `chasqui group lift` ends it."
+            "Members say that your device was taken. It gets no new keys, and you cannot send. If it is safely in your "
+            "hands, tell an admin by voice, who ends it with `chasqui group lift`. Then type "
+            f"`chasqui group rejoin {typed(result.name)}` here and exchange: your device does not hear of it by itself."
         )
     if result.state in ("removed", "left"):
         return "What you had read stays readable. Nothing new comes, and you cannot send."
     if result.state == "invited":
-        return "Nobody sees you as a member who reads until you join."
+        return (
+            "You read nothing of it until you join; what is sent meanwhile appears then. "
+            f"To accept: `chasqui group join {typed(result.name)}`. Otherwise do nothing."
+        )
     return ""
 
 

@@ -8,7 +8,19 @@ from typing import Final
 from msgspec import UnsetType
 
 from chasqui.app.message_results import Conversation, Gap, Message, Saved, Sent
-from chasqui.app.screens.text import about, count, day, heading, local, safe_line, safe_lines, short, size, typed
+from chasqui.app.screens.text import (
+    about,
+    count,
+    day,
+    heading,
+    local,
+    paragraph,
+    safe_line,
+    safe_lines,
+    short,
+    size,
+    typed,
+)
 from chasqui.base.errors import ChasquiError
 from chasqui.base.limits import FILE_PART_BYTES
 
@@ -130,6 +142,13 @@ def _head(found: Conversation) -> list[str]:
         lines.append("✗  You were removed from this group. This is what you had received.")
     elif found.state == "left":
         lines.append("✗  You left this group. This is what you had received.")
+    for name in found.accused:
+        lines += paragraph(
+            f"!! It is said that the device of {safe_line(name)} was taken, and that one still reads everything. See "
+            "`chasqui group show`.",
+            "",
+            "   ",
+        )
     for name in found.alarms:
         lines.append(f"!! The device of {safe_line(name)} signed as if it were two. See `chasqui group show`.")
     for name in found.clashes:
@@ -144,7 +163,7 @@ def _message(message: Message, clock: str, group: str) -> list[str]:
     body = _BODIES.get(message.kind, _text)(message, group)
     lines = [lead + body[0], *(rest + line for line in body[1:])]
     if message.state == "after removal":
-        lines.append(rest + "! sent after this member was removed")
+        lines += paragraph(f"! whoever removed {who} had not seen this: it may be from after that", rest, rest + "  ")
     if message.own and message.receipts:
         done = sum(state == "delivered" for state in message.receipts.values())
         mark = "✓" if done else "…"

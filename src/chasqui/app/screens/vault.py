@@ -69,8 +69,13 @@ _NEEDS = {
 
 def _needs(group: GroupLine) -> list[str]:
     lines = [_NEEDS[group.state].format(safe_line(group.name))] if group.state in _NEEDS else []
+    show = f"`chasqui group show {typed(group.name)}`"
+    if group.accused:
+        lines += [f"!! {safe_line(group.name)}: it is said that a device was taken:", f"   {show}"]
+    if group.waiting:
+        what = f"{count(group.waiting, 'change')} {'waits' if group.waiting == 1 else 'wait'}"
+        lines += [f"?  {safe_line(group.name)}: {what} for the word of an admin:", f"   {show}"]
     if group.alarms:
-        show = f"`chasqui group show {typed(group.name)}`"
         lines += [f"!! {safe_line(group.name)}: one device signed as if it were two:", f"   {show}"]
     return lines
 

@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
-from chasqui.app.results import Added, Confirmed, GroupDetails, MemberChanged, Removed
+from chasqui.app.results import Added, Confirmed, GroupDetails, MemberChanged, PendingLine, Removed
 from chasqui.app.screens.text import cut, paragraph, safe_line, short, table, typed, when
 
 _NAME_COLUMNS: Final = 13
 _WORDS: Final = {"add": "add", "remove": "remove", "admin": "make admin", "member": "make member", "lift": "lift"}
+
+
+_NOT_YET: Final = {
+    "add": "Who is to be added reads nothing that is sent from here until then. It is done by itself: exchange with "
+    "the others, and with who is to be added. After a cut it can take some hours; on the device of that person "
+    "`chasqui group rejoin` makes it faster.",
+    "remove": "Who was removed still holds the keys of now. They are changed before anything is sent: exchange.",
+    "quarantine": "Whose device is said to be taken still holds the keys of now. They are changed before anything is "
+    "sent: exchange.",
+}
+
+
+def not_yet(result: GroupDetails) -> list[str]:
+    """What it means that changes which count are not in the keys."""
+    kinds = dict.fromkeys(p.op for p in result.pending if p.op in _NOT_YET)
+    return [line for kind in kinds for line in paragraph(_NOT_YET[kind], "  ", "  ")]
 
 
 def waiting(result: GroupDetails) -> list[str]:
@@ -30,16 +47,35 @@ def waiting(result: GroupDetails) -> list[str]:
         rows.append((short(p.id), what, short(p.key), cut(p.by, _NAME_COLUMNS), when(p.since)))
     lines += ["", "Waiting for another admin: confirm?", table(rows)]
     lines += paragraph(
-        "Nothing of this counts yet: who is to be added reads nothing, who is to be removed still reads everything. "
-        "Ask whoever signed it, by voice, who that is, and compare the key. Do you want it, too?",
+        "Nothing of this counts yet: who is to be added reads nothing, who is to be removed still reads everything.",
         "  ",
         "  ",
     )
-    lines.append(f"  `chasqui group confirm {typed(result.name)} CHANGE`. Otherwise do nothing.")
+    lines += _what_to_do(result, waits)
     if any(p.expired for p in waits):
         lines += paragraph(
             "An addition of half a year ago comes too late: whoever signed it adds the person again.", "  ", "  "
         )
+    return lines
+
+
+def _what_to_do(result: GroupDetails, waits: Sequence[PendingLine]) -> list[str]:
+    """Who can confirm them, and how: never their signer, and no member who is not an admin."""
+    confirm = f"chasqui group confirm {typed(result.name)}"
+    if not any(member.own and member.role == "admin" for member in result.members):
+        return paragraph("An admin has to decide it: tell one by voice what you think.", "  ", "  ")
+    lines = []
+    if any(not p.own for p in waits):
+        lines += paragraph(
+            "Ask whoever signed it, by voice, who that is, and compare the key. Do you want it, too? "
+            f"`{confirm} CHANGE`. Otherwise do nothing.",
+            "  ",
+            "  ",
+        )
+    for p in waits:
+        if p.own:
+            lines.append(f"  You signed {short(p.id)}: another admin has to type")
+            lines.append(f"  `{confirm} {short(p.id)}`")
     return lines
 
 
