@@ -29,7 +29,10 @@ class _Percent(click.FloatRange):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """See `click.ParamType`."""
         number: Any = value.removesuffix("%") if isinstance(value, str) else value
-        return super().convert(number, param, ctx)
+        try:
+            return super().convert(number, param, ctx)
+        except click.BadParameter:
+            return self.fail(f"{value} is no share, in percent from {self.min:g} to {self.max:g}.", param, ctx)
 
 
 @click.group(cls=Family)
