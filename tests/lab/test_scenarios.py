@@ -8,12 +8,11 @@ from chasqui.lab.run import Run
 from chasqui.lab.scenario import packaged
 
 SCENARIOS = packaged()
-SMALL = ("first-light", "admin-lost", "last-admins", "taken", "too-few-accusers")  # a few seconds each
-LARGE = ("three-way", "four-way", "random-worlds", "longer-absence")  # half a minute and more
-QUICK = [(name, scenario.seeds[0]) for name, scenario in SCENARIOS.items() if name not in LARGE]
-QUICK += [(name, seed) for name in SMALL for seed in SCENARIOS[name].seeds[1:3]]
-REST = [(name, seed) for name, scenario in SCENARIOS.items() for seed in scenario.seeds]
-RANDOM = [("random-worlds", seed) for seed in range(100)]
+MIDDLE = ("two-sides", "one-admin")  # ten seconds each; all but these and the large ones take two
+LARGE = ("three-way", "four-way", "random-worlds")  # half a minute and more
+HERE = dict.fromkeys(SCENARIOS, 3) | dict.fromkeys(MIDDLE, 2) | dict.fromkeys(LARGE, 1) | {"four-way": 0}
+QUICK = [(name, seed) for name, scenario in SCENARIOS.items() for seed in scenario.seeds[: HERE[name]]]
+WIDE = [(name, seed) for name in SCENARIOS for seed in range(20 if name == "four-way" else 200)]
 
 
 def hold(name: str, seed: int) -> None:
@@ -28,6 +27,6 @@ def test_a_scenario_holds(name: str, seed: int) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("name", "seed"), sorted({*REST, *RANDOM} - set(QUICK)))
+@pytest.mark.parametrize(("name", "seed"), sorted(set(WIDE) - set(QUICK)))
 def test_a_scenario_holds_with_more_seeds(name: str, seed: int) -> None:
     hold(name, seed)
