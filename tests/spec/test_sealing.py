@@ -112,7 +112,7 @@ def test_signatures_that_do_not_hold_and_keys_of_small_order() -> None:
     "edit",
     [
         lambda s: b"\x00" + s[1:],
-        lambda s: b"\x0f" + s[1:],
+        lambda s: bytes((31,)) + s[1:],  # the last of five bits
         lambda s: b"\x81" + s[1:],
         lambda s: b"\x41" + s[1:],
         lambda s: s[:1] + bytes(3) + s[4:],
