@@ -9,15 +9,14 @@ import math
 import random
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from chasqui.links.lora import Lora
 from chasqui.links.rnode_link import RNodeLink, RNodeSettings
-from chasqui.node.link_port import LinkProfile
-from tests.links.conformance_broadcast import Recorder, say
+from tests.links.link_pair import LinkPair
 from tests.links.pty_port import PtyPort
 
 FEND, FESC, TFEND, TFESC = 0xC0, 0xDB, 0xDC, 0xDD
@@ -256,58 +255,26 @@ def boards_elsewhere(folder: Path, number: int, speed: float = 1.0) -> Iterator[
         loop.close()
 
 
-class RNodePair:
+class RNodePair(LinkPair[RNodeLink]):
     """Two links, each with its board, as the suites want them."""
 
     sizes: Sequence[int] = (1, 2, 14, 129, 254, 255, FRAME_BYTES)
 
     def __init__(self, folder: Path, speed: float, lora: Lora = FAST, **settings: Any) -> None:
+        super().__init__()
         self.air = LoraAir(speed)
         self.boards = [Board(self.air, folder / f"tty{end}") for end in (0, 1)]
         self._lora, self._settings = lora, {"mtu_bytes": FRAME_BYTES, **settings}
-        self.links: list[RNodeLink] = []
-        self.events = [Recorder(), Recorder()]
-        self._tasks: list[asyncio.Task[None]] = []
-
-    @property
-    def profiles(self) -> Sequence[LinkProfile]:
-        return [link.profile for link in self.links]
 
     async def start(self, wait: bool = True) -> None:
-        for end, board in enumerate(self.boards):
+        for board in self.boards:
             board.start()
-            self.links.append(self._new(end))
-            self._tasks.append(asyncio.create_task(self.links[end].run(self.events[end])))
-        if wait:
-            for events in self.events:
-                await events.until(lambda events=events: events.there)  # type: ignore[misc]
-
-    async def stop(self, end: int) -> None:
-        self._tasks[end].cancel()
-        with suppress(asyncio.CancelledError):
-            await self._tasks[end]
+        await super().start(wait)
 
     async def end(self) -> None:
         for end in (0, 1):
             await self.stop(end)
             self.boards[end].stop()
-
-    async def carry(self, start: int, payloads: Sequence[bytes]) -> list[bytes]:
-        there = self.events[1 - start]
-        await say(self.links[start], self.events[start], payloads)
-        async with asyncio.timeout(20):
-            await there.until(lambda: len(there.frames) >= len(payloads))
-        return there.take()
-
-    def offer_illegal(self, start: int, payload: bytes) -> None:
-        self.links[start].send(payload)
-
-    async def restart(self, end: int) -> None:
-        await self.stop(end)
-        self.events[end] = Recorder()
-        self.links[end] = self._new(end)
-        self._tasks[end] = asyncio.create_task(self.links[end].run(self.events[end]))
-        await self.events[end].until(lambda: self.events[end].there)
 
     async def disturb(self, dice: random.Random) -> None:
         for board, link, events in zip(self.boards, self.links, self.events, strict=True):
@@ -322,10 +289,6 @@ class RNodePair:
                 await asyncio.sleep(0.01)
             link.passed_over = 0
             events.take()
-
-    async def cut(self) -> None:
-        await self.stop(1)  # whoever sends into the air is told of nothing: what is noticed is one's own device
-        await self.unplug(0)
 
     async def unplug(self, end: int) -> None:
         self.boards[end].stop()

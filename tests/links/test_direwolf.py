@@ -14,11 +14,11 @@ import pytest
 from chasqui.base.ids import GroupId
 from chasqui.links.ax25 import read_callsign
 from chasqui.links.kiss_link import KissLink, KissSettings
-from chasqui.node.link_port import LinkProfile
 from tests.app.people import Person, pair
 from tests.links.conformance import CHECKS, run_check
 from tests.links.conformance_broadcast import BROADCAST_CHECKS, Recorder, run_broadcast_check, say
 from tests.links.direwolf import Direwolfs, direwolfs, require_direwolf
+from tests.links.link_pair import LinkPair
 from tests.links.stations import Station, say_until_delivered, with_stations
 
 
@@ -106,49 +106,19 @@ def test_real_daemons_over_the_air(tmp_path: Path) -> None:
                 person.run("down")
 
 
-class DirewolfPair:
+class DirewolfPair(LinkPair[KissLink]):
     """Two links at real Direwolfs, as the suites want them. 9600 bit/s, so that 500 frames take half a minute."""
 
     sizes: Sequence[int] = (1, 14, 129, 256)
+    carry_timeout_s = 60
 
     def __init__(self, stations: Direwolfs) -> None:
+        super().__init__()
         self._stations = stations
-        self.links = [self._new(end) for end in (0, 1)]
-        self.events = [Recorder(), Recorder()]
-        self._tasks: list[asyncio.Task[None]] = []
 
     def _new(self, end: int) -> KissLink:
         place = f"127.0.0.1:{self._stations.kiss_ports[end]}"
         return KissLink(KissSettings(place, bit_rate_bps=9_600, tx_delay_ms=30))
-
-    @property
-    def profiles(self) -> Sequence[LinkProfile]:
-        return [link.profile for link in self.links]
-
-    async def start(self) -> None:
-        for link, events in zip(self.links, self.events, strict=True):
-            self._tasks.append(asyncio.create_task(link.run(events)))
-            await events.until(lambda events=events: events.there)  # type: ignore[misc]
-
-    async def stop(self, end: int) -> None:
-        self._tasks[end].cancel()
-        await asyncio.gather(self._tasks[end], return_exceptions=True)
-
-    async def carry(self, start: int, payloads: Sequence[bytes]) -> list[bytes]:
-        there = self.events[1 - start]
-        await say(self.links[start], self.events[start], payloads)
-        async with asyncio.timeout(60):
-            await there.until(lambda: len(there.frames) >= len(payloads))
-        return there.take()
-
-    def offer_illegal(self, start: int, payload: bytes) -> None:
-        self.links[start].send(payload)
-
-    async def restart(self, end: int) -> None:
-        await self.stop(end)
-        self.links[end], self.events[end] = self._new(end), Recorder()
-        self._tasks[end] = asyncio.create_task(self.links[end].run(self.events[end]))
-        await self.events[end].until(lambda: self.events[end].there)
 
     async def disturb(self, dice: random.Random) -> None:
         for port in self._stations.kiss_ports:  # whoever reaches the TNC's port
@@ -159,10 +129,6 @@ class DirewolfPair:
             writer.close()
         for events in self.events:
             events.take()
-
-    async def cut(self) -> None:
-        await self.stop(1)
-        await self.unplug(0)
 
     async def unplug(self, end: int) -> None:
         self._stations.stop(end)

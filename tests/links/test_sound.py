@@ -26,22 +26,22 @@ from hypothesis import strategies as st
 
 from chasqui.base.errors import MachineError
 from chasqui.base.ids import GroupId
-from chasqui.links import audio, ptt, sound
+from chasqui.links import audio, ptt, reopening, sound
 from chasqui.links.sound import SoundLink, SoundSettings
 from chasqui.links.sound_frames import Joiner, mtu_of, split
 from chasqui.media.modem import Modem
 from chasqui.media.modes import RATE_HZ, Mode
-from chasqui.node.link_port import LinkProfile
 from tests.links.conformance import CHECKS, run_check
 from tests.links.conformance_broadcast import BROADCAST_CHECKS, Recorder, run_broadcast_check, say
+from tests.links.link_pair import LinkPair
 from tests.links.sound_air import SoundAir, faded, sound_air
 from tests.links.stations import Station, say_until_delivered, with_stations
 
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sound, "RETRY_FIRST_S", 0.1)
-    monkeypatch.setattr(sound, "RETRY_MAX_S", 0.2)
+    monkeypatch.setattr(reopening, "RETRY_FIRST_S", 0.1)
+    monkeypatch.setattr(reopening, "RETRY_MAX_S", 0.2)
 
 
 # -- frames in bursts ---------------------------------------------------------------------------------------------
@@ -206,51 +206,18 @@ def test_three_talk_in_every_mode(tmp_path: Path, mode: Mode) -> None:
         with_stations(lambda: links_of(air, mode), body, timeout_s=300)
 
 
-class SoundPair:
+class SoundPair(LinkPair[SoundLink]):
     """Two ends with real modem processes, as the suites want them. A pulled device: the process is killed."""
 
     sizes: Sequence[int] = (1, 14, 161, 206)
 
     def __init__(self, air: SoundAir) -> None:
+        super().__init__()
         self._air = air
-        self.links = [self._new(end) for end in (0, 1)]
-        self.events = [Recorder(), Recorder()]
-        self._tasks: list[asyncio.Task[None]] = []
         self.wrong: list[int] = []
 
     def _new(self, end: int) -> SoundLink:
         return SoundLink(SoundSettings(self._air.devices[end], Mode.DATAC0, lead_ms=1))
-
-    @property
-    def profiles(self) -> Sequence[LinkProfile]:
-        return [link.profile for link in self.links]
-
-    async def start(self) -> None:
-        for link, events in zip(self.links, self.events, strict=True):
-            self._tasks.append(asyncio.create_task(link.run(events)))
-        async with asyncio.timeout(30):
-            for events in self.events:
-                await events.until(lambda events=events: events.there)  # type: ignore[misc]
-
-    async def stop(self, end: int) -> None:
-        self._tasks[end].cancel()
-        await asyncio.gather(self._tasks[end], return_exceptions=True)
-
-    async def carry(self, start: int, payloads: Sequence[bytes]) -> list[bytes]:
-        there = self.events[1 - start]
-        await say(self.links[start], self.events[start], payloads)
-        async with asyncio.timeout(20):
-            await there.until(lambda: len(there.frames) >= len(payloads))
-        return there.take()
-
-    def offer_illegal(self, start: int, payload: bytes) -> None:
-        self.links[start].send(payload)
-
-    async def restart(self, end: int) -> None:
-        await self.stop(end)
-        self.links[end], self.events[end] = self._new(end), Recorder()
-        self._tasks[end] = asyncio.create_task(self.links[end].run(self.events[end]))
-        await self.events[end].until(lambda: self.events[end].there)
 
     async def disturb(self, dice: random.Random) -> None:
         """A stranger's bursts: payloads that break the rules, and noise."""
@@ -266,10 +233,6 @@ class SoundPair:
         await asyncio.sleep(2)  # its last burst claims more to come: until that would be over, a receiver is deaf
         for events in self.events:
             events.take()
-
-    async def cut(self) -> None:
-        await self.stop(1)
-        await self.unplug(0)
 
     async def unplug(self, end: int) -> None:
         process = self.links[end]._process
@@ -473,7 +436,7 @@ def test_the_rig_is_keyed_around_each_burst_and_released_at_the_end(tmp_path: Pa
 def test_whatever_happens_the_transmitter_is_released(
     tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sound, "RETRY_FIRST_S", 60)  # the next process would release it, too
+    monkeypatch.setattr(reopening, "RETRY_FIRST_S", 60)  # the next process would release it, too
     rig = FakeRig()
     with sound_air(tmp_path / "air", 1, speed=1) as air:
 

@@ -6,15 +6,14 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Protocol
 
 from chasqui.links.ax25 import read_callsign
 from chasqui.links.kiss import FEND, KissFrame, KissReader, write_kiss
 from chasqui.links.kiss_link import KissLink, KissSettings
-from chasqui.node.link_port import LinkProfile
-from tests.links.conformance_broadcast import Recorder, say
+from tests.links.link_pair import LinkPair
 from tests.links.pty_port import PtyPort
 
 BIT_RATE_BPS = 10_000_000
@@ -128,57 +127,25 @@ class PtyTnc:
             self._channel.carry(self, frame)
 
 
-class KissPair:
+class KissPair(LinkPair[KissLink]):
     """Two links, each with its TNC, as the suites want them."""
 
     sizes: Sequence[int] = (1, 2, 14, 192, 256, MTU_BYTES)
 
     def __init__(self, make: Callable[[Channel, int], Tnc]) -> None:
+        super().__init__()
         self.channel = Channel()
         self.tncs = [make(self.channel, end) for end in (0, 1)]
-        self.links: list[KissLink] = []
-        self.events = [Recorder(), Recorder()]
-        self._tasks: list[asyncio.Task[None]] = []
 
-    @property
-    def profiles(self) -> Sequence[LinkProfile]:
-        return [link.profile for link in self.links]
-
-    async def start(self) -> None:
-        for end, tnc in enumerate(self.tncs):
+    async def start(self, wait: bool = True) -> None:
+        for tnc in self.tncs:
             await tnc.start()
-            self.links.append(self._new(end))
-            self._tasks.append(asyncio.create_task(self.links[end].run(self.events[end])))
-        async with asyncio.timeout(20):
-            for events in self.events:
-                await events.until(lambda events=events: events.there)  # type: ignore[misc]
-
-    async def stop(self, end: int) -> None:
-        self._tasks[end].cancel()
-        with suppress(asyncio.CancelledError):
-            await self._tasks[end]
+        await super().start(wait)
 
     async def end(self) -> None:
         for end in (0, 1):
             await self.stop(end)
             await self.tncs[end].stop()
-
-    async def carry(self, start: int, payloads: Sequence[bytes]) -> list[bytes]:
-        there = self.events[1 - start]
-        await say(self.links[start], self.events[start], payloads)
-        async with asyncio.timeout(10):
-            await there.until(lambda: len(there.frames) >= len(payloads))
-        return there.take()
-
-    def offer_illegal(self, start: int, payload: bytes) -> None:
-        self.links[start].send(payload)
-
-    async def restart(self, end: int) -> None:
-        await self.stop(end)
-        self.events[end] = Recorder()
-        self.links[end] = self._new(end)
-        self._tasks[end] = asyncio.create_task(self.links[end].run(self.events[end]))
-        await self.events[end].until(lambda: self.events[end].there)
 
     async def disturb(self, dice: random.Random) -> None:
         for tnc, link, events in zip(self.tncs, self.links, self.events, strict=True):
@@ -191,10 +158,6 @@ class KissPair:
                 before = link.heard_frames
                 await asyncio.sleep(0.01)
             events.take()
-
-    async def cut(self) -> None:
-        await self.stop(1)  # whoever sends into the air is told of nothing: what is noticed is one's own device
-        await self.unplug(0)
 
     async def unplug(self, end: int) -> None:
         await self.tncs[end].stop()

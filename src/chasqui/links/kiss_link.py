@@ -6,7 +6,6 @@ meanwhile, for a radio that hears does not send.
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,7 +14,8 @@ from chasqui.links.ax25 import BLANK, HEADER_BYTES, Callsign, read_ui, write_ui
 from chasqui.links.device import BAUD_DEFAULT, Device, DeviceGoneError, open_device
 from chasqui.links.kiss import PORTS, Command, KissFrame, KissReader, write_kiss
 from chasqui.links.leaving import Leaving
-from chasqui.links.radio_limits import KISS_MTU_DEFAULT, KISS_MTU_MAX, RETRY_FIRST_S, RETRY_MAX_S
+from chasqui.links.radio_limits import KISS_MTU_DEFAULT, KISS_MTU_MAX
+from chasqui.links.reopening import Reopening
 from chasqui.node.link_port import BroadcastEvents, LinkProfile
 
 BIT_RATE_DEFAULT: Final = 1_200  # AFSK on VHF, what most stations are set to
@@ -63,7 +63,7 @@ class KissLink:
     def __init__(self, settings: KissSettings) -> None:
         self._settings = settings
         self._events: BroadcastEvents | None = None  # while the device is there
-        self._running = False
+        self._life = Reopening()
         self._device: Device | None = None
         self._reader = KissReader()
         self._leaving = Leaving(self._left)
@@ -91,23 +91,7 @@ class KissLink:
 
     async def run(self, events: BroadcastEvents) -> None:
         """See `BroadcastLink`."""
-        if self._running:
-            raise RuntimeError("the link runs already")
-        self._running = True
-        pause_s = RETRY_FIRST_S
-        try:
-            while True:
-                try:
-                    device = await open_device(self._settings.place, self._settings.baud)
-                except MachineError as error:
-                    self._trouble = error.what
-                    pause_s = min(2 * pause_s, RETRY_MAX_S)
-                else:
-                    pause_s = RETRY_FIRST_S
-                    await self._serve(device, events)
-                await asyncio.sleep(pause_s)
-        finally:
-            self._running = False
+        await self._life.run(lambda: self._use(events))
 
     def send(self, frame: bytes) -> None:
         """See `BroadcastLink`."""
@@ -123,7 +107,7 @@ class KissLink:
     @property
     def state(self) -> str:
         """See `BroadcastLink`. It names no place and no callsign."""
-        if not self._running:
+        if not self._life.running:
             return "not running"
         if self._device is None:
             return f"no TNC ({self._trouble}); trying again" if self._trouble else "looking for the TNC"
@@ -133,6 +117,16 @@ class KissLink:
         return line
 
     # -- the device -------------------------------------------------------------------------------------------
+
+    async def _use(self, events: BroadcastEvents) -> bool:
+        """Until the device goes. Whether it was there."""
+        try:
+            device = await open_device(self._settings.place, self._settings.baud)
+        except MachineError as error:
+            self._trouble = error.what
+            return False
+        await self._serve(device, events)
+        return True
 
     async def _serve(self, device: Device, events: BroadcastEvents) -> None:
         """Until the device goes, or whoever listens is cancelled or fails."""

@@ -23,11 +23,10 @@ from chasqui.links.radio_limits import (
     CARRIER_WAIT_MS_MAX,
     DETECT_EVERY_S,
     LOOK_EVERY_S,
-    RETRY_FIRST_S,
-    RETRY_MAX_S,
     RNODE_MTU_DEFAULT,
     ROOM_EVERY_S,
 )
+from chasqui.links.reopening import Reopening
 from chasqui.links.rnode import (
     ASK_STATE,
     DETECT_ANSWER,
@@ -90,7 +89,7 @@ class RNodeLink:
         self._settings = settings
         self._wanted = wanted_of(settings.lora, settings.airtime_share_max)
         self._events: BroadcastEvents | None = None  # while the board is there and set as asked for
-        self._running = False
+        self._life = Reopening()
         self._device: Device | None = None
         self._reader = RNodeReader()
         self._leaving = Leaving(self._left)
@@ -125,23 +124,7 @@ class RNodeLink:
 
     async def run(self, events: BroadcastEvents) -> None:
         """See `BroadcastLink`."""
-        if self._running:
-            raise RuntimeError("the link runs already")
-        self._running = True
-        pause_s = RETRY_FIRST_S
-        try:
-            while True:
-                try:
-                    device = await open_device(self._settings.place, BAUD)
-                except MachineError as error:
-                    self._trouble = f"no board ({error.what}); trying again"
-                    pause_s = min(2 * pause_s, RETRY_MAX_S)
-                else:
-                    was_ready = await self._use(device, events)
-                    pause_s = RETRY_FIRST_S if was_ready else min(2 * pause_s, RETRY_MAX_S)
-                await asyncio.sleep(pause_s)
-        finally:
-            self._running = False
+        await self._life.run(lambda: self._use(events))
 
     def send(self, frame: bytes) -> None:
         """See `BroadcastLink`."""
@@ -158,7 +141,7 @@ class RNodeLink:
     @property
     def state(self) -> str:
         """See `BroadcastLink`. It names no place."""
-        if not self._running:
+        if not self._life.running:
             return "not running"
         if self._events is None:
             return self._trouble or "looking for the board"
@@ -169,8 +152,13 @@ class RNodeLink:
 
     # -- the board --------------------------------------------------------------------------------------------
 
-    async def _use(self, device: Device, events: BroadcastEvents) -> bool:
+    async def _use(self, events: BroadcastEvents) -> bool:
         """Until the board goes, or whoever listens is cancelled or fails. Whether it was ready."""
+        try:
+            device = await open_device(self._settings.place, BAUD)
+        except MachineError as error:
+            self._trouble = f"no board ({error.what}); trying again"
+            return False
         self._device, self._reader = device, RNodeReader()
         was_ready = False
         try:

@@ -17,7 +17,8 @@ from chasqui.links.audio import BLOCK
 from chasqui.links.kiss import FEND, KissFrame, KissReader, write_kiss
 from chasqui.links.modem_words import SLOT_BLOCKS, STRENGTH_ZERO, Settings, Word
 from chasqui.links.ptt import open_ptt, read_ptt
-from chasqui.links.radio_limits import READ_BYTES, RETRY_FIRST_S, RETRY_MAX_S
+from chasqui.links.radio_limits import READ_BYTES
+from chasqui.links.reopening import Reopening
 from chasqui.links.sound_frames import mtu_of
 from chasqui.media.modes import RATE_HZ, Mode
 from chasqui.node.link_port import BroadcastEvents, LinkProfile
@@ -51,7 +52,7 @@ class SoundLink:
         self._process: asyncio.subprocess.Process | None = None
         self._ready = False
         self._under_way = False
-        self._running = False
+        self._life = Reopening()
         self._trouble = ""
         self.heard_frames = 0
         self.passed_over = 0  # bursts with a gap, or of somebody else
@@ -78,18 +79,7 @@ class SoundLink:
 
     async def run(self, events: BroadcastEvents) -> None:
         """See `BroadcastLink`."""
-        if self._running:
-            raise RuntimeError("the link runs already")
-        self._running = True
-        pause_s = RETRY_FIRST_S
-        try:
-            while True:
-                if await self._serve(events):
-                    pause_s = RETRY_FIRST_S
-                await asyncio.sleep(pause_s)
-                pause_s = min(2 * pause_s, RETRY_MAX_S)
-        finally:
-            self._running = False
+        await self._life.run(lambda: self._serve(events))
 
     def send(self, frame: bytes) -> None:
         """See `BroadcastLink`."""
@@ -105,7 +95,7 @@ class SoundLink:
     @property
     def state(self) -> str:
         """See `BroadcastLink`. It names no device."""
-        if not self._running:
+        if not self._life.running:
             return "not running"
         if not self._ready:
             return f"no sound ({self._trouble}); trying again" if self._trouble else "opening the sound device"
