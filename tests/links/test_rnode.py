@@ -23,7 +23,8 @@ from chasqui.links.rnode_link import RNodeLink, RNodeSettings
 from tests.app.people import Person, pair
 from tests.links.conformance import CHECKS, run_check
 from tests.links.conformance_broadcast import BROADCAST_CHECKS, BroadcastPair, Recorder, run_broadcast_check, say
-from tests.links.rnodes import FAST, Board, LoraAir, RNodePair, boards_elsewhere, packet_s, rnode_pair
+from tests.links.lora_air import LoraAir
+from tests.links.rnodes import FAST, Board, RNodePair, boards_elsewhere, packet_s, rnode_pair
 from tests.links.stations import Station, say_until_delivered, with_stations
 
 SPEED = 2_000
@@ -96,7 +97,7 @@ def test_any_bytes_of_a_board_are_legal(noise: bytes) -> None:
 def test_airtime_by_the_formula(
     spreading: int, bandwidth: int, coding: int, size: int, preamble: int, ms: float
 ) -> None:
-    assert Lora(868_100_000, bandwidth, spreading, coding, 14).packet_ms(size, preamble) == pytest.approx(ms)
+    assert Lora(868_100_000, bandwidth, spreading, coding, 14).modulation.packet_ms(size, preamble) == pytest.approx(ms)
 
 
 @pytest.mark.must("M-RND-6")
