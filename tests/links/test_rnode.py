@@ -97,7 +97,7 @@ def test_any_bytes_of_a_board_are_legal(noise: bytes) -> None:
 def test_airtime_by_the_formula(
     spreading: int, bandwidth: int, coding: int, size: int, preamble: int, ms: float
 ) -> None:
-    assert Lora(868_100_000, bandwidth, spreading, coding, 14).modulation.packet_ms(size, preamble) == pytest.approx(ms)
+    assert Lora(868_100_000, bandwidth, spreading, coding, 14).packet_ms(size, preamble) == pytest.approx(ms)
 
 
 @pytest.mark.must("M-RND-6")

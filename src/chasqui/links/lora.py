@@ -76,6 +76,15 @@ class Lora:
         """What of it says how long a packet is on the air."""
         return Modulation(self.bandwidth_hz, self.spreading, self.coding)
 
+    @property
+    def symbol_ms(self) -> float:
+        """See `Modulation`."""
+        return self.modulation.symbol_ms
+
+    def packet_ms(self, size: int, preamble: int) -> float:
+        """See `Modulation`."""
+        return self.modulation.packet_ms(size, preamble)
+
 
 def read_frequency(text: str) -> int:
     """`868.1MHz` in hertz. The unit has to be said. Raises `ValueError`."""

@@ -146,7 +146,7 @@ class RNodeReader:
 
 def preamble_of(lora: Lora) -> int:
     """Symbols of the preamble that boards send."""
-    return max(_PREAMBLE_SYMBOLS_MIN, math.ceil(_PREAMBLE_MS_MIN / lora.modulation.symbol_ms))
+    return max(_PREAMBLE_SYMBOLS_MIN, math.ceil(_PREAMBLE_MS_MIN / lora.symbol_ms))
 
 
 def airtime_ms(lora: Lora, frame_bytes: int) -> float:
@@ -155,7 +155,7 @@ def airtime_ms(lora: Lora, frame_bytes: int) -> float:
     parts = [min(frame_bytes, HALF_BYTES)]
     if frame_bytes > HALF_BYTES:
         parts.append(frame_bytes - HALF_BYTES)
-    return sum(lora.modulation.packet_ms(1 + part, preamble) for part in parts)
+    return sum(lora.packet_ms(1 + part, preamble) for part in parts)
 
 
 def rate_of(lora: Lora, mtu_bytes: int) -> tuple[int, int]:
