@@ -1,4 +1,4 @@
-"""One question makes many answers: what a member can make others seal again is bounded, and nobody honest goes short."""
+"""One question makes many answers: what a member can make others seal again is bounded; nobody honest goes short."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_nothing_is_sealed_twice_where_it_still_travels() -> None:
     assert not answered(ana, group, asks(eve, group, everything)), "days later, in the same epoch"
     renews(ana, group)
     ana.sync(eve, ben)
-    assert answered(ana, group, *(asks(eve, group, everything) for _ in range(10))) == 1, "who came to it later reads it"
+    assert answered(ana, group, *(asks(eve, group, everything) for _ in range(10))) == 1, "for who is here alone"
     ana.now_s += allowances._TRAVELS_S + DAY_S
     eve.now_s = ana.now_s
     assert answered(ana, group, asks(eve, group, everything)) == 1, "what was sealed then may have been lost with age"

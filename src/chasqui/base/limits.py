@@ -33,6 +33,7 @@ TAKEN_MAX: Final = GROUP_MEMBERS_MAX - 1  # accusers whom a quarantine can ask f
 QUORUM_MAX: Final = 2  # admins behind a change; more would stand still in the field
 OPERATION_HEADS_MAX: Final = 16  # more concurrent heads than this are never needed: an op merges them
 WITNESSES_AT_ONCE_MAX: Final = 32  # removals in one object, 10 kB at worst fit a bundle; more wait for the next
+WITNESSES_IDLE_MAX: Final = 64  # of one member: words on removals that are not here, and objects beyond one for each
 
 # -- objects and bundles ------------------------------------------------------------------------------------
 BUNDLE_STEPS: Final = (

@@ -31,10 +31,12 @@ _AUTHOR_BYTES = 38
 _RUN_BYTES = 11
 
 
-def note_missing(tx: Transaction, group: GroupId, operation: ObjectId) -> None:
-    """Something cites an operation that is not here."""
-    if tx.get(Space.MISSING, group + operation) is None:
-        tx.put(Space.MISSING, group + operation, u64(tx.now_s) + u64(0))
+def note_missing(tx: Transaction, group: GroupId, operation: ObjectId) -> bool:
+    """Something cites an operation that is not here. Whether nothing did before."""
+    if tx.get(Space.MISSING, group + operation) is not None:
+        return False
+    tx.put(Space.MISSING, group + operation, u64(tx.now_s) + u64(0))
+    return True
 
 
 def ask(tx: Transaction, group: GroupId) -> None:

@@ -284,6 +284,7 @@ class PendingAddRecord(Body, frozen=True):
 
     role: int
     since_s: int
+    last: bool = False  # it waits for all others who wait to be let into that group, too
 
 
 class ProposedRecord(Body, frozen=True):
