@@ -131,7 +131,7 @@ def test_more_removals_than_one_commit_can_cite_are_carried_out_by_several(monke
 
 def test_what_a_cited_past_puts_out_goes_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ben confirms the first removal twice. So it comes last, but is in the past of the other."""
-    ana, ben, caro, dan, dora = people = [Person(name) for name in ("ana", "ben", "caro", "dan", "dora")]
+    ana, ben, caro, *_ = people = [Person(name) for name in ("ana", "ben", "caro", "dan", "dora")]
     group = group_of_two_keys(*people)
     keys = {person.name: person.key(group) for person in people}
     signs(ana, group, 1, lambda heads: Remove(heads, keys["dan"], 0, 2))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from chasqui.app.live_broadcasts import DUMMY_SHARE
 from chasqui.base.secret import Secret
 from chasqui.links.ax25 import read_callsign
 from chasqui.links.device import BAUD_DEFAULT
@@ -15,6 +14,7 @@ from chasqui.links.radio_limits import KISS_MTU_DEFAULT, RNODE_MTU_DEFAULT
 from chasqui.links.rnode_link import RNodeLink, RNodeSettings
 from chasqui.links.sound import LEAD_MS_DEFAULT, SoundLink, SoundSettings
 from chasqui.media.modes import Mode
+from chasqui.node.broadcast_end import DUMMY_SHARE
 from chasqui.node.link_port import BroadcastLink
 
 PERCENT_ALL: Final = "100"

@@ -1,5 +1,5 @@
-"""What a commit cites with which we put out whom nobody may let sit there: enough for all readers, and no more than fits
-a bundle, whatever others have signed beside it."""
+"""What a commit cites with which we put out whom nobody may let sit there: enough for all readers, and no more than
+fits a bundle, whatever others have signed beside it."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def grounds_of(tx: Transaction, group: GroupId, roster: Roster, member: MemberKe
 def that_fit(
     tx: Transaction, group: GroupId, due: Mapping[MemberKey, tuple[ObjectId, ...]]
 ) -> Mapping[MemberKey, tuple[ObjectId, ...]]:
-    """Of members who are to be put out, with what shows it, those whom one commit puts out: all, if what it cites is not
-    too much; else the first by the order of operations, with those whom what it cites puts out, too."""
+    """Of members who are to be put out, with what shows it, those whom one commit puts out: all, if what it cites
+    is not too much; else the first by the order of operations, with those whom what it cites puts out, too."""
     if sum(map(len, due.values())) <= CITED_AT_ONCE:
         return due
     position = history_of(tx, group).position
