@@ -197,7 +197,8 @@ def leave(tx: Transaction, group: GroupId) -> None:
     if not record.stale_s:  # an older copy of the vault must not seal even this; an admin removes it
         last_seq = record.seq + 1  # of this operation itself
         change = Remove(next_heads(tx, group, record), record.member, last_seq, Reason.LEFT)
-        _, record = issue(tx, group, record, change)
+        signed, _ = issue(tx, group, record, change)
+        record = publish(tx, group, (signed.id,))  # nobody else may have what it cites, and we answer no more
     shut(tx, group, record, Reason.LEFT)
 
 

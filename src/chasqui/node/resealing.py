@@ -51,6 +51,8 @@ def take_ask(tx: Transaction, signed: SignedObject) -> None:
     for author, seq in numbers[:NUMBERS_PER_QUESTION_MAX]:
         own = author == record.member
         known = _find(tx, group, author, seq)
+        if known is None and own:
+            known = _announced(tx, group, record, seq)
         entitled = known is not None and (
             known.kind in (Kind.OP, Kind.WITNESS) or signed.author in readers_of(tx, group, known.origin.epoch)
         )
@@ -278,14 +280,34 @@ def _signed_operation(tx: Transaction, group: GroupId, operation: bytes) -> Sign
     return next(known.signed for known in (*history.order, *history.deferred) if known.id == operation)
 
 
+def _announced(tx: Transaction, group: GroupId, record: GroupRecord, seq: int) -> SignedObject | None:
+    """The manifest of a file of ours of which a part had this number: who may have the one may have the other."""
+    found = _own_manifest(tx, group, record, seq)
+    return None if found is None else _find(tx, group, MemberKey(record.member), found[1].seq)
+
+
 def _own_part(tx: Transaction, group: GroupId, record: GroupRecord, seq: int) -> bytes | None:
     """The body of a part of a file of ours that had this number."""
-    prefix = group + record.member
-    for digest, manifest in tx.load_prefix(Space.MANIFEST, prefix, ManifestRecord):
-        index = seq - manifest.seq - 1
-        if manifest.kind == Kind.MANIFEST and not manifest.erased and 0 <= index < parts_of(manifest.size):
-            data = tx.get(Space.PART, prefix + digest + u32(index))
-            return None if data is None else encode(PartBody(digest, index, data))
+    found = _own_manifest(tx, group, record, seq)
+    if found is None:
+        return None
+    digest, manifest = found
+    index = seq - manifest.seq - 1
+    data = tx.get(Space.PART, group + record.member + digest + u32(index))
+    return None if data is None else encode(PartBody(digest, index, data))
+
+
+def _own_manifest(
+    tx: Transaction, group: GroupId, record: GroupRecord, seq: int
+) -> tuple[bytes, ManifestRecord] | None:
+    """The digest and the manifest of a file of ours of which a part had this number."""
+    for digest, manifest in tx.load_prefix(Space.MANIFEST, group + record.member, ManifestRecord):
+        if (
+            manifest.kind == Kind.MANIFEST
+            and not manifest.erased
+            and manifest.seq < seq <= manifest.seq + parts_of(manifest.size)
+        ):
+            return digest, manifest
     return None
 
 
