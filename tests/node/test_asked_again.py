@@ -74,7 +74,7 @@ def test_a_commit_in_whose_past_somebody_is_accused_shows_that_he_was_lifted() -
         other.do(inputs.JoinGroup(group))
         meet(*people)
     caro.do(inputs.Accuse(group, ben.key(group)))
-    caro.sync(ana)
+    caro.sync(ana, ben)
     assert roster_of(ana.tx(), group).quarantined == {ben.key(group)}
     for person in (ben, caro):
         person.do(inputs.Rejoin(group))
