@@ -117,8 +117,8 @@ def test_time_on_air_and_until_it_is_through() -> None:
     assert cost_on(LAN, [15_360] * 1_000) is None
     whole = cost_on(radio(8, mtu=300), [128])
     assert whole is not None
-    assert whole.on_air_s == whole.lasts_s == 128 + 5
+    assert whole.on_air_s == whole.lasts_s == 128 + 4
     lora = cost_on(LORA, [1_008])
     assert lora is not None
-    assert lora.on_air_s == pytest.approx(8 * (1_010 + 5 * 5) / 1_760)
+    assert lora.on_air_s == pytest.approx(8 * (1_010 + 5 * 5 - 1) / 1_760)
     assert lora.lasts_s == pytest.approx(lora.on_air_s / 0.01 / 0.8)
