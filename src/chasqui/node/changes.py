@@ -38,6 +38,7 @@ from chasqui.node.authors import expect_from_start, load_author
 from chasqui.node.branches import follow, keep_commit, put_out
 from chasqui.node.citing import with_words
 from chasqui.node.derived import derived
+from chasqui.node.doubles import leave_doubles
 from chasqui.node.effects import Notice
 from chasqui.node.epochs import (
     epochs_of,
@@ -65,7 +66,7 @@ from chasqui.node.late import keep_late
 from chasqui.node.outbox import say
 from chasqui.node.pauses import ASLEEP, AWAKE, Pause
 from chasqui.node.receipting import owe
-from chasqui.node.records import GroupRecord, Space
+from chasqui.node.records import GroupRecord, OwnKeyPackageRecord, Space
 from chasqui.node.resealing import publish
 from chasqui.node.store_port import prefix_end
 from chasqui.node.transaction import Transaction
@@ -195,6 +196,8 @@ def leave(tx: Transaction, group: GroupId) -> None:
     """Says that we leave, and erases every key of the group; an admin renews the keys of those who stay."""
     record = load_group(tx, group)
     if not record.stale_s:  # an older copy of the vault must not seal even this; an admin removes it
+        leave_doubles(tx, group)
+        record = load_group(tx, group)
         last_seq = record.seq + 1  # of this operation itself
         change = Remove(next_heads(tx, group, record), record.member, last_seq, Reason.LEFT)
         _, record = issue(tx, group, record, change)
@@ -401,6 +404,9 @@ def shut(tx: Transaction, group: GroupId, record: GroupRecord, reason: Reason) -
     tx.erase_prefix(Space.GUEST, group)
     tx.erase_prefix(Space.COMMIT, group)
     tx.erase_prefix(Space.VOTE, group)
+    for ref, own in list(tx.load_prefix(Space.KEY_PACKAGE, b"", OwnKeyPackageRecord)):
+        if own.contact == group:  # for our next leaf: they hold our signing key, too
+            tx.erase(Space.KEY_PACKAGE, ref)
     kept = record.signing_key if reason is Reason.TAKEN else b""  # who is quarantined may be let in again
     save_group(tx, group, record, head=b"", out=reason, signing_key=kept)
 
