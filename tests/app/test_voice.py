@@ -127,7 +127,10 @@ def test_nothing_is_ever_overwritten(two: tuple[Person, Person], recording: Path
 @pytest.mark.must("M-VOI-6")
 def test_what_appears_at_the_last_moment_is_not_overwritten(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     body = Burst(Quality.Q3200, bytes(400)).to_body()
-    message = Message(7, "", "", "ben", False, 1, "", "voice", "", "received", {}, seconds=1.0, more=False, recording=1, at=0.0, speech=body)
+    message = Message(
+        7, "", "", "ben", False, 1, "", "voice", "", "received", {},
+        seconds=1.0, more=False, recording=1, at=0.0, speech=body,
+    )  # fmt: skip
     found = Conversation((message,), ())
 
     def export() -> Conversation:

@@ -127,10 +127,8 @@ def test_a_piece_fills_its_bundle_and_ends_with_a_byte(quality: Quality) -> None
     shape = quality.shape
     assert shape.burst_frames * shape.frame_bits % 8 == shape.burst_frames * shape.frame_samples % PLACE_SAMPLES == 0
     assert 28 <= shape.burst_frames * shape.frame_samples / SAMPLES_PER_S < 32
-    sizes = [
-        step_for(SHORT_OVERHEAD_BYTES + 2 + len(Burst(quality, speech_of(quality, shape.burst_frames + n), at=1).to_body()))
-        for n in (0, 2)
-    ]
+    bodies = [Burst(quality, speech_of(quality, shape.burst_frames + n), at=1).to_body() for n in (0, 2)]
+    sizes = [step_for(SHORT_OVERHEAD_BYTES + 2 + len(body)) for body in bodies]
     assert sizes[1] == BUNDLE_STEPS[BUNDLE_STEPS.index(sizes[0]) + 1]
 
 

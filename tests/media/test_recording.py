@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,7 +27,7 @@ def test_every_place_is_taken_once(stretches: list[tuple[int, int]]) -> None:
     assert sorted((*layout.order, *layout.over)) == list(range(len(stretches)))
     taken = sorted([*layout.holes, *(stretches[number] for number in layout.order)])
     assert taken[0][0] == 0
-    assert all(one[1] == other[0] for one, other in zip(taken, taken[1:], strict=False))
+    assert all(one[1] == other[0] for one, other in pairwise(taken))
 
 
 def test_bursts_in_order() -> None:

@@ -10,7 +10,7 @@ from chasqui.node.keys import u64
 from chasqui.node.order import order_of
 from chasqui.node.records import MessageRecord, Space
 from chasqui.node.transaction import Transaction
-from chasqui.sealed.object import SignedObject, parse_whole
+from chasqui.sealed.object import SignedObject
 
 _ARRIVALS = b"arrivals"
 
