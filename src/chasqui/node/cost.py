@@ -84,7 +84,7 @@ def _on_air_s(profile: LinkProfile, bit_rate_bps: int, size: int) -> float:
     if not fits_whole(size, profile.mtu_bytes):
         frames = -(-(size + CHECK_BYTES) // max(1, room))
         length = -(-(size + CHECK_BYTES) // frames) * frames
-    return frames * profile.frame_overhead_ms / 1000 + 8 * (length + frames * CODED_HEADER_BYTES) / bit_rate_bps
+    return frames * profile.frame_overhead_ms / 1000 + 8 * (length + frames * CODED_HEADER_BYTES - 1) / bit_rate_bps
 
 
 def _bundle(body: int) -> int:
