@@ -80,6 +80,8 @@ CLOCK_AHEAD_DAYS_MAX: Final = 8  # how far ahead of the newest authentic bundle 
 RECORD_BYTES_MAX: Final = 2**20  # of one value in the store; what would be larger is refused where it comes in
 
 # -- store --------------------------------------------------------------------------------------------------
-CARRIED_BYTES_MAX: Final = 32 * 2**20  # bundles held for strangers; oldest and largest class go first
-CARRIED_OF_LINK_BYTES_MAX: Final = CARRIED_BYTES_MAX // 2  # of one broadcast link, on which anybody may say anything
+CARRIED_BYTES_MAX: Final = 32 * 2**20  # held of others' groups: no more than half of a store of 64 MiB
+CARRIED_OF_KNOWN_BYTES_MAX: Final = CARRIED_BYTES_MAX * 3 // 5  # came by links whose other end the owner chose
+CARRIED_OF_STRANGERS_BYTES_MAX: Final = CARRIED_BYTES_MAX * 2 // 5  # by links on which anybody may say anything
+CARRIED_LINK_SHARE: Final = 2  # of these, one link takes half
 COURIER_FILE_BYTES_MAX: Final = 512 * 2**20  # a stick; read as a stream, never whole

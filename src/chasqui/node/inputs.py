@@ -182,9 +182,10 @@ class SettleOrder:
 
 @dataclass(frozen=True)
 class TakeBundles:
-    """Bundles from a medium. Answers with `inbox.Received`."""
+    """Bundles from a medium that somebody has carried here. Answers with `inbox.Received`."""
 
     bundles: tuple[bytes, ...]
+    link: str = ""
 
 
 @dataclass(frozen=True)
@@ -209,10 +210,11 @@ class RemoveLink:
 
 @dataclass(frozen=True)
 class SessionOpened:
-    """A neighbour is there."""
+    """A neighbour is there, whoever it is. `link` is the lasting name of the link."""
 
     session: SessionId
     mtu_bytes: int
+    link: str = ""
 
 
 @dataclass(frozen=True)

@@ -197,6 +197,7 @@ class Node:
     # -- delivery -------------------------------------------------------------------------------------------
 
     def _take_bundles(self, tx: Transaction, event: inputs.TakeBundles) -> object:
+        tx.link, tx.link_known = event.link, True
         return take_bundles(tx, self._live, event.bundles)
 
     def _flush(self, tx: Transaction, event: inputs.Flush) -> None:
@@ -206,7 +207,7 @@ class Node:
         keep_up(tx, everything=False)
 
     def _session_opened(self, tx: Transaction, event: inputs.SessionOpened) -> None:
-        self._neighbours.opened(tx, event.session)
+        self._neighbours.opened(tx, event.session, event.link)
 
     def _frame_received(self, tx: Transaction, event: inputs.FrameReceived) -> None:
         self._neighbours.received(tx, self._live, event.session, event.frame)
