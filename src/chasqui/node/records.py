@@ -203,7 +203,8 @@ class BundleRecord(Body, frozen=True):
 
 
 class ForeignRecord(Body, frozen=True):
-    """A bundle that nobody here recognises yet. `link`: the broadcast link that brought it, if one did."""
+    """A bundle that nobody here recognises yet. `link` brought it; `known`: on whose other end are people whom the
+    owner chose."""
 
     mark: bytes
     mark_body: bytes
@@ -212,6 +213,7 @@ class ForeignRecord(Body, frozen=True):
     bundle_class: int
     arrived_s: int
     link: str = ""
+    known: bool = False
 
 
 class ContactRecord(Body, frozen=True):
