@@ -37,9 +37,9 @@ WITNESSES_IDLE_MAX: Final = 64  # of one member: words on removals that are not 
 
 # -- objects and bundles ------------------------------------------------------------------------------------
 BUNDLE_STEPS: Final = (
-    128, 160, 207, 240, 320, 480, 640, 800, 1008, 1280, 1600, 1920,
+    128, 160, 207, 240, 320, 480, 640, 800, 978, 1280, 1600, 1920,
     2560, 3200, 3840, 5120, 6400, 7680, 10240, 12800, 15360,
-)  # fmt: skip  # fit LoRa 222/255, 508, packet radio 256; waste <= 1/3 below 480, 1/4 above on average
+)  # fmt: skip  # fit LoRa 222/255, 508, packet radio 256; 978: ten seconds at 700C; waste <= 1/3 below 480
 BUNDLE_BYTES_MAX: Final = BUNDLE_STEPS[-1]
 BUNDLE_BYTES_MIN: Final = BUNDLE_STEPS[0]
 SEQUENCE_MAX: Final = 2**24 - 1  # three bytes in the object
