@@ -33,6 +33,7 @@ class _Open:
     name: str
     bounded: bool
     engine: Engine
+    frame_ms: int  # airtime of the largest frame
     at_ms: int
     wake_ms: int | None = None
 
@@ -55,7 +56,9 @@ class Broadcasts:
         settings = Settings(event.key, event.dummy_share)
         engine = Engine(air, settings, self._index, tx.entropy, event.at_ms)
         engine.ledger.restore(_kept_airtime(tx, event.name), event.at_ms)
-        self._links[event.link] = _Open(event.name, air.airtime_share_max < 1, engine, event.at_ms)
+        self._links[event.link] = _Open(
+            event.name, air.airtime_share_max < 1, engine, air.airtime_ms(air.mtu_bytes), event.at_ms
+        )
         self._looked(event.link, event.at_ms)
 
     def closed(self, link: BroadcastId) -> None:
@@ -75,7 +78,7 @@ class Broadcasts:
             bundles = known.engine.heard(frame, strength_db, known.at_ms)
         except PeerError:
             return
-        tx.link = known.name
+        tx.link, tx.frame_ms = known.name, known.frame_ms  # the whole step is about what this link brought
         take_bundles(tx, live, tuple(bundles))
         tx.link = ""
         self._brought = frozenset(map(bundle_id, bundles))

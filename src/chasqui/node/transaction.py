@@ -33,6 +33,7 @@ class Transaction:
         self.bundles_held: list[BundleId] = []
         self.bundles_dropped: list[BundleId] = []
         self.link = ""  # the broadcast link that brings what this step takes in
+        self.frame_ms = 0  # airtime of its largest frame; 0: it came over something fast
         self.retry: set[GroupId] = set()  # groups in which a commit may have waited for what came
         self._store = store
         self._known = known  # what follows from the store as it is; None: nothing is known of it
@@ -133,7 +134,7 @@ class Transaction:
     def part(self) -> Transaction:
         """A transaction within this one: dropping it undoes only what was done through it."""
         part = Transaction(self, self.now_s, self.entropy)
-        part._began = self._writes
+        part._began, part.frame_ms = self._writes, self.frame_ms
         return part
 
     def absorb(self, part: Transaction) -> None:
