@@ -78,9 +78,10 @@ class Neighbourhood:
         self.loss = 0.0
         self.now_ms = 0
         self.deaf: set[str] = set()
+        self.silent: set[str] = set()
         self.log: list[tuple[int, str, bytes]] = []
         self.devices = {name: Device(f"{name} {seed}") for name in names}
-        self._dice = Random(seed)
+        self.dice = Random(seed)
         self._events: list[tuple[int, int, Callable[[], None]]] = []
         self._count = itertools.count()
         self._free_ms = 0
@@ -182,15 +183,16 @@ class Neighbourhood:
 
     def _contend(self, name: str, frame: bytes) -> None:
         if self._free_ms > self.now_ms:
-            self._at(self._free_ms + self._dice.randrange(*TURN_MS), lambda: self._contend(name, frame))
+            self._at(self._free_ms + self.dice.randrange(*TURN_MS), lambda: self._contend(name, frame))
             return
         took_ms = self.air.airtime_ms(len(frame))
         self._free_ms = self.now_ms + took_ms
         self._at(self._free_ms, lambda: self._arrive(name, frame, took_ms))
 
     def _arrive(self, sender: str, frame: bytes, took_ms: int) -> None:
-        self.log.append((self.now_ms, sender, frame))
-        for name in self.devices:
-            if name != sender and name not in self.deaf and self._dice.random() >= self.loss:
+        if sender not in self.silent:
+            self.log.append((self.now_ms, sender, frame))
+        for name in self.devices if sender not in self.silent else ():
+            if name != sender and name not in self.deaf and self.dice.random() >= self.loss:
                 self.do(name, inputs.BroadcastHeard(LINK, frame, 10.0, self.now_ms))
         self.do(sender, inputs.BroadcastSent(LINK, took_ms, self.now_ms))

@@ -147,6 +147,8 @@ def _receipts(
         mark_voted(tx, group, record, vote)
     if due:
         receipting.mark_signed(tx, group, record, epoch, due)
+    if kind not in (Kind.RECEIPT, Kind.WITNESS):
+        receipting.go_on(tx, group)
     return encode_receipts(due, vote)
 
 

@@ -33,20 +33,26 @@ def have(tx: Transaction, group: GroupId, member: MemberKey, author: MemberKey) 
 
 
 class Due(NamedTuple):
-    """When a receipt is due. It may be put off up to `latest_s` by what else comes; 0: it is not put off, and signs
-    for everything. One that was put off signs for what deserves a receipt, and for the rest where there is padding."""
+    """When a receipt is due. Whatever else comes or is said puts it off by `calm_s`, up to `latest_s`; 0: it is not put
+    off, and signs for everything. One that was put off signs for what deserves a receipt, and for the rest where there
+    is padding."""
 
     at_s: int
-    latest_s: int
+    latest_s: int = 0
+    calm_s: int = 0
 
     @classmethod
     def read(cls, value: bytes) -> Due:
         """What stands in the record."""
-        return cls(int.from_bytes(value[:8], "big"), int.from_bytes(value[8:], "big"))
+        return cls(*(int.from_bytes(value[at : at + 8], "big") for at in range(0, len(value), 8)))
 
     def written(self) -> bytes:
         """The record."""
-        return u64(self.at_s) + u64(self.latest_s)
+        return b"".join(map(u64, self))
+
+    def put_off(self, now_s: int) -> Due:
+        """The conversation goes on."""
+        return self._replace(at_s=min(now_s + self.calm_s, self.latest_s)) if self.latest_s else self
 
 
 def owe(tx: Transaction, group: GroupId, kind: Kind, came: SignedObject | None = None) -> None:
@@ -62,35 +68,41 @@ def owe(tx: Transaction, group: GroupId, kind: Kind, came: SignedObject | None =
     if tx.frame_ms and came is not None:
         due = _slow(tx, known)
     elif known is None or known.latest_s:
-        due = Due(tx.now_s + RECEIPT_DELAY_S + tx.entropy(1)[0] % RECEIPT_JITTER_S, 0)
+        due = Due(tx.now_s + RECEIPT_DELAY_S + tx.entropy(1)[0] % RECEIPT_JITTER_S)
     else:
         return
     tx.put(Space.DUE, group, due.written())
 
 
+def go_on(tx: Transaction, group: GroupId) -> None:
+    """We say something ourselves: what is to be signed for takes the next room, and waits for more."""
+    value = tx.get(Space.DUE, group)
+    if value is not None:
+        tx.put(Space.DUE, group, Due.read(value).put_off(tx.now_s).written())
+
+
 def put_off(tx: Transaction, group: GroupId, by_s: int) -> None:
     """What is due cannot be said now."""
-    value = tx.get(Space.DUE, group)
-    latest_s = Due.read(value).latest_s if value else 0
-    tx.put(Space.DUE, group, Due(tx.now_s + by_s, latest_s).written())
+    known = Due.read(tx.get(Space.DUE, group) or u64(tx.now_s))
+    tx.put(Space.DUE, group, known._replace(at_s=tx.now_s + by_s).written())
 
 
 def hurry(tx: Transaction, group: GroupId) -> None:
     """A stick is about to leave: nothing is put off."""
     if tx.get(Space.DUE, group) is not None:
-        tx.put(Space.DUE, group, Due(tx.now_s, 0).written())
+        tx.put(Space.DUE, group, Due(tx.now_s).written())
 
 
 def _slow(tx: Transaction, known: Due | None) -> Due:
     """By the airtime of a frame, with jitter so that not all who heard it speak at once."""
+    if known is not None and known.at_s <= known.latest_s:
+        return known.put_off(tx.now_s)
     if known is not None and not known.latest_s:
         return known
     jitter = int.from_bytes(tx.entropy(2), "big") * _SLOW_JITTER_FRAMES // 65_536
     calm_s = min((_SLOW_FRAMES + jitter) * tx.frame_ms // 1000 + RECEIPT_DELAY_S, _SLOW_S_MAX)
     latest_s = tx.now_s + min(_SLOW_FRAMES_MAX * tx.frame_ms // 1000 + calm_s, _SLOW_S_MAX)
-    if known is None or known.at_s > known.latest_s:  # a clock was put back, or what was due could not be said
-        return Due(tx.now_s + calm_s, latest_s)
-    return Due(min(tx.now_s + calm_s, known.latest_s), known.latest_s)
+    return Due(tx.now_s + calm_s, latest_s, calm_s)
 
 
 def is_owed(tx: Transaction, group: GroupId) -> bool:
