@@ -10,19 +10,25 @@ from __future__ import annotations
 
 from hashlib import blake2b
 
+import pytest
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
+from chasqui import mls
 from chasqui.base import labels
 from chasqui.base.days import day_of
 from chasqui.base.ids import EpochId, GroupId
 from chasqui.base.schema import decode_own
 from chasqui.base.secret import Secret
+from chasqui.groups.operation import Role
 from chasqui.node import inputs
-from chasqui.node.records import EpochRecord, Space
+from chasqui.node.groups import load_group
+from chasqui.node.records import EpochRecord, OwnKeyPackageRecord, Space
+from chasqui.node.views import list_contacts
 from chasqui.sealed.bundle import Bundle, parse_bundle, unmask
 from chasqui.sealed.epoch_keys import DayKeys
-from tests.node.world import Person, make_group, meet
+from tests.node.world import Person, make_group, meet, settled_group
+from tests.spec.test_newcomers import unsettled
 
 
 class Captor:
@@ -116,3 +122,53 @@ def test_a_removed_member_s_device_opens_nothing_sent_after_the_removal() -> Non
         device.do(inputs.TakeBundles(tuple(ana.held())))
         captor = Captor(device)
         assert not any(captor.opens(bundle) for bundle in fresh)
+
+
+def private_keys(person: Person, group: GroupId) -> list[bytes]:
+    """What somebody needs to read a welcome for this member, and to sign as it."""
+    record = load_group(person.tx(), group)
+    packages = (
+        mls.KeyPackageKeys.from_bytes(own.keys)
+        for _, own in person.tx().load_prefix(Space.KEY_PACKAGE, b"", OwnKeyPackageRecord)
+        if own.contact == group
+    )
+    return [
+        record.signing_key[:32],
+        *(part.reveal() for keys in packages for part in (keys.init_private, keys.leaf_private)),
+    ]
+
+
+@pytest.mark.must("M-EPO-2")
+@pytest.mark.parametrize("how", ["leaves", "removed", "taken", "invited again"])
+def test_who_is_out_keeps_no_key_of_a_next_leaf(how: str) -> None:
+    """A key package that was given for the next leaf has the signing key in it, and opens a welcome that is recorded.
+    Broken on purpose: without the erasure in `changes.shut`, all of these are found."""
+    (ana, ben, caro), group = settled_group("ana", "ben", "caro")
+    unsettled(caro, group)
+    for person in (ana, ben, caro):
+        person.now_s += 7 * 3600
+    caro.do(inputs.Flush())
+    secrets = private_keys(caro, group)
+    assert len(secrets) == 3, "caro has given a key package, as M-SEA-1 demands"
+
+    def found() -> list[bool]:
+        values = [value for space in Space for _, value in caro.store.scan(space)]
+        return [any(secret in value for value in values) for secret in secrets]
+
+    assert all(found()), "the control: they are found while they are needed"
+    if how == "leaves":
+        caro.do(inputs.LeaveGroup(group))
+    elif how == "taken":
+        for person in (ana, ben):
+            person.do(inputs.Accuse(group, caro.key(group)))
+            person.sync(ana, ben, caro)
+    else:
+        with_caro = next(contact.id for contact in list_contacts(ana.tx()) if contact.name == "caro")
+        ana.do(inputs.RemoveMember(group, caro.key(group)))
+        if how == "invited again":
+            ana.do(inputs.AddMember(group, with_caro, Role.MEMBER))
+        ana.sync(caro)
+    assert load_group(caro.tx(), group).out
+    signs, *opens = found()
+    assert not any(opens)
+    assert signs == (how == "taken"), "who is only quarantined may be let in again, with the same key"

@@ -26,7 +26,6 @@ DEMANDS: Final = {
     "delivered": "'delivered' is shown only of what is there",
 }
 KNOWN: Final = {  # what the node does not do yet, and which demands cannot hold because of it
-    "two-seats": frozenset({"one-seat"}),  # two admins who add one contact seat him twice
     "frozen": frozenset({"all-read"}),  # whom accusers froze erased his keys: what was on its way to him stays closed
     "lifted": frozenset({"one-roster", "who-is-in"}),  # and he hears of no LIFT until he asks a contact for a new leaf
     "old-copy": frozenset({"all-read", "delivered", "key-reuse", "twice", "one-head"}),  # a restored copy

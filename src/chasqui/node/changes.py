@@ -45,16 +45,17 @@ from chasqui.node.authors import expect_from_start, load_author
 from chasqui.node.branches import follow, keep_commit, put_out
 from chasqui.node.citing import with_words
 from chasqui.node.derived import derived
+from chasqui.node.doubles import leave_doubles
 from chasqui.node.effects import Notice
 from chasqui.node.epochs import (
     epochs_of,
     erase_epoch,
     head_of,
-    leaf_of,
     load_chain,
     open_epoch,
     sealing_day,
 )
+from chasqui.node.grounds import grounds_of, that_fit
 from chasqui.node.groups import (
     history_of,
     is_clean,
@@ -72,7 +73,7 @@ from chasqui.node.late import keep_late
 from chasqui.node.outbox import say
 from chasqui.node.pauses import ASLEEP, AWAKE, Pause
 from chasqui.node.receipting import owe
-from chasqui.node.records import GroupRecord, Space
+from chasqui.node.records import GroupRecord, OwnKeyPackageRecord, Space
 from chasqui.node.resealing import publish
 from chasqui.node.store_port import prefix_end
 from chasqui.node.transaction import Transaction
@@ -202,6 +203,8 @@ def leave(tx: Transaction, group: GroupId) -> None:
     """Says that we leave, and erases every key of the group; an admin renews the keys of those who stay."""
     record = load_group(tx, group)
     if not record.stale_s:  # an older copy of the vault must not seal even this; an admin removes it
+        leave_doubles(tx, group)
+        record = load_group(tx, group)
         last_seq = record.seq + 1  # of this operation itself
         change = Remove(next_heads(tx, group, record), record.member, last_seq, Reason.LEFT)
         _, record = issue(tx, group, record, change)
@@ -240,12 +243,8 @@ def carry_out_due(tx: Transaction, group: GroupId, *, at_once: bool = False) -> 
         return False
     roster = roster_of(tx, group)
     own, present = MemberKey(record.member), tree_keys(epoch)
-    due: list[tuple[tuple[ObjectId, ...], mls.RemoveProposal]] = []
-    for member in sorted(roster.shut_out):
-        leaf = leaf_of(epoch, member)
-        if leaf is not None:
-            due.append((roster.grounds(member), mls.RemoveProposal(leaf)))
-            at_once = at_once or carries_out(roster, roster.removals.get(member), present) == own
+    due = sorted(roster.shut_out & present)
+    at_once = at_once or any(carries_out(roster, roster.removals.get(out), present) == own for out in due)
     if not due or own not in roster.current:
         return False
     if not at_once:
@@ -254,7 +253,12 @@ def carry_out_due(tx: Transaction, group: GroupId, *, at_once: bool = False) -> 
         if tx.get(Space.TURN, group) is None:
             tx.put(Space.TURN, group, u64(turn_s))
         return False
-    carry_out(tx, group, record, tuple(o for cited, _ in due for o in cited), tuple(proposal for _, proposal in due))
+    put_out_now = that_fit(tx, group, {member: grounds_of(tx, group, roster, member) for member in due})
+    leaves = {key: leaf for leaf, key in epoch.roster}
+    proposals = tuple(mls.RemoveProposal(leaves[member]) for member in put_out_now)
+    carry_out(tx, group, record, tuple(o for cited in put_out_now.values() for o in cited), proposals)
+    if len(put_out_now) < len(due):
+        carry_out_due(tx, group, at_once=True)
     tx.erase(Space.TURN, group)
     return True
 
@@ -411,6 +415,9 @@ def shut(tx: Transaction, group: GroupId, record: GroupRecord, reason: Reason) -
     tx.erase_prefix(Space.GUEST, group)
     tx.erase_prefix(Space.COMMIT, group)
     tx.erase_prefix(Space.VOTE, group)
+    for ref, own in list(tx.load_prefix(Space.KEY_PACKAGE, b"", OwnKeyPackageRecord)):
+        if own.contact == group:  # for our next leaf: they hold our signing key, too
+            tx.erase(Space.KEY_PACKAGE, ref)
     kept = record.signing_key if reason is Reason.TAKEN else b""  # who is quarantined may be let in again
     save_group(tx, group, record, head=b"", out=reason, signing_key=kept)
 

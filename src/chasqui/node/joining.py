@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from dataclasses import dataclass
 
 from msgspec import structs
@@ -51,7 +52,9 @@ def take_welcome(tx: Transaction, contact: GroupId, data: bytes) -> None:
         roster = told.keep(part, group)
         if not known.out:
             if known.member not in roster.removals:
-                return  # we are in it: a repetition
+                if known.member in roster.current and body.inviter in roster.admins:
+                    _learn_double(tx, part, contact, told, body)
+                return  # we are in it
             # we were removed and let in again, and hear of both at once
             tx.absorb(part)
             shut(tx, group, known, Reason.REMOVED)
@@ -60,6 +63,15 @@ def take_welcome(tx: Transaction, contact: GroupId, data: bytes) -> None:
     ref = _our_key_package(tx, told.history, contact, body)
     tx.save(Space.INVITATION, group, InvitationRecord(contact, data, ref, tx.now_s, told.genesis.name))
     tx.notify(Notice("invited", group))
+
+
+def _learn_double(tx: Transaction, part: Transaction, contact: GroupId, told: Told, body: WelcomeBody) -> None:
+    """We are in the group, and somebody who did not know it has added us again: what he tells is kept, so that we hear
+    of the second seat, and leave it (`doubles`), before anything can befall the first."""
+    with suppress(PeerError):  # a repetition: its key package is used up
+        _our_key_package(tx, told.history, contact, body)
+        tx.absorb(part)
+        tx.retry.add(GroupId(body.group))
 
 
 def invited_with(tx: Transaction) -> frozenset[bytes]:

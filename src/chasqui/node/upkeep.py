@@ -18,6 +18,7 @@ from chasqui.node.branches import erase_settled, until_settled
 from chasqui.node.changes import carry_out_due, renew_if_worn, shut_if_out, until_out, until_removal
 from chasqui.node.deciding import stand_behind_the_same, until_same
 from chasqui.node.derived import Follows, derived
+from chasqui.node.doubles import leave_doubles, until_doubles
 from chasqui.node.effects import Notice
 from chasqui.node.epochs import erase_expired, head_of, trusted_day, until_expired
 from chasqui.node.groups import is_clean, load_group
@@ -154,6 +155,7 @@ _TURN: Final = (  # each is done whole or not at all: what one peer spoils holds
     _Duty(demand_if_stale, until_demand),
     _Duty(_while_clean(stand_behind_the_same), until_same),
     _Duty(_while_clean(add_confirmed), until_confirmed),
+    _Duty(_while_clean(leave_doubles), until_doubles),
     _Duty(_while_clean(reseat), until_reseat),
     _Duty(_while_clean(tell_removed), until_reseat),
     _Duty(_while_clean(offer_seat), until_offer),

@@ -1,0 +1,87 @@
+"""Seats that we have beside our own: two admins who did not hear of each other added us, each with another key package
+of ours. Nobody else can know that both are ours; we leave the one that we do not use, and nobody speaks for us there.
+Spec: `docs/spec/forks.md`, "Second seats".
+"""
+
+from __future__ import annotations
+
+from chasqui import mls
+from chasqui.base.ids import GroupId, MemberKey, ObjectId
+from chasqui.groups.membership import cites
+from chasqui.groups.operation import Add, GroupKind, Reason, Remove, encode_change
+from chasqui.node.authors import note_object
+from chasqui.node.derived import derived
+from chasqui.node.epochs import NOWHERE
+from chasqui.node.groups import history_of, load_group, roster_of, save_operations, witnesses_of
+from chasqui.node.pauses import ASLEEP, AWAKE, Pause
+from chasqui.node.records import OwnKeyPackageRecord, Space
+from chasqui.node.resealing import publish
+from chasqui.node.transaction import Transaction
+from chasqui.sealed.kinds import Kind
+from chasqui.sealed.object import Origin, make_object
+from chasqui.sealed.signing import signing_key
+
+_ONLY_SEQ = 1  # nothing else is ever said with that key
+
+
+def leave_doubles(tx: Transaction, group: GroupId) -> None:
+    """Leaves every seat of ours that we do not use, and erases its keys."""
+    for addition, ref in _doubles(tx, group):
+        own = tx.load(Space.KEY_PACKAGE, ref, OwnKeyPackageRecord)
+        change = _addition(tx, group, addition)
+        tx.erase(Space.KEY_PACKAGE, ref)
+        if own is None or change.member not in roster_of(tx, group).current:
+            continue  # it is out already
+        keys = mls.KeyPackageKeys.from_bytes(own.keys)
+        member = MemberKey(change.member)
+        heads = cites(history_of(tx, group), member, witnesses_of(tx, group))
+        signed = make_object(
+            group=group,
+            author=member,
+            key=signing_key(keys.signature_private.reveal(), member),
+            seq=_ONLY_SEQ,
+            minute=tx.now_s // 60,
+            kind=Kind.OP,
+            body=encode_change(Remove(heads, member, _ONLY_SEQ, Reason.LEFT)),
+            receipts=b"",
+            origin=Origin(NOWHERE, 0, 0),
+        )
+        save_operations(tx, group, (signed,))
+        note_object(tx, group, signed)
+        publish(tx, group, (addition, signed.id))
+        tx.retry.add(group)
+
+
+@derived(Space.GROUP, Space.OPERATION, Space.WITNESS, Space.KEY_PACKAGE)
+def until_doubles(tx: Transaction, group: GroupId) -> Pause:
+    """Ends `leave_doubles`'s pause where we have a seat that we do not use."""
+    return AWAKE if _doubles(tx, group) else ASLEEP
+
+
+@derived(Space.GROUP, Space.OPERATION, Space.WITNESS, Space.KEY_PACKAGE)
+def _doubles(tx: Transaction, group: GroupId) -> tuple[tuple[ObjectId, bytes], ...]:
+    """Additions of keys of ours other than the one that we use, which have let it in, or did until it was put out; and
+    the key package of each."""
+    record, roster = load_group(tx, group), roster_of(tx, group)
+    if record.kind == GroupKind.CONTACT or not record.head or record.member not in roster.current:
+        return ()
+    found = []
+    for known in history_of(tx, group).order:
+        change = known.change
+        if not isinstance(change, Add) or change.member not in roster.current | roster.removals.keys():
+            continue
+        own = tx.load(Space.KEY_PACKAGE, change.key_package, OwnKeyPackageRecord)
+        if own is None or own.contact == group or not own.keys:
+            continue
+        package = mls.read_key_package(mls.KeyPackageKeys.from_bytes(own.keys).key_package)
+        if package.signature_key == change.member != record.member:
+            found.append((known.id, change.key_package))
+    return tuple(found)
+
+
+def _addition(tx: Transaction, group: GroupId, addition: ObjectId) -> Add:
+    history = history_of(tx, group)
+    change = history.order[history.position[addition]].change
+    if not isinstance(change, Add):
+        raise AssertionError("an addition that is none")
+    return change
