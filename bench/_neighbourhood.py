@@ -14,7 +14,9 @@ from chasqui.delivery.airtime import Air
 from chasqui.groups.operation import Role
 from chasqui.lab.memory_store import MemoryStore
 from chasqui.node import inputs
+from chasqui.node.changes import carry_out
 from chasqui.node.effects import Answer, Persist, Timer, Transmit, Wake
+from chasqui.node.groups import load_group
 from chasqui.node.link_port import BroadcastId, LinkProfile
 from chasqui.node.node import Node
 from chasqui.node.records import BundleRecord, Space
@@ -63,6 +65,18 @@ class Device:
     def look(self, now_s: int) -> Transaction:
         """A look into the store."""
         return Transaction(self.store, now_s, self.entropy)
+
+    def renew(self, group: GroupId, now_s: int) -> tuple[bytes, ...]:
+        """New keys of ours in a group, whenever they are due; gives the commit."""
+        before = self.held(now_s)
+        tx = self.look(now_s)
+        carry_out(tx, group, load_group(tx, group), (), ())
+        for effect in tx.outcome():
+            if isinstance(effect, Persist):
+                self.store.apply(effect.writes)
+                self.store.commit()
+        self.node = Node(self.store, self.entropy)
+        return tuple(data for key, data in self.held(now_s).items() if key not in before)
 
     def held(self, now_s: int) -> dict[bytes, bytes]:
         """All bundles."""

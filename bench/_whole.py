@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from statistics import mean
 from typing import Final
 
-from bench._neighbourhood import CALM_MS, Neighbourhood
+from bench._neighbourhood import CALM_MS, SF9, Neighbourhood
 from chasqui.base.ids import GroupId, MemberKey, ObjectId
+from chasqui.groups.operation import Role
 from chasqui.node import inputs
 from chasqui.node.groups import load_group
+from chasqui.node.link_port import LinkProfile
 from chasqui.node.receipting import have
 from chasqui.node.views import read_group
 
@@ -34,18 +36,38 @@ class Cost:
 class Members:
     """A group that has nothing to say any more, its radios on."""
 
-    def __init__(self, count: int, seed: int, loss: float, strangers: int = 0) -> None:
+    def __init__(
+        self, count: int, seed: int, loss: float, strangers: int = 0, profile: LinkProfile = SF9, warm: bool = False
+    ) -> None:
         self.names = [f"m{number}" for number in range(count)]
         self.strangers = [f"s{number}" for number in range(strangers)]
-        self.hood = Neighbourhood((*self.names, *self.strangers), seed)
+        self.hood = Neighbourhood((*self.names, *self.strangers), seed, profile)
         self.group: GroupId = self.hood.group(self.names)
-        for _ in range(3):
+        for _ in range(2):
             self.hood.sync((*self.names, *self.strangers))
+        if warm:
+            self._warm()
+        self.hood.sync((*self.names, *self.strangers))
         self.hood.switch_on()
-        self.hood.run(CALM_MS)
+        self.hood.run(self.hood.now_ms + CALM_MS)
         self.hood.loss = loss
         self._mark, self._began_ms = 0, 0
         self.begin()
+
+    def _warm(self) -> None:
+        """Everybody renews his keys once, and somebody decides something: the tree is full, the past has one end."""
+        hood = self.hood
+        for name in self.names:
+            hood.now_ms += HOUR_MS
+            fresh = hood.devices[name].renew(self.group, hood.now_s)
+            for other in self.names:
+                if other != name:
+                    hood.do(other, inputs.TakeBundles(fresh))
+        hood.now_ms += 12 * HOUR_MS  # by then each has offered the key package of his next leaf
+        for _ in range(2):
+            hood.sync(self.names)
+        hood.do("m0", inputs.SetRole(self.group, self.key("m1"), Role.ADMIN))
+        hood.sync(self.names)
 
     def begin(self) -> None:
         """Counts from now on."""
@@ -53,9 +75,13 @@ class Members:
 
     def cost(self, done: bool) -> Cost:
         """Since `begin`."""
-        sizes = [len(frame) for _, _, frame in self.hood.log[self._mark :]]
+        sizes = [len(frame) for frame in self.frames()]
         airtime_s = sum(map(self.hood.air.airtime_ms, sizes)) / 1000
         return Cost(sum(sizes), airtime_s, (self.hood.now_ms - self._began_ms) / 1000, done)
+
+    def frames(self) -> list[bytes]:
+        """What was on the air since `begin`."""
+        return [frame for _, _, frame in self.hood.log[self._mark :]]
 
     def key(self, name: str) -> MemberKey:
         """Who somebody is in the group."""
