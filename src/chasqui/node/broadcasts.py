@@ -32,6 +32,7 @@ class _Open:
 
     name: str
     bounded: bool
+    keyed: bool
     engine: Engine
     frame_ms: int  # airtime of the largest frame
     at_ms: int
@@ -56,9 +57,9 @@ class Broadcasts:
         settings = Settings(event.key, event.dummy_share)
         engine = Engine(air, settings, self._index, tx.entropy, event.at_ms)
         engine.ledger.restore(_kept_airtime(tx, event.name), event.at_ms)
-        self._links[event.link] = _Open(
-            event.name, air.airtime_share_max < 1, engine, air.airtime_ms(air.mtu_bytes), event.at_ms
-        )
+        frame_ms = air.airtime_ms(air.mtu_bytes)
+        bounded, keyed = air.airtime_share_max < 1, bool(event.key)
+        self._links[event.link] = _Open(event.name, bounded, keyed, engine, frame_ms, event.at_ms)
         self._looked(event.link, event.at_ms)
 
     def closed(self, link: BroadcastId) -> None:
@@ -78,9 +79,10 @@ class Broadcasts:
             bundles = known.engine.heard(frame, strength_db, known.at_ms)
         except PeerError:
             return
-        tx.link, tx.frame_ms = known.name, known.frame_ms  # the whole step is about what this link brought
+        tx.link, tx.link_known = known.name, known.keyed
+        tx.frame_ms = known.frame_ms  # the whole step is about what this link brought
         take_bundles(tx, live, tuple(bundles))
-        tx.link = ""
+        tx.link, tx.link_known = "", False
         self._brought = frozenset(map(bundle_id, bundles))
 
     def sent(self, tx: Transaction, link: BroadcastId, airtime_ms: int | None, at_ms: int) -> None:
