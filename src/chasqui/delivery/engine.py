@@ -139,6 +139,7 @@ class Engine:
         if rank is not None:
             self._shares.add(rank, took_ms)
             self._outgoing.took(rank, flow, took_ms)
+            self._outgoing.left(now_ms)
 
     # -- turns ----------------------------------------------------------------------------------------------
 
