@@ -2,8 +2,8 @@
 
 A commit is judged by what it cites: the operations, the witnesses, and the pasts of both (M-COM-2, M-COM-14). Its maker
 has all of a history and is honest: he keeps in the tree whoever is current by all that he has. What must hold: the
-operation that he carries out counts by what he cites, and nobody whom he keeps is out by that; and every reader who has
-at least what is cited says the same. The judge is the reference; nothing of `chasqui.node` is used.
+operation that he carries out counts by what he cites, and nobody whom he keeps is out by that. So every reader who has
+what is cited says the same, and follows. The judge is the reference; nothing of `chasqui.node` is used.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tests.groups.reference import Op, Reference, Roster, Witness
+from tests.groups.reference import Op, Roster, Witness
+from tests.models.judging import Known
 from tests.models.membership import Model
 
 Ops = frozenset[Op]
@@ -24,40 +25,31 @@ class Citing:
 
     model: Model
     witnesses: bool = True  # that show what is late in the past
-    their_heads: bool = True  # belong to what is cited
     lifts: bool = True  # of whoever is under quarantine by the past
-    by_all_that_is_here: bool = False  # broken: a reader judges with all witnesses that he has
 
     def search(self) -> tuple[int, str]:
         """How many commits were judged, and the first that is wrong."""
         count = 0
         for ops in self.model.histories():
             for said in self.model.witnessings(ops):
-                sets = Reference(ops, said, self.model.rules)
+                sets = self.model.judge(ops, said)
                 roster = sets.judged()
                 for what in self._carried_out(sets, roster):
                     count += 1
                     cited, words = self.cites(sets, roster, what)
-                    for readers_words in self._readers(sets, words):
-                        wrong = self._wrong(sets, roster, what, cited, readers_words)
-                        if wrong:
-                            return count, f"{wrong}: {what}\n{_told(sets, said)}"
+                    wrong = self._wrong(sets, roster, what, cited, words)
+                    if wrong:
+                        return count, f"{wrong}: {what}\n{_told(sets, said)}"
         return count, ""
 
-    def _carried_out(self, sets: Reference, roster: Roster) -> Iterator[Op]:
+    def _carried_out(self, sets: Known, roster: Roster) -> Iterator[Op]:
         """Operations that count and change a tree."""
         no = roster.void | roster.pending | roster.late | roster.rightless
         yield from (o for i, o in sorted(sets.ops.items()) if i not in no and o.change.kind in CARRIED_OUT)
 
-    def _readers(self, sets: Reference, words: tuple[Witness, ...]) -> Iterator[tuple[Witness, ...]]:
-        """The witnesses by which readers judge."""
-        yield words
-        if self.by_all_that_is_here:
-            yield tuple(sets.witnesses.values())
-
     # -- the rule ---------------------------------------------------------------------------------------------
 
-    def cites(self, sets: Reference, roster: Roster, what: Op) -> tuple[frozenset[str], tuple[Witness, ...]]:
+    def cites(self, sets: Known, roster: Roster, what: Op) -> tuple[frozenset[str], tuple[Witness, ...]]:
         """M-COM-14, written down once more: operations and witnesses."""
         cited = frozenset({what.id})
         words: tuple[Witness, ...] = ()
@@ -81,30 +73,27 @@ class Citing:
                 return cited, words
             cited = more
 
-    def _makers(self, sets: Reference, roster: Roster) -> list[str]:
+    def _makers(self, sets: Known, roster: Roster) -> list[str]:
         no = roster.rightless | roster.late
         return [o.id for o in sets.ops.values() if o.change.kind == "remove" and o.id not in no]
 
-    def _made_late(self, sets: Reference, removal: str) -> frozenset[str]:
+    def _made_late(self, sets: Known, removal: str) -> frozenset[str]:
         """What is late by the witnesses of this removal."""
-        late = sets.late()
-        alone = Reference(sets.ops.values(), [w for (_, r), w in sets.witnesses.items() if r == removal], sets.rules)
-        return late & alone.late_if(late - alone.late_if(frozenset())) | late & alone.late()
+        alone = self.model.judge(sets.ops.values(), [w for (_, r), w in sets.witnesses.items() if r == removal])
+        return sets.late() & alone.late_if(sets.late() - alone.late_if(frozenset()))
 
-    def _past(self, sets: Reference, cited: frozenset[str], words: tuple[Witness, ...]) -> frozenset[str]:
-        heads = frozenset(head for w in words for head in w.heads) if self.their_heads else frozenset[str]()
+    def _past(self, sets: Known, cited: frozenset[str], words: tuple[Witness, ...]) -> frozenset[str]:
+        heads = frozenset(head for w in words for head in w.heads)
         return (cited | heads).union(*(sets.past(i) for i in cited | heads))
 
-    def judged(self, sets: Reference, cited: frozenset[str], words: tuple[Witness, ...]) -> Roster:
+    def judged(self, sets: Known, cited: frozenset[str], words: tuple[Witness, ...]) -> Roster:
         """What a reader takes the roster from."""
         past = self._past(sets, cited, words)
-        return Reference([sets.ops[i] for i in past], [w for w in words if w.removal in past], sets.rules).judged()
+        return self.model.judge([sets.ops[i] for i in past], [w for w in words if w.removal in past]).judged()
 
     # -- what must hold ---------------------------------------------------------------------------------------
 
-    def _wrong(
-        self, sets: Reference, roster: Roster, what: Op, cited: frozenset[str], words: tuple[Witness, ...]
-    ) -> str:
+    def _wrong(self, sets: Known, roster: Roster, what: Op, cited: frozenset[str], words: tuple[Witness, ...]) -> str:
         seen = self.judged(sets, cited, words)
         if what.id in seen.void | seen.pending | seen.late | seen.rightless:
             return "what is carried out does not count"
@@ -113,7 +102,7 @@ class Citing:
         return ""
 
 
-def _told(sets: Reference, said: tuple[Witness, ...]) -> str:
+def _told(sets: Known, said: tuple[Witness, ...]) -> str:
     lines = [
         f"{o.id} {o.issuer}{o.seq} {o.change.kind} {o.change.member} after {sorted(o.heads)}"
         for o in sorted(sets.ops.values(), key=lambda o: sets.place(o.id))
