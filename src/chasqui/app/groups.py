@@ -20,6 +20,7 @@ from chasqui.app.results import (
     Left,
     MemberChanged,
     MemberLine,
+    Newcomer,
     PendingLine,
     ProofLine,
     Removed,
@@ -37,7 +38,7 @@ from chasqui.node.groups import not_joined
 from chasqui.node.guests import guests_of, still_beside
 from chasqui.node.records import ContactRecord, InvitationRecord, Space
 from chasqui.node.transaction import Transaction
-from chasqui.node.view_types import GroupView, MemberView, PendingView
+from chasqui.node.view_types import GroupView, MemberView, NewcomerView, PendingView
 from chasqui.node.views import group_view, list_groups, member_name
 
 _ROLES = {"member": Role.MEMBER, "admin": Role.ADMIN}
@@ -69,6 +70,7 @@ def lines_of(tx: Transaction) -> tuple[GroupLine, ...]:
             line.alarms,
             line.waiting,
             line.accused,
+            (line.newcomer.heard, line.newcomer.of) if line.newcomer else None,
         )
         for line in list_groups(tx)
         if line.kind is not GroupKind.CONTACT
@@ -110,7 +112,13 @@ def show(runner: Runner, request: requests.ShowGroup) -> GroupDetails:
             )
             for a in view.accused
         ),
+        newcomer_line(view.newcomer),
     )
+
+
+def newcomer_line(new: NewcomerView | None) -> Newcomer | None:
+    """What somebody who came in knows of the others."""
+    return None if new is None else Newcomer(new.heard, new.of, stamp(new.since_s))
 
 
 def _pending_line(view: GroupView, waits: PendingView) -> PendingLine:

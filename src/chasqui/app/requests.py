@@ -65,6 +65,12 @@ class ShowGroup(Request, frozen=True):
     group: str
 
 
+class ShowLog(Request, frozen=True):
+    """`group log`"""
+
+    group: str
+
+
 class AddMember(Request, frozen=True):
     """`group add`"""
 
@@ -225,6 +231,7 @@ AnyRequest = (
     | CreateGroup
     | ListGroups
     | ShowGroup
+    | ShowLog
     | AddMember
     | AddGuest
     | JoinGroup

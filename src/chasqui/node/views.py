@@ -31,6 +31,7 @@ from chasqui.node.groups import (
 )
 from chasqui.node.keys import u64
 from chasqui.node.large import parts_here
+from chasqui.node.newcomer import newcomer_view
 from chasqui.node.pairing import load_self
 from chasqui.node.receipting import have, told
 from chasqui.node.records import (
@@ -59,6 +60,7 @@ from chasqui.node.view_types import (
     IncomingView,
     MemberView,
     MessageView,
+    NewcomerView,
     PendingView,
     ProofView,
     Waiting,
@@ -80,8 +82,11 @@ def list_groups(tx: Transaction) -> list[GroupLine]:
         forks = fork_views(tx, group)
         confirmed = (forks[0].confirmed, forks[0].of) if forks else None
         alarms = len({key[len(group) : -ID_BYTES] for key, _ in tx.scan_prefix(Space.PROOF, group)})
-        state = _state(tx, group, record, forks)
-        line = GroupLine(group, name, GroupKind(record.kind), state, size, messages, confirmed, alarms)
+        newcomer = newcomer_view(tx, group)
+        state = _state(tx, group, record, forks, newcomer)
+        line = GroupLine(
+            group, name, GroupKind(record.kind), state, size, messages, confirmed, alarms, newcomer=newcomer
+        )
         lines.append(line if record.out else _with_undecided(tx, line))
     for key, data in tx.scan(Space.INVITATION):
         name = decode_own(data, InvitationRecord).name
@@ -151,7 +156,7 @@ def group_view(tx: Transaction, group: GroupId) -> GroupView:
         PendingView("add", _contact_name(tx, contact), waiting.since_s)
         for contact, waiting in tx.load_prefix(Space.PENDING_ADD, group, PendingAddRecord)
     ]
-    forks = fork_views(tx, group)
+    forks, newcomer = fork_views(tx, group), newcomer_view(tx, group)
     void = tuple(
         replace(waits, member=member_name(tx, group, MemberKey(waits.key)))
         for waits in waiting_views(tx, group, roster)
@@ -160,7 +165,7 @@ def group_view(tx: Transaction, group: GroupId) -> GroupView:
         group,
         group_name(tx, group, record),
         GroupKind(record.kind),
-        _state(tx, group, record, forks),
+        _state(tx, group, record, forks, newcomer),
         record.head,
         MemberKey(record.member),
         tuple(views),
@@ -172,6 +177,7 @@ def group_view(tx: Transaction, group: GroupId) -> GroupView:
         0 if record.out else record.demanded_s,
         record.quorum,
         () if record.out else accused_views(roster),
+        newcomer,
     )
 
 
@@ -375,7 +381,7 @@ def _member_view(
     author = load_author(tx, group, member)
     heard = author.last_heard_s
     own = member == record.member
-    joined = own or heard or member in _founders(tx, group)
+    joined = own or heard or author.sealed_before > 1 or member in _founders(tx, group)
     state = state or ("current" if joined else "invited")
     upto = have(tx, group, member, MemberKey(record.member)).end_of_run(author.ours_from)
     return MemberView(
@@ -408,7 +414,13 @@ def _contact_name(tx: Transaction, contact: bytes) -> str:
     return record.name if record else contact.hex()[:8]
 
 
-def _state(tx: Transaction, group: GroupId, record: GroupRecord, forks: Sequence[ForkView]) -> str:
+def _state(
+    tx: Transaction,
+    group: GroupId,
+    record: GroupRecord,
+    forks: Sequence[ForkView],
+    newcomer: NewcomerView | None,
+) -> str:
     if record.out:
         return {Reason.LEFT: "left", Reason.TAKEN: "quarantined"}.get(Reason(record.out), "removed")
     if record.stale_s:
@@ -418,4 +430,6 @@ def _state(tx: Transaction, group: GroupId, record: GroupRecord, forks: Sequence
     _, epoch = head_of(tx, group, record)
     if not is_clean(tx, group, epoch):
         return "removal-pending"
+    if newcomer is not None:
+        return "new"  # a fork on which his entry stands he cannot see
     return "fork-pending" if forks else "current"

@@ -63,6 +63,18 @@ def show(call: Invocation, group: str) -> None:
 
 @group.command()
 @click.argument("group")
+@click.pass_obj
+def log(call: Invocation, group: str) -> None:
+    """Who added, removed or accused whom, in order, and what became of it."""
+    from chasqui.app.log_results import GroupLog
+    from chasqui.app.screens import log as screen
+
+    result, _ = call.call(requests.ShowLog(group), GroupLog)
+    call.show(result, screen.shown(result))
+
+
+@group.command()
+@click.argument("group")
 @click.argument("contact")
 @click.option("--role", default="member", show_default=True, metavar="guest|member|admin", help="What he may do.")
 @click.option("--with", "speakers", multiple=True, metavar="CONTACT", help="A member who speaks with the guest, too.")

@@ -16,7 +16,7 @@ from chasqui.app.results import (
     ProofLine,
     Removed,
 )
-from chasqui.app.screens import guests, taken
+from chasqui.app.screens import guests, newcomer, taken
 from chasqui.app.screens.text import count, cut, day, heading, paragraph, safe_line, short, span, table, typed, when
 from chasqui.app.screens.waiting import addition_waits, change_waits, not_yet, removal_waits, waiting
 from chasqui.app.screens.words import group_state, member_state
@@ -60,7 +60,7 @@ def _state_of(line: GroupLine) -> str:
     """The state in a list. What waits for people is named in `status`, and told of in `group show`."""
     if line.state == "invited":
         return f"? you are invited: `chasqui group join {typed(line.name)}`"
-    state = group_state(line.state, line.confirmed)
+    state = group_state(line.state, line.confirmed, line.heard)
     if line.alarms or line.accused:
         return f"{state} · !! alarm: see `group show`"
     return f"{state} · ? asks: see `group show`" if line.waiting else state
@@ -72,7 +72,7 @@ def shown(result: GroupDetails) -> str:
     fork = result.forks[0] if result.forks else None
     confirmed = (fork.confirmed, fork.of) if fork else None
     lines = [heading(f"{safe_line(result.name)}  ({kind} {short(result.id)})"), ""]
-    state = group_state(result.state, confirmed)
+    state = group_state(result.state, confirmed, (result.new.heard, result.new.of) if result.new else None)
     lines.append(f"State      {state if result.state != 'invited' else '? you are invited'}")
     lines += paragraph(_meaning(result), " " * 11, " " * 11)
     if result.asked:
@@ -131,6 +131,8 @@ def _meaning(result: GroupDetails) -> str:
             "Somebody was removed, but the new keys are not here yet. What others send who do not know of it, that "
             "member can still read. Nothing is sent from here until it is done. Exchange with the others."
         )
+    if result.new is not None and result.state == "new":
+        return newcomer.meaning(result.new, result.name)
     if result.state == "fork-pending" and result.forks:
         fork = result.forks[0]
         return (

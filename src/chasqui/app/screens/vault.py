@@ -35,7 +35,7 @@ def status(result: Status) -> str:
     lines.append("")
     if result.groups:
         rows = [
-            (group.name, _people(group.members), group_state(group.state, group.confirmed), short(group.id))
+            (group.name, _people(group.members), group_state(group.state, group.confirmed, group.heard), short(group.id))
             for group in result.groups
         ]
         lines += ["Groups", table(rows)]
@@ -63,6 +63,7 @@ _NEEDS = {
     "removal-pending": "!! {}: not yet private, nothing is sent. Exchange with the others.",
     "stale": "!  {}: this vault is an older copy; it asks your contacts for new keys.",
     "quarantined": "!! {}: members say that your device was taken. Ask an admin.",
+    "new": "?  {}: you are new here, and others may be elsewhere. See `group show`.",
     "fork-pending": "!  {}: was cut and is healing. Go on writing; nothing to do but exchange.",
 }
 
