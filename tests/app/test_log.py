@@ -11,7 +11,7 @@ from chasqui.app import requests
 from chasqui.app.log_results import GroupLog
 from chasqui.app.screens import log as screen
 from chasqui.base.errors import UserError
-from chasqui.base.ids import GroupId
+from chasqui.base.ids import GroupId, ObjectId
 from chasqui.groups.operation import Role
 from chasqui.node import inputs
 from chasqui.node.groups import history_of
@@ -103,7 +103,7 @@ def test_two_admins_show_who_stands_behind_a_change() -> None:
     waits = log(ben, group).changes[-1]
     assert (waits.what, waits.state) == ("add", "pending")
     assert "? waits for an admin" in screen.shown(log(ben, group))
-    ben.do(inputs.Confirm(group, ben.show(group).void[0].id))
+    ben.do(inputs.Confirm(group, ObjectId(ben.show(group).void[0].id)))
     meet(ana, ben, caro)
     changes = {c.what: c for c in log(ana, group).changes}
     assert changes["confirm"].confirms == waits.id

@@ -79,7 +79,7 @@ def test_a_newcomer_of_the_side_that_loses_is_told_what_he_cannot_see() -> None:
 def test_who_hears_most_of_the_others_is_told_nothing() -> None:
     """In a group that is together, the first exchange ends it; who never joined is not waited for."""
     crowd = [Person(name) for name in ("ana", "ben", "caro", "dan")]
-    ana, ben, caro, dan = crowd
+    ana, ben, caro, _ = crowd
     group = make_group(*crowd)
     for person in crowd:
         assert details(person, group).state == "current", person.name

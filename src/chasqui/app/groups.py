@@ -105,6 +105,7 @@ def show(runner: Runner, request: requests.ShowGroup) -> GroupDetails:
         tuple(ProofLine(p.name, p.member.hex(), p.parent.hex(), _two(p.commits)) for p in view.proofs),
         stamp_or_none(view.asked_s),
         view.quorum,
+        view.taken,
         tuple(guest_line(guest) for guest in guests_of(tx, view.id)),
         tuple(
             AccusedLine(
@@ -176,7 +177,9 @@ def remove(runner: Runner, request: requests.RemoveMember) -> Removed:
     waits = _waits(view, "remove", member.key)
     state = "unconfirmed" if waits else "removal-pending" if view.state == "removal-pending" else "removed"
     beside = still_beside(runner.look(), group, member.key)
-    return Removed(member.key.hex(), member.name, state, waits, view.name, beside)
+    same = (m.key.hex() for m in view.members if m.name == member.name and m.state in ("current", "invited"))
+    also = tuple(key for key in same if key != member.key.hex())
+    return Removed(member.key.hex(), member.name, state, waits, view.name, beside, also)
 
 
 def set_role(runner: Runner, request: requests.SetRole) -> MemberChanged:

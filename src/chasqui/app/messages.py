@@ -6,8 +6,8 @@ from msgspec import UNSET, structs
 
 from chasqui.app import requests
 from chasqui.app.desk import Surroundings, stamp, stamp_or_none
-from chasqui.app.groups import newcomer_line
 from chasqui.app.errors import SlowLinkError
+from chasqui.app.groups import newcomer_line
 from chasqui.app.links import profiles_of
 from chasqui.app.message_results import Conversation, Gap, Message, QualityChosen, Saved, Sent
 from chasqui.app.names import find_group, find_message

@@ -279,6 +279,7 @@ class GroupDetails(Result, frozen=True):
     alarms: tuple[ProofLine, ...] = ()
     asked: str | None = None  # when new keys were asked for, and not given yet
     quorum: int = 1  # so many admins stand behind every change
+    taken: int = 2  # so many members who say so shut a taken device out, as many as there are now
     guests: tuple[Guest, ...] = ()
     accused: tuple[AccusedLine, ...] = ()
     new: Newcomer | None = None
@@ -321,6 +322,7 @@ class Removed(Result, frozen=True):
     operation: str = ""
     group: str = ""
     beside: tuple[str, ...] = ()  # side groups of guests in which that person still is
+    also: tuple[str, ...] = ()  # keys of other seats that go by the same name
 
 
 class MemberChanged(Result, frozen=True):

@@ -96,6 +96,7 @@ class GroupView:
     proofs: tuple[ProofView, ...] = ()
     asked_s: int = 0  # when we asked for a new leaf and did not get it yet
     quorum: int = 1  # so many admins stand behind every change
+    taken: int = 1  # so many accusers shut somebody out, of as many members as there are
     accused: tuple[AccusedView, ...] = ()
     newcomer: NewcomerView | None = None
 

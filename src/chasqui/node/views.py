@@ -15,7 +15,7 @@ from chasqui.groups.membership import SeatState, members
 from chasqui.groups.operation import Genesis, GroupKind, Reason, Remove, Role
 from chasqui.media.burst import read_burst
 from chasqui.node.authors import gaps_of, load_author
-from chasqui.node.branches import open_forks
+from chasqui.node.branches import is_passed_over, open_forks
 from chasqui.node.changes import removal_waits
 from chasqui.node.delivered import last_number
 from chasqui.node.epochs import head_of, leaf_of, readers_of
@@ -49,7 +49,7 @@ from chasqui.node.records import (
 )
 from chasqui.node.store_port import prefix_end
 from chasqui.node.transaction import Transaction
-from chasqui.node.undecided import accused_views, expired_additions, waiting_views
+from chasqui.node.undecided import accused_views, accusers_needed, expired_additions, waiting_views
 from chasqui.node.view_types import (
     ContactView,
     Conversation,
@@ -176,6 +176,7 @@ def group_view(tx: Transaction, group: GroupId) -> GroupView:
         tuple(_proofs(tx, group)),
         0 if record.out else record.demanded_s,
         record.quorum,
+        accusers_needed(history, roster),
         () if record.out else accused_views(roster),
         newcomer,
     )
@@ -430,6 +431,8 @@ def _state(
     _, epoch = head_of(tx, group, record)
     if not is_clean(tx, group, epoch):
         return "removal-pending"
+    if is_passed_over(tx, group):
+        return "passed-over"
     if newcomer is not None:
         return "new"  # a fork on which his entry stands he cannot see
     return "fork-pending" if forks else "current"

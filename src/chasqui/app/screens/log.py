@@ -58,7 +58,8 @@ def shown(result: GroupLog) -> str:
     for state in dict.fromkeys(change.state for change in kept if change.state in _MEANS):
         lines += paragraph(_MEANS[state], "  ", "  ")
     if any(change.state == "void" for change in kept):
-        lines += paragraph(f"Those that an admin can still confirm stand in `group show {typed(result.name)}`.", "  ", "  ")
+        where = f"Those that an admin can still confirm stand in `chasqui group show {typed(result.name)}`."
+        lines += paragraph(where, "  ", "  ")
     rejoins = len(result.changes) - len(kept)
     if rejoins:
         lines += paragraph(

@@ -139,6 +139,10 @@ def _head(found: Conversation) -> list[str]:
     elif found.state == "fork-pending":
         k, n = found.confirmed or (0, 0)
         lines.append(f"!  The group was cut and is healing: {k} of {n} confirmed. Go on writing; exchange.")
+    elif found.state == "passed-over":
+        asked = f"!  You asked for new keys on {day(found.asked)}, not answered yet." if found.asked else ""
+        lines += ["!! Others go on with keys that you do not have: you do not read what they write.", asked or
+                  f"!! Type `chasqui group rejoin {typed(found.name)}`, and exchange."]
     elif found.state == "new" and found.new is not None:
         lines += newcomer.beside(found.new)
     elif found.state == "stale":

@@ -9,11 +9,11 @@ from chasqui.app.screens.text import day, paragraph, typed
 def meaning(new: Newcomer, group: str) -> str:
     """What `group show` says of it."""
     return (
-        f"You have been here since {day(new.since)}, and {_heard(new)}. The others may be cut off: they may have removed "
-        "somebody whom you do not know to be out, and who still reads what you write; and they may go on with other "
-        "keys, and never read it. Nobody here can see that. It clears up by itself once you have exchanged with them, "
-        "within days. Until then write nothing that would hurt if it were so. To know now, call somebody who has been "
-        f"here for long: `chasqui group check {typed(group)}`."
+        f"You have been here since {day(new.since)}, and {_heard(new)}. The others may be cut off: they may have "
+        "removed somebody whom you do not know to be out, and who still reads what you write; and they may go on with "
+        "other keys, and never read it. Nobody here can see that. It clears up by itself once you have exchanged with "
+        "them, within days. Until then write nothing that would hurt if it were so. To know now, call somebody who has "
+        f"been here for long: `chasqui group check {typed(group)}`."
     )
 
 

@@ -7,6 +7,7 @@ from typing import Final
 GROUP_STATES: Final = {
     "invited": "? you are invited: `chasqui group join`",
     "current": "✓ in order",
+    "passed-over": "!! others go on without you: rejoin",
     "new": "? new here: others not heard yet",
     "fork-pending": "! was cut, healing",
     "removal-pending": "!! REMOVAL PENDING: NOT YET PRIVATE",
