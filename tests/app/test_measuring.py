@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from chasqui.app.errors import LinkFailedError
-from chasqui.app.live_broadcasts import PROBES_SHARE, LiveBroadcasts
+from chasqui.app.live_broadcasts import LiveBroadcasts
 from chasqui.app.measuring import Measured, Measurement, Prober, judge
 from chasqui.base.ids import GroupId
 from chasqui.links.probe import PROBE_TYPE, PROBES, Heard, Probe, StationId, read_probe, write_probe
 from chasqui.node import inputs
+from chasqui.node.broadcast_end import PROBES_SHARE
 from tests.links.ether import Ether, MemoryRadio
 from tests.links.stations import Station, with_stations
 
@@ -206,7 +207,7 @@ def test_the_node_is_told_of_its_share_and_of_frames_that_are_no_probes() -> Non
         found.listen(None)
         ether.carry(other, write_probe(Probe(StationId(b"xx"), 2, ()), 50))
         assert len(node.told) == 3, "while nobody tests, a probe is a frame like any other"
-        found.transmit(b"a frame")
+        found.end.transmit(b"a frame")
         while len(node.told) == 3:
             await asyncio.sleep(0)
         assert isinstance(node.told[-1], inputs.BroadcastSent)

@@ -9,7 +9,7 @@ from chasqui.lab.scenario import packaged
 
 SCENARIOS = packaged()
 MIDDLE = ("two-sides", "one-admin")  # ten seconds each; all but these and the large ones take two
-LARGE = ("three-way", "four-way", "random-worlds")  # half a minute and more
+LARGE = ("three-way", "four-way", "random-worlds", "radio-room")  # half a minute and more, or all of it on the air
 HERE = dict.fromkeys(SCENARIOS, 3) | dict.fromkeys(MIDDLE, 2) | dict.fromkeys(LARGE, 1) | {"four-way": 0}
 QUICK = [(name, seed) for name, scenario in SCENARIOS.items() for seed in scenario.seeds[: HERE[name]]]
 WIDE = [(name, seed) for name in SCENARIOS for seed in range(20 if name == "four-way" else 200)]

@@ -11,10 +11,13 @@ from chasqui.node import inputs
 from chasqui.node.epochs import epochs_of
 from chasqui.node.groups import history_of, roster_of
 from chasqui.node.guests import guests_of, still_beside
+from chasqui.node.invitations import carry_out_pending
+from chasqui.node.pairing import send_spares
 from chasqui.node.records import Space
 from chasqui.node.store_port import Write
 from chasqui.node.view_types import ContactView
 from chasqui.node.views import list_contacts
+from tests.node.hostile import keep
 from tests.node.world import Person, make_group, meet, pair
 
 NAME = "convoy-nobody-may-know"
@@ -145,9 +148,7 @@ def test_a_guest_waits_for_a_key_as_a_member_does() -> None:
     ana, _, _, dora, group, _, contact = hosted()
     ana.do(inputs.RemoveMember(guests_of(ana.tx(), group)[0].side, dora.key(guests_of(ana.tx(), group)[0].side)))
     assert not guests_of(ana.tx(), group), "who is put out of the side group is no guest any more"
-    for key, _ in list(ana.store.scan(Space.SPARE, contact, contact + b"\xff" * 40)):
-        ana.store.apply((Write(Space.SPARE, key, None),))
-    ana.store.commit()
+    without_keys(ana, contact)
     side: GroupId = ana.do(inputs.AddGuest(group, contact))
     (guest,) = guests_of(ana.tx(), group)
     assert (guest.side, guest.pending) == (side, True)
@@ -160,3 +161,41 @@ def test_removing_a_member_says_where_he_still_speaks_with_guests() -> None:
     assert still_beside(ana.tx(), group, key) == (f"{NAME}:dora",)
     ana.do(inputs.RemoveMember(side, ben.key(side)))
     assert still_beside(ana.tx(), group, key) == ()
+
+
+def without_keys(person: Person, contact: GroupId) -> None:
+    """No key package of a contact is at hand any more."""
+    for key, _ in list(person.store.scan(Space.SPARE, contact, contact + b"\xff" * 40)):
+        person.store.apply((Write(Space.SPARE, key, None),))
+    person.store.commit()
+
+
+@pytest.mark.must("M-GST-3")
+def test_a_guest_whose_key_is_here_comes_after_a_speaker_whose_key_is_not() -> None:
+    ana, ben, caro, dora = people = [Person(name) for name in ("ana", "ben", "caro", "dora")]
+    group = make_group(ana, ben, caro, name=NAME)
+    guest = pair(ana, dora)
+    found = {c.name: c.id for c in _contacts(ana)}
+    without_keys(ana, found["ben"])
+    side: GroupId = ana.do(inputs.AddGuest(group, guest, (found["ben"], found["caro"])))
+    assert len(roster_of(ana.tx(), side).seats) == 2, "ana and caro"
+    (waits,) = guests_of(ana.tx(), group)
+    assert waits.pending
+    tx = ana.tx()
+    carry_out_pending(tx, guest)  # as when more keys of hers come
+    keep(ana, tx)
+    ana.sync(dora)
+    assert dora.tx().get(Space.INVITATION, side) is None, "her key is here, and she waits"
+    tx = ben.tx()
+    for ref, _ in list(tx.scan(Space.KEY_PACKAGE)):
+        tx.erase(Space.KEY_PACKAGE, ref)
+    send_spares(tx, found["ben"])
+    keep(ben, tx)
+    meet(*people)
+    for person in people[1:]:
+        assert person.tx().get(Space.INVITATION, side) is not None, person.name
+        person.do(inputs.JoinGroup(side))
+    meet(*people)
+    seats = [seat.member for seat in roster_of(ana.tx(), side).seats]
+    assert seats == [person.key(side) for person in (ana, caro, ben, dora)]
+    assert not guests_of(ana.tx(), group)[0].pending

@@ -12,6 +12,7 @@ from chasqui.app.results import StationTested
 from chasqui.base.errors import PeerError
 from chasqui.delivery.airtime import Air
 from chasqui.links.probe import PROBES, STATION_BYTES, Heard, StationId, Tally, read_probe, worst, write_probe
+from chasqui.node.broadcast_end import ProbeEar
 
 GAP_S_MIN: Final = 2.0  # between two probes, on a link that is fast
 GAP_FRAMES: Final = 4  # mean gap in frames: three who test at once still leave the channel free half of the time
@@ -33,14 +34,6 @@ class Prober(Protocol):
 
     def listen(self, tally: ProbeEar | None) -> None:
         """Whoever hears probes from now on."""
-        ...
-
-
-class ProbeEar(Protocol):
-    """Hears frames during a test."""
-
-    def take(self, frame: bytes, strength_db: float | None) -> bool:
-        """Whether it was a probe."""
         ...
 
 

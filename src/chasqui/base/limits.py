@@ -25,11 +25,15 @@ COMMITS_A_DAY_MAX: Final = 64  # of one member; what is beyond waits: 10 ms and 
 UNSETTLED_COMMITS_MAX: Final = 32  # of one member above the settled root, removals apart; half a year of renewals
 TOLD_OPERATIONS_MAX: Final = 256  # with which somebody is told that he was removed: 80 kB
 ASKED_MAX: Final = 256  # operations, and runs of numbers of one author, that one question names; 4 kB and 2 kB
+ASK_AGAIN_S: Final = 3 * SECONDS_PER_DAY  # what is on its way by a courier need not be asked for again
+ANSWERED_BYTES_MAX: Final = 4 * 2**20  # for one asker in that time: 20,000 texts; the largest file takes 16 such times
+ASKS_MAX: Final = 96  # of one member in that time: each may search all that is here
 LEAF_BYTES_MAX: Final = 1_024  # ours are 200; 128 of them stay far below a record, whatever a member puts in
 TAKEN_MAX: Final = GROUP_MEMBERS_MAX - 1  # accusers whom a quarantine can ask for: everybody but the accused
 QUORUM_MAX: Final = 2  # admins behind a change; more would stand still in the field
 OPERATION_HEADS_MAX: Final = 16  # more concurrent heads than this are never needed: an op merges them
 WITNESSES_AT_ONCE_MAX: Final = 32  # removals in one object, 10 kB at worst fit a bundle; more wait for the next
+WITNESSES_IDLE_MAX: Final = 64  # of one member: words on removals that are not here, and objects beyond one for each
 
 # -- objects and bundles ------------------------------------------------------------------------------------
 BUNDLE_STEPS: Final = (

@@ -132,8 +132,8 @@ def members(history: History, witnesses: Iterable[Witness] = ()) -> Roster:
             promoted.setdefault(member, index)
     void = ids(whole.void)
     seated = whole.seats.keys() | whole.removals.keys()
-    unseated = _unseated(history, void, seated)
     confirms = {order[index].id: tuple(order[by] for by in found) for index, found in ruling.confirms.items()}
+    unseated = _unseated(history, void, ids(counting), seated, confirms)
     unconfirmed = _unconfirmed(history, ruling, seated | unseated.keys(), confirms)
     return Roster(
         seats=tuple(seat(member, since) for member, since in seats),
@@ -153,20 +153,55 @@ def members(history: History, witnesses: Iterable[Witness] = ()) -> Roster:
 
 
 def _unseated(
-    history: History, void: frozenset[ObjectId], known: AbstractSet[MemberKey]
+    history: History,
+    void: frozenset[ObjectId],
+    counts: frozenset[ObjectId],
+    known: AbstractSet[MemberKey],
+    confirms: Mapping[ObjectId, tuple[Operation, ...]],
 ) -> dict[MemberKey, tuple[Operation, ...]]:
-    """Who was let in by void additions only, with all that a reader needs to see that they are."""
+    """Who was let in by void additions only, with all that a reader needs to see that they are: what counts (of changes
+    of role, that they stand is enough), what most likely shows it first."""
     found: dict[MemberKey, tuple[Operation, ...]] = {}
     for operation in history.order:
         change = operation.change
-        if operation.id in void and isinstance(change, Add) and change.member not in known:
-            against = (
-                other
-                for other in history.order
-                if isinstance(other.change, Remove | SetRole | Accuse) and history.concurrent(other.id, operation.id)
-            )
-            found[MemberKey(change.member)] = (operation, *against)
+        if operation.id not in void or not isinstance(change, Add) or change.member in known:
+            continue
+        against = [
+            other
+            for other in history.order
+            if (other.id in counts or (other.id in void and isinstance(other.change, SetRole)))
+            and isinstance(other.change, Remove | SetRole | Accuse)
+            and history.concurrent(other.id, operation.id)
+        ]
+        shown = (
+            each
+            for other in _nearest_first(history, (operation, *confirms.get(operation.id, ())), against)
+            for each in (other, *_first_and_last(confirms.get(other.id, ())))
+        )
+        found[MemberKey(change.member)] = tuple(dict.fromkeys((operation, *shown)))
     return found
+
+
+def _nearest_first(history: History, signers: Iterable[Operation], against: list[Operation]) -> list[Operation]:
+    """What is against the signers themselves, then what is against those who gave these their rights, and so on. Of one
+    member against one other, the second comes after all first ones: nobody hides by repetition what others say."""
+    givers: dict[MemberKey, set[MemberKey]] = {}
+    for operation in history.order:
+        to = _gives(operation)[0]
+        if to is not None:
+            givers.setdefault(to, set()).add(operation.issuer)
+    distance: dict[MemberKey, int] = {}
+    ring = {signer.issuer for signer in signers}
+    while ring:
+        distance |= dict.fromkeys(ring, len(distance))
+        ring = {giver for member in ring for giver in givers.get(member, ())} - distance.keys()
+    times: dict[tuple[MemberKey, MemberKey], int] = {}
+    ranked = []
+    for place, operation in enumerate(against):
+        named = MemberKey(operation.change.member)  # type: ignore[union-attr]
+        said = times[operation.issuer, named] = times.get((operation.issuer, named), -1) + 1
+        ranked.append((said, distance.get(named, len(distance)), place, operation))
+    return [operation for *_, operation in sorted(ranked, key=lambda entry: entry[:3])]
 
 
 def _unconfirmed(

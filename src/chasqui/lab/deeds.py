@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from functools import partial
+from random import Random
 
+from chasqui.base.secret import NO_SECRET, Secret
+from chasqui.delivery.veil import KEY_BYTES
 from chasqui.groups.operation import Role
 from chasqui.lab import mallory
+from chasqui.lab.air import Channel
+from chasqui.lab.board import RadioBoard
 from chasqui.lab.courier import Courier, Stick, Wear
 from chasqui.lab.device import Device
+from chasqui.lab.entropy import SeededEntropy
 from chasqui.lab.network import Cut, Mesh
 from chasqui.lab.people import Person
-from chasqui.lab.scenario import CourierTable, Event, Scenario
+from chasqui.lab.scenario import CourierTable, Event, RadioTable, Scenario, medium_of
 from chasqui.lab.stage import SET_UP_S, Stage
 from chasqui.lab.world import DAY_S, HOUR_S
 
@@ -29,6 +35,8 @@ class Deeds:
     def plan(self) -> None:
         """Asks the world for all of it."""
         self._links()
+        for number, radio in enumerate(self.scenario.radios, 1):
+            self._radio(f"radio {number}", radio)
         for table in self.scenario.couriers:
             self._courier(table)
         for event in self.scenario.events:
@@ -73,6 +81,17 @@ class Deeds:
         period_s = max(60, int(table.every_hours * HOUR_S))
         until_s = min(self._s(table.to_day), self.end_s)
         self.stage.world.every(period_s, courier.step, first_s=self._s(table.from_day), until_s=until_s)
+
+    def _radio(self, name: str, table: RadioTable) -> None:
+        stage, until_s = self.stage, self._s(table.to_day)
+        seed = f"{self.scenario.name} {stage.seed} {name}"
+        channel = Channel(stage.world, medium_of(table), Random(seed), table.loss, stage.network.reaches)
+        stage.channels.append(channel)
+        key = Secret(SeededEntropy(seed)(KEY_BYTES)) if table.key else NO_SECRET
+        for who in table.between or self.scenario.everybody:
+            board = RadioBoard(stage.devices[who], channel, name, key, table.dummies)
+            stage.world.at(self._s(table.from_day), board.plug)
+            stage.world.at(until_s, board.unplug)
 
     def _next_text(self, person: Person) -> None:
         world = self.stage.world

@@ -11,7 +11,8 @@ from chasqui.lab.entropy import SeededEntropy
 from chasqui.lab.memory_store import MemoryStore
 from chasqui.lab.world import START_S, World
 from chasqui.node import inputs
-from chasqui.node.effects import Answer, CloseSession, Notice, Persist, Send, Timer
+from chasqui.node.broadcast_end import BroadcastEnds
+from chasqui.node.effects import Answer, CloseSession, Notice, Persist, Send, Timer, Transmit, Wake
 from chasqui.node.link_port import SessionId
 from chasqui.node.node import Node
 from chasqui.node.store_port import Write
@@ -57,6 +58,16 @@ class Carrier(Protocol):
     def up(self, device: Device) -> None: ...
 
 
+class Board(Protocol):
+    """A radio at a device."""
+
+    def down(self) -> None:
+        """The process that used it is gone."""
+
+    def up(self) -> None:
+        """There is a process again."""
+
+
 class Device:
     """A node that is driven as a real runner drives it: its writes are durable before anything else leaves.
 
@@ -83,6 +94,8 @@ class Device:
         self.crash_next: str | None = None  # how to go down at the next persisted step
         self.withholds = False
         self.kept_back: set[bytes] = set()  # what others gave it, where it withholds
+        self.ends = BroadcastEnds()
+        self.boards: list[Board] = []
         self._backups: list[MemoryStore] = []
         self._timer_s = 0
         self._timer_asked = 0
@@ -124,6 +137,9 @@ class Device:
                 case CloseSession(session):
                     if not down:
                         self.carrier.close(self, session)
+                case Transmit() | Wake():
+                    if not down:
+                        self.ends.carry_out(effect)
                 case Notice():
                     self.witness.noticed(self, effect)
                 case Answer(value):
@@ -145,7 +161,7 @@ class Device:
         """Goes down now and comes up again after a while; sessions end."""
         self.crashes += 1
         self.on = False
-        self.carrier.down(self)
+        self._gone()
         self.world.after(self.world.chance.randint(*_DOWN_S), self.start)
 
     def start(self) -> None:
@@ -153,14 +169,12 @@ class Device:
         if self.on or self.lost:
             return
         self.on = True
-        self.node = Node(self.store, self.entropy)
-        self.carrier.up(self)
-        self.wake()
+        self._back()
 
     def lose(self) -> None:
         """The device is gone for ever."""
         self.lost, self.on = True, False
-        self.carrier.down(self)
+        self._gone()
 
     def backup(self) -> None:
         """Copies the whole store aside."""
@@ -218,11 +232,25 @@ class Device:
         return False
 
     def _anew(self) -> None:
-        self.carrier.down(self)
-        self.node = Node(self.store, self.entropy)
+        was_on, self.on = self.on, False
+        self._gone()
+        self.on = was_on
         if self.on:
-            self.carrier.up(self)
-            self.wake()
+            self._back()
+
+    def _gone(self) -> None:
+        """The process is."""
+        self.carrier.down(self)
+        for board in self.boards:
+            board.down()
+
+    def _back(self) -> None:
+        """A process begins on the store."""
+        self.node = Node(self.store, self.entropy)
+        self.carrier.up(self)
+        for board in self.boards:
+            board.up()
+        self.wake()
 
     def _set_timer(self, at_s: int) -> None:
         self._timer_s = at_s

@@ -10,9 +10,15 @@ from typing import Any, Final, Literal
 import msgspec
 
 from chasqui.base.errors import UserError
+from chasqui.lab.air import Medium, lora_medium, packet_medium
+from chasqui.links.kiss_link import KissSettings
+from chasqui.links.lora import Lora
+from chasqui.links.rnode_link import RNodeSettings
+from chasqui.node.broadcast_end import DUMMY_SHARE
 
 PEOPLE_MAX: Final = 128
 DAYS_MAX: Final = 3_660
+FREQUENCY_HZ: Final = 868_100_000
 
 
 class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -50,6 +56,24 @@ class CourierTable(Part, frozen=True):
     cut_short: float = 0.0
     twice: float = 0.0
     shuffled: bool = False
+
+
+class RadioTable(Part, frozen=True):
+    """A radio channel, and who has a radio for it; nobody named: all."""
+
+    between: tuple[str, ...] = ()
+    kind: Literal["lora", "packet"] = "lora"
+    spreading: int = 9
+    bandwidth_khz: float = 125.0
+    coding: int = 5
+    power_dbm: int = 14
+    mtu: int = 200
+    share: float = 0.01  # of the airtime of any hour
+    dummies: float = DUMMY_SHARE  # of that share
+    key: bool = False  # whether they have a neighbourhood key
+    loss: float = 0.0  # of frames, at each receiver by itself, beside what the channel loses
+    from_day: float = 0.0
+    to_day: float = 1e9
 
 
 Deed = Literal[
@@ -121,6 +145,7 @@ class Scenario(Part, frozen=True):
     links: tuple[Link, ...] = ()
     cuts: tuple[CutTable, ...] = ()
     couriers: tuple[CourierTable, ...] = ()
+    radios: tuple[RadioTable, ...] = ()
     events: tuple[Event, ...] = ()
     faults: Faults = Faults()
     chances: Chances | None = None
@@ -139,6 +164,14 @@ def read_scenario(text: str) -> Scenario:
         raise UserError(f"This is no scenario: {error}.", todo="The format is in `docs/lab.md`.") from error
     _check(scenario)
     return scenario
+
+
+def medium_of(radio: RadioTable) -> Medium:
+    """The channel of a radio. Raises `ValueError` for what no radio can be set to."""
+    if radio.kind == "packet":
+        return packet_medium(KissSettings("lab", mtu_bytes=radio.mtu, airtime_share_max=radio.share))
+    lora = Lora(FREQUENCY_HZ, round(radio.bandwidth_khz * 1000), radio.spreading, radio.coding, radio.power_dbm)
+    return lora_medium(RNodeSettings("lab", lora, radio.share, radio.mtu))
 
 
 def packaged() -> dict[str, Scenario]:
@@ -175,6 +208,7 @@ def _check(scenario: Scenario) -> None:
     used += [name for link in scenario.links for name in link.between]
     used += [name for cut in scenario.cuts for side in cut.sides for name in side]
     used += [name for courier in scenario.couriers for name in courier.route]
+    used += [name for radio in scenario.radios for name in radio.between]
     used += [name for event in scenario.events for name in (event.who, event.whom) if name]
     for name in used:
         _require(name in names, f"only people of it ('{name}' is nobody)")
@@ -182,6 +216,12 @@ def _check(scenario: Scenario) -> None:
         names_somebody = event.do in ("add", "remove", "accuse", "lift", "pair")
         _require(not names_somebody or bool(event.whom), f"'{event.do}' with `whom`")
         _require(event.times >= 1 and event.every_hours > 0, "`times` from 1")
+    for radio in scenario.radios:
+        _require(0 <= radio.loss < 1 and 0 <= radio.dummies <= 1, "shares from 0 to 1")
+        try:
+            medium_of(radio)
+        except ValueError as error:
+            raise UserError(f"There is no such radio: {error}.", todo="The format is in `docs/lab.md`.") from error
 
 
 def _require(holds: bool, what: str) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from chasqui.base.ids import BundleId, GroupId
 from chasqui.groups.operation import Role
+from chasqui.lab.air import Channel
 from chasqui.lab.courier import Stick
 from chasqui.lab.device import Device
 from chasqui.lab.ledger import Ledger
@@ -36,6 +37,7 @@ class Stage:
         self.network.rude = self.safety.rude
         self.people: dict[str, Person] = {}
         self.sticks: list[Stick] = []
+        self.channels: list[Channel] = []
         self.group = GroupId(b"")
         self._given: dict[tuple[str, str], set[BundleId]] = {}
         for name in scenario.everybody:

@@ -21,6 +21,7 @@ class World:
     def __init__(self, seed: int, listener: Listener | None = None) -> None:
         self.chance = Random(seed)
         self.now_s = 0  # since the beginning of the world
+        self.now_ms = 0
         self.steps = 0  # of all nodes
         self.story: list[tuple[int, str]] = []
         self._listener = listener
@@ -29,12 +30,16 @@ class World:
 
     def at(self, when_s: int, act: Act) -> None:
         """Does something then, or now where that is over."""
+        self.at_ms(when_s * 1000, act)
+
+    def at_ms(self, when_ms: int, act: Act) -> None:
+        """Does something at a moment of the clock that counts milliseconds."""
         self._asked += 1
-        heapq.heappush(self._coming, (max(when_s, self.now_s), self._asked, act))
+        heapq.heappush(self._coming, (max(when_ms, self.now_ms), self._asked, act))
 
     def after(self, wait_s: int, act: Act) -> None:
         """Does something so many seconds from now."""
-        self.at(self.now_s + wait_s, act)
+        self.at_ms(self.now_ms + wait_s * 1000, act)
 
     def every(self, period_s: int, act: Act, *, first_s: int, until_s: int) -> None:
         """Does something again and again."""
@@ -49,11 +54,13 @@ class World:
 
     def run_until(self, end_s: int) -> None:
         """Lets everything happen that comes before a time; it is that time then."""
-        coming = self._coming
-        while coming and coming[0][0] < end_s:
-            self.now_s, _, act = heapq.heappop(coming)
+        coming, end_ms = self._coming, end_s * 1000
+        while coming and coming[0][0] < end_ms:
+            self.now_ms, _, act = heapq.heappop(coming)
+            self.now_s = self.now_ms // 1000
             act()
-        self.now_s = max(self.now_s, end_s)
+        self.now_ms = max(self.now_ms, end_ms)
+        self.now_s = self.now_ms // 1000
 
     def tell(self, text: str) -> None:
         """Adds a line to the story."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from chasqui.base.ids import GroupId, MemberKey, ObjectId
-from chasqui.base.limits import ASKED_MAX, GROUP_MEMBERS_MAX, SECONDS_PER_DAY
+from chasqui.base.limits import ASK_AGAIN_S, ASKED_MAX, GROUP_MEMBERS_MAX, SECONDS_PER_DAY
 from chasqui.base.ranges import Ranges
 from chasqui.base.schema import encode
 from chasqui.groups.bodies import AskBody
@@ -29,13 +29,14 @@ _ASK_BYTES = 16  # the lengths of the lists; below, what each thing that is aske
 _OPERATION_BYTES = 18
 _AUTHOR_BYTES = 38
 _RUN_BYTES = 11
-ASK_AGAIN_S = 3 * SECONDS_PER_DAY
 
 
-def note_missing(tx: Transaction, group: GroupId, operation: ObjectId) -> None:
-    """Something cites an operation that is not here."""
-    if tx.get(Space.MISSING, group + operation) is None:
-        tx.put(Space.MISSING, group + operation, u64(tx.now_s) + u64(0))
+def note_missing(tx: Transaction, group: GroupId, operation: ObjectId) -> bool:
+    """Something cites an operation that is not here. Whether nothing did before."""
+    if tx.get(Space.MISSING, group + operation) is not None:
+        return False
+    tx.put(Space.MISSING, group + operation, u64(tx.now_s) + u64(0))
+    return True
 
 
 def ask(tx: Transaction, group: GroupId) -> None:

@@ -44,11 +44,11 @@ from chasqui.node.epochs import (
     epochs_of,
     erase_epoch,
     head_of,
-    leaf_of,
     load_chain,
     open_epoch,
     sealing_day,
 )
+from chasqui.node.grounds import grounds_of, that_fit
 from chasqui.node.groups import (
     history_of,
     is_clean,
@@ -236,12 +236,8 @@ def carry_out_due(tx: Transaction, group: GroupId, *, at_once: bool = False) -> 
         return False
     roster = roster_of(tx, group)
     own, present = MemberKey(record.member), tree_keys(epoch)
-    due: list[tuple[tuple[ObjectId, ...], mls.RemoveProposal]] = []
-    for member in sorted(roster.shut_out):
-        leaf = leaf_of(epoch, member)
-        if leaf is not None:
-            due.append((roster.grounds(member), mls.RemoveProposal(leaf)))
-            at_once = at_once or carries_out(roster, roster.removals.get(member), present) == own
+    due = sorted(roster.shut_out & present)
+    at_once = at_once or any(carries_out(roster, roster.removals.get(out), present) == own for out in due)
     if not due or own not in roster.current:
         return False
     if not at_once:
@@ -249,7 +245,12 @@ def carry_out_due(tx: Transaction, group: GroupId, *, at_once: bool = False) -> 
         if tx.get(Space.TURN, group) is None:
             tx.put(Space.TURN, group, u64(turn_s))
         return False
-    carry_out(tx, group, record, tuple(o for cited, _ in due for o in cited), tuple(proposal for _, proposal in due))
+    put_out_now = that_fit(tx, group, {member: grounds_of(tx, group, roster, member) for member in due})
+    leaves = {key: leaf for leaf, key in epoch.roster}
+    proposals = tuple(mls.RemoveProposal(leaves[member]) for member in put_out_now)
+    carry_out(tx, group, record, tuple(o for cited in put_out_now.values() for o in cited), proposals)
+    if len(put_out_now) < len(due):
+        carry_out_due(tx, group, at_once=True)
     tx.erase(Space.TURN, group)
     return True
 

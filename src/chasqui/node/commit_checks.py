@@ -84,7 +84,8 @@ def check_cited(
         if operation in roster.late and let_in in roster.unwitnessed:
             put_out.add(MemberKey(let_in))
             continue
-        if operation not in roster.counting:
+        shows = operation in roster.void and isinstance(known.change, SetRole)  # that it stands makes other things void
+        if operation not in roster.counting and not shows:
             raise PeerError("A commit cites an operation that does not count.")
         match known.change:
             case Add(member=member, key_package=key_package):

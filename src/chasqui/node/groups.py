@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from msgspec import structs
@@ -128,6 +129,13 @@ def witnesses_of(tx: Transaction, group: GroupId) -> tuple[Witness, ...]:
             heads = tuple(map(ObjectId, word.heads))
             found.append(Witness(member, removal, heads, word.seq, ObjectId(word.id)))
     return tuple(found)
+
+
+@derived(Space.WITNESSED)
+def words_by(tx: Transaction, group: GroupId) -> Mapping[MemberKey, int]:
+    """How many objects are kept in which each member says what it had."""
+    authors = (parse_whole(whole, group).author for _, whole in tx.scan_prefix(Space.WITNESSED, group))
+    return Counter(authors)
 
 
 @derived(Space.REMOVED)

@@ -15,7 +15,7 @@ from chasqui.base.limits import NAME_BYTES_MAX
 from chasqui.groups.operation import GroupKind, Role
 from chasqui.node.changes import found_group, require_admin, require_in
 from chasqui.node.groups import load_group, roster_of, save_group
-from chasqui.node.invitations import invite
+from chasqui.node.invitations import invite, invite_last
 from chasqui.node.labels import unused_label
 from chasqui.node.pairing import load_contact, load_self
 from chasqui.node.records import GroupRecord, PendingAddRecord, Space
@@ -62,8 +62,9 @@ def invite_guest(tx: Transaction, group: GroupId, contact: GroupId, speakers: tu
     side, made, _ = found_group(tx, shown, GroupKind.GROUP, own, record.retention_s, _TAKEN)
     save_group(tx, side, made, name=unused_label(tx, f"{record.name}:{name}"))
     tx.put(Space.GUEST, group + side, contact)
-    for person in (*dict.fromkeys(speakers), contact):  # the guest last: he never is the one left to decide
+    for person in dict.fromkeys(speakers):
         invite(tx, side, person, Role.MEMBER)
+    invite_last(tx, side, contact, Role.MEMBER)  # he never is the one left to decide while somebody else is there
     return side
 
 

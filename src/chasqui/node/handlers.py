@@ -8,12 +8,12 @@ from msgspec import structs
 
 from chasqui.base.errors import PeerError, UserError
 from chasqui.base.ids import BundleId, GroupId
-from chasqui.base.limits import OPERATIONS_IDLE_MAX
+from chasqui.base.limits import OPERATIONS_IDLE_MAX, WITNESSES_IDLE_MAX
 from chasqui.groups.bodies import read_welcome
 from chasqui.groups.history import History, arrange
 from chasqui.groups.membership import Roster, members
 from chasqui.groups.operation import Confirm, Genesis, Operation, Reason, Remove, read_operation
-from chasqui.groups.witnesses import read_witnesses
+from chasqui.groups.witnesses import Said, read_witnesses
 from chasqui.media.burst import read_burst
 from chasqui.node import receipting
 from chasqui.node.asking import note_missing
@@ -29,6 +29,7 @@ from chasqui.node.groups import (
     removed_members,
     save_operations,
     witnesses_of,
+    words_by,
 )
 from chasqui.node.invitations import carry_out_pending
 from chasqui.node.joining import take_welcome
@@ -82,6 +83,7 @@ def handle(tx: Transaction, signed: SignedObject, bundle: BundleId) -> None:
             _manifest(tx, signed)
         case Kind.WITNESS:
             said = read_witnesses(signed.body)
+            _admit_words(tx, signed, said)
             count(tx, signed)
             keep_witnesses(tx, signed, said)
             tx.retry.add(signed.group)
@@ -174,6 +176,23 @@ def _admit(tx: Transaction, operation: Operation) -> tuple[History, Roster]:
     if sum(other.issuer == operation.issuer for other in idle) >= OPERATIONS_IDLE_MAX:
         raise PeerError("A member signs too many operations without a right to them, or whose past nobody has.")
     return then, roster
+
+
+def _admit_words(tx: Transaction, signed: SignedObject, said: Said) -> None:
+    """Of one member, keeps a few words on what is no removal that is here, and a few objects beyond the one that he
+    owes for each removal. What a commit cites that waits is taken all the same: how it is judged must not depend on
+    what came first. Raises `PeerError` for the rest."""
+    group = signed.group
+    if tx.get(Space.MISSING, group + signed.id) is not None:
+        return
+    known = history_of(tx, group)
+    removals = {other.id for other in (*known.order, *known.deferred) if isinstance(other.change, Remove)}
+    idle = {removal for removal, _ in said} - removals
+    before = {word.removal for word in witnesses_of(tx, group) if word.member == signed.author} - removals
+    if idle and len(idle | before) > WITNESSES_IDLE_MAX:
+        raise PeerError("A member witnesses too many removals that nobody has heard of.")
+    if words_by(tx, group).get(signed.author, 0) >= len(removals) + WITNESSES_IDLE_MAX:
+        raise PeerError("A member witnesses removals again and again.")
 
 
 def _manifest(tx: Transaction, signed: SignedObject) -> None:

@@ -159,8 +159,9 @@ def _open(tx: Transaction, live: LiveEpochs, epoch: EpochId, bundle: Bundle) -> 
     except Deferred as deferred:
         # the key stays: the bundle is opened again when what it waits for has come
         _defer(tx, signed, bundle)
-        for operation in deferred.missing:
-            note_missing(tx, group, operation)
+        newly_cited = [operation for operation in deferred.missing if note_missing(tx, group, operation)]
+        if newly_cited:
+            tx.epochs_opened.append((group, epoch))  # what was too much of one member is tried again: it is cited now
         return
     tx.erase(Space.HELD, group + bundle.id)
     if load_epoch(tx, group, epoch) is not None:

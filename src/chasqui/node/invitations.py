@@ -6,7 +6,6 @@ from chasqui import mls
 from chasqui.base.errors import PeerError, UserError
 from chasqui.base.ids import ID_BYTES, GroupId, MemberKey, ObjectId
 from chasqui.base.limits import BUNDLE_BYTES_MAX, GROUP_MEMBERS_MAX
-from chasqui.base.schema import decode_own
 from chasqui.groups.mls_errors import peers_fault
 from chasqui.groups.operation import Add, Role
 from chasqui.node.changes import Added, carry_out_addition, require_admin, require_clean, sign_addition
@@ -55,21 +54,42 @@ def invite(tx: Transaction, group: GroupId, contact: GroupId, role: Role) -> Mem
     return member
 
 
+def invite_last(tx: Transaction, group: GroupId, contact: GroupId, role: Role) -> None:
+    """Adds a contact once nobody else waits to be added: of those who are admitted, the first acts as admin where none
+    is left. Raises as `invite`."""
+    if not any(tx.scan_prefix(Space.PENDING_ADD, group)):
+        invite(tx, group, contact, role)
+        return
+    load_contact(tx, contact)
+    tx.save(Space.PENDING_ADD, group + contact, PendingAddRecord(role, tx.now_s, last=True))
+
+
 def carry_out_pending(tx: Transaction, contact: GroupId) -> None:
-    """Adds a contact wherever that waited for one of its key packages."""
-    for key, data in list(tx.scan(Space.PENDING_ADD)):
-        if key[ID_BYTES:] != contact:
-            continue
-        group, part = GroupId(key[:ID_BYTES]), tx.part()
-        try:
-            require_admin(require_clean(part, group), roster_of(part, group))
-            added = _add_with_a_spare(part, group, contact, Role(decode_own(data, PendingAddRecord).role))
-        except UserError:
-            continue  # we may not any more, the group is full, or a removal has to be carried out first
-        if added is not None:
-            part.erase(Space.PENDING_ADD, key)
-            part.notify(Notice("members", group))
-        tx.absorb(part)
+    """Adds a contact wherever that waited for one of its key packages, and who waited for that."""
+    for key, _ in list(tx.scan(Space.PENDING_ADD)):
+        group = GroupId(key[:ID_BYTES])
+        if key[ID_BYTES:] == contact and _carry_out(tx, group, contact):
+            for other, waiting in list(tx.load_prefix(Space.PENDING_ADD, group, PendingAddRecord)):
+                if waiting.last:
+                    _carry_out(tx, group, GroupId(other))
+
+
+def _carry_out(tx: Transaction, group: GroupId, contact: GroupId) -> bool:
+    """Adds a contact that waited, if it can be; whether it was."""
+    waiting = dict(tx.load_prefix(Space.PENDING_ADD, group, PendingAddRecord))
+    if waiting[contact].last and len(waiting) > 1:
+        return False
+    part = tx.part()
+    try:
+        require_admin(require_clean(part, group), roster_of(part, group))
+        added = _add_with_a_spare(part, group, contact, Role(waiting[contact].role))
+    except UserError:
+        return False  # we may not any more, the group is full, or a removal has to be carried out first
+    if added is not None:
+        part.erase(Space.PENDING_ADD, group + contact)
+        part.notify(Notice("members", group))
+    tx.absorb(part)
+    return added is not None
 
 
 def add_confirmed(tx: Transaction, group: GroupId) -> None:

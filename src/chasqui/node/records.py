@@ -53,6 +53,8 @@ class Space(IntEnum):
     WITNESSED = 44  # group, object id: a whole object that says what a member had
     PROPOSED = 43  # group, operation: an addition of ours that waits for another admin
     LATE = 46  # contact, commit: one of ours that the other may not have
+    REPEATED = 47  # group, object id: what we have sealed again ourselves: in which epoch, and when
+    ASKED = 48  # group, member 32: what it has made us seal again of late
     REORDER = 30  # group: an object came late, the order has to be worked out again
     WITNESS = 34  # group, removal 16, member 32: what that member had; group: words of ours may be due
     ORPHAN = 32  # group, author 32, digest 32, index 4: a part whose manifest has not come: since when
@@ -167,6 +169,14 @@ class LackRecord(Body, frozen=True):
     asked_s: int
 
 
+class AskedRecord(Body, frozen=True):
+    """What a member has asked us for since `since_s`: how often, and how much we have noted to seal again for it."""
+
+    since_s: int
+    asks: int
+    bytes: int
+
+
 class HaveRecord(Body, frozen=True):
     """Numbers of an author that a member has signed for. `at` is the member's first object that names the last."""
 
@@ -275,6 +285,7 @@ class PendingAddRecord(Body, frozen=True):
 
     role: int
     since_s: int
+    last: bool = False  # it waits for all others who wait to be let into that group, too
 
 
 class ProposedRecord(Body, frozen=True):

@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from typing import Final
 
 from chasqui.base.errors import PeerError
-from chasqui.base.ids import MEMBER_KEY_BYTES, EpochId, GroupId, MemberKey, ObjectId
-from chasqui.base.limits import ASKED_MAX
+from chasqui.base.ids import ID_BYTES, MEMBER_KEY_BYTES, EpochId, GroupId, MemberKey, ObjectId
+from chasqui.base.limits import ASKED_MAX, FILE_PART_BYTES
 from chasqui.base.ranges import Ranges
 from chasqui.base.schema import encode
-from chasqui.groups.bodies import PartBody, ResealBody, parts_of, read_ask, read_reseal
+from chasqui.groups.bodies import AskBody, PartBody, ResealBody, parts_of, read_ask, read_reseal
 from chasqui.groups.fork_choice import turns
 from chasqui.groups.operation import Add, Genesis
+from chasqui.node.allowances import allowance_of, is_sealed_already, note_sealed
 from chasqui.node.authors import note_numbers
 from chasqui.node.branches import branches_of
 from chasqui.node.derived import derived
@@ -27,44 +28,83 @@ from chasqui.node.large import say_large
 from chasqui.node.outbox import BODY_BYTES_MAX, may_seal, say
 from chasqui.node.pauses import ASLEEP, AWAKE, Pause, until
 from chasqui.node.records import GroupRecord, ManifestRecord, MessageRecord, Space, StampRecord
+from chasqui.node.store_port import prefix_end
 from chasqui.node.transaction import Transaction
 from chasqui.sealed.kinds import Kind
 from chasqui.sealed.object import SignedObject, parse_whole, read_whole
 
 ANSWER_SLOT_S: Final = 3600  # the author answers at once; who holds it otherwise waits, by turns
 NUMBERS_PER_QUESTION_MAX: Final = 8_192  # the parts of the largest file
+_NOTHING_BYTES: Final = 16  # what it costs to say that there is nothing under a number: a note of it, and its run
 _CARRIED: Final = frozenset({Kind.TEXT, Kind.VOICE, Kind.OP, Kind.MANIFEST, Kind.KEY_PACKAGES, Kind.WITNESS})
 
 
 def take_ask(tx: Transaction, signed: SignedObject) -> None:
-    """Notes what a member lacks and we can give: to whom it was sealed, nothing else. Raises `PeerError`."""
+    """Notes what a member lacks and we can give: to whom it was sealed, nothing else, and no more than his allowance.
+    Raises `PeerError`."""
     body = read_ask(signed.body)
-    group = signed.group
+    group, asker = signed.group, signed.author
     record = load_group(tx, group)
     head, epoch = head_of(tx, group, record)
-    if signed.author not in tree_keys(epoch) or record.member not in tree_keys(epoch):
+    if asker not in tree_keys(epoch) or record.member not in tree_keys(epoch):
+        return
+    allowance = allowance_of(tx, group, asker)
+    if allowance is None:
         return
     later_s = ANSWER_SLOT_S * (1 + turns(head, tree_keys(epoch)).index(MemberKey(record.member)))
-    asked = [known for known in (_cited(tx, group, cited) for cited in body.operations) if known is not None]
-    numbers = [(known.author, known.seq) for known in asked]
-    numbers += [(MemberKey(member), seq) for member, spans in body.numbers for seq in _each(spans)]
-    for author, seq in numbers[:NUMBERS_PER_QUESTION_MAX]:
-        own = author == record.member
+    files, left = _own_files(tx, group, record), NUMBERS_PER_QUESTION_MAX
+    for author, seq in _asked(tx, group, record, body):
+        own, key = author == record.member, group + author + u24(seq)
+        noted = tx.get(Space.ANSWER, key)
+        if noted is not None and len(noted[8:]) != MEMBER_KEY_BYTES:
+            continue
         known = _find(tx, group, author, seq)
         entitled = known is not None and (
-            known.kind in (Kind.OP, Kind.WITNESS) or signed.author in readers_of(tx, group, known.origin.epoch)
+            known.kind in (Kind.OP, Kind.WITNESS) or asker in readers_of(tx, group, known.origin.epoch)
         )
-        if entitled or (own and seq <= record.seq):
-            key = group + author + u24(seq)
-            due = u64(tx.now_s if own else tx.now_s + later_s)
-            where: bytes = b""
-            if known is not None and not entitled:
-                where = signed.author  # that it was not for him, is for him alone
-            elif known is not None and known.kind in (Kind.OP, Kind.WITNESS) and signed.origin.epoch != head:
-                where = signed.origin.epoch  # without it he may be unable to follow to where we are
-            noted = tx.get(Space.ANSWER, key)
-            if noted is None or (len(noted[8:]) == MEMBER_KEY_BYTES and where != signed.author):
-                tx.put(Space.ANSWER, key, due + where)
+        where: bytes = b""
+        if known is not None and not entitled:
+            where = asker  # that it was not for him, is for him alone
+        elif known is not None and known.kind in (Kind.OP, Kind.WITNESS) and signed.origin.epoch != head:
+            where = signed.origin.epoch  # without it he may be unable to follow to where we are
+        if not (entitled or own) or (noted is not None and where == asker):
+            continue
+        takes = _NOTHING_BYTES
+        if known is not None and entitled:
+            if is_sealed_already(tx, group, known.id, _if_clean(tx, group, where) or head):
+                continue
+            takes = len(known.to_whole())
+        elif known is None and (part := _part_in(files, seq)) is not None:
+            if is_sealed_already(tx, group, _part_id(*part), head):
+                continue
+            takes = FILE_PART_BYTES
+        if not left or not allowance.covers(takes):
+            break
+        left -= 1
+        allowance = allowance.less(takes)
+        tx.put(Space.ANSWER, key, u64(tx.now_s if own else tx.now_s + later_s) + where)
+    tx.save(Space.ASKED, group + asker, allowance.record)
+
+
+def _asked(tx: Transaction, group: GroupId, record: GroupRecord, body: AskBody) -> Iterator[tuple[MemberKey, int]]:
+    """What an ask names: operations and witnesses first, then our own numbers, then what is here of others: whatever
+    is claimed of somebody, it keeps nothing else from being answered."""
+    for cited in body.operations:
+        known = _cited(tx, group, cited)
+        if known is not None:
+            yield known.author, known.seq
+    own = MemberKey(record.member)
+    for author, spans in sorted(dict(body.numbers).items(), key=lambda asked: asked[0] != own):
+        for first, last in spans:
+            if author == own:
+                yield from ((own, seq) for seq in range(first, min(last, record.seq) + 1))
+                continue
+            prefix, at = group + author, 0
+            for key, _ in list(tx.scan(Space.STAMP, prefix + u24(first), prefix_end(prefix + u24(last)))):
+                seq = int.from_bytes(key[len(prefix) : len(prefix) + 3], "big")
+                if seq != at:  # two objects can have one number
+                    at = seq
+                    yield MemberKey(author), seq
 
 
 def answer(tx: Transaction, group: GroupId) -> None:
@@ -84,7 +124,8 @@ def answer(tx: Transaction, group: GroupId) -> None:
         elif known is not None:
             record = reseal(tx, group, record, known, within=_if_clean(tx, group, where))
         elif author == record.member and (part := _own_part(tx, group, record, seq)) is not None:
-            _, record = say(tx, group, record, Kind.PART, part)
+            note_sealed(tx, group, _part_id(part.digest, part.index), EpochId(record.head))
+            _, record = say(tx, group, record, Kind.PART, encode(part))
         elif author == record.member:
             nothing[b""] = nothing.get(b"", Ranges()).add(seq)
     for where, numbers in nothing.items():
@@ -112,7 +153,9 @@ def reseal(
     tx: Transaction, group: GroupId, record: GroupRecord, signed: SignedObject, *, within: EpochId | None = None
 ) -> GroupRecord:
     """Seals an object again in our head (or `within` another epoch), whole, or in parts where it is too large."""
-    tx.put(Space.RESEALED, group + signed.id, record.head if within is None else within)
+    epoch = EpochId(record.head) if within is None else within
+    tx.put(Space.RESEALED, group + signed.id, epoch)
+    note_sealed(tx, group, signed.id, epoch)
     body = encode(ResealBody(signed.to_whole(), ()))
     if len(body) > BODY_BYTES_MAX:
         return say_large(tx, group, record, Kind.RESEAL, body, within=within)[1]
@@ -278,16 +321,30 @@ def _signed_operation(tx: Transaction, group: GroupId, operation: bytes) -> Sign
     return next(known.signed for known in (*history.order, *history.deferred) if known.id == operation)
 
 
-def _own_part(tx: Transaction, group: GroupId, record: GroupRecord, seq: int) -> bytes | None:
-    """The body of a part of a file of ours that had this number."""
-    prefix = group + record.member
-    for digest, manifest in tx.load_prefix(Space.MANIFEST, prefix, ManifestRecord):
-        index = seq - manifest.seq - 1
-        if manifest.kind == Kind.MANIFEST and not manifest.erased and 0 <= index < parts_of(manifest.size):
-            data = tx.get(Space.PART, prefix + digest + u32(index))
-            return None if data is None else encode(PartBody(digest, index, data))
-    return None
+def _own_files(tx: Transaction, group: GroupId, record: GroupRecord) -> tuple[tuple[bytes, int, int], ...]:
+    """Of each file of ours that we still have, its digest and the numbers of its first part and its last."""
+    return tuple(
+        (digest, manifest.seq + 1, manifest.seq + parts_of(manifest.size))
+        for digest, manifest in tx.load_prefix(Space.MANIFEST, group + record.member, ManifestRecord)
+        if manifest.kind == Kind.MANIFEST and not manifest.erased
+    )
 
 
-def _each(spans: tuple[tuple[int, int], ...]) -> Iterator[int]:
-    return (seq for first, last in spans for seq in range(first, min(last, first + NUMBERS_PER_QUESTION_MAX) + 1))
+def _part_in(files: tuple[tuple[bytes, int, int], ...], seq: int) -> tuple[bytes, int] | None:
+    """The digest of the file whose part had this number, and which part that was."""
+    return next(((digest, seq - first) for digest, first, last in files if first <= seq <= last), None)
+
+
+def _own_part(tx: Transaction, group: GroupId, record: GroupRecord, seq: int) -> PartBody | None:
+    """A part of a file of ours that had this number."""
+    found = _part_in(_own_files(tx, group, record), seq)
+    if found is None:
+        return None
+    digest, index = found
+    data = tx.get(Space.PART, group + record.member + digest + u32(index))
+    return None if data is None else PartBody(digest, index, data)
+
+
+def _part_id(digest: bytes, index: int) -> ObjectId:
+    """Stands for a part whatever numbers it has: it is said again with a new one."""
+    return ObjectId(digest[: ID_BYTES - 4] + u32(index))

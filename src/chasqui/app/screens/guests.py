@@ -12,7 +12,8 @@ def added(result: Guest, speakers: Sequence[str]) -> str:
     """`group add --role guest`"""
     name = safe_line(result.name)
     others = ", ".join(safe_line(speaker) for speaker in speakers)
-    when = f"as soon as a key of {name} arrives here" if result.state == "pending" else "with the next exchange"
+    keys = f"keys of {name} and of all others who are to speak there are" if speakers else f"a key of {name} is"
+    when = f"as soon as {keys} here" if result.state == "pending" else "with the next exchange"
     also = f" {others} are invited, too: tell them by voice who it is with." if len(speakers) > 1 else ""
     also = also or (f" {others} is invited, too: tell {others} by voice who it is with." if speakers else "")
     return "\n".join(
@@ -35,7 +36,7 @@ def listed(guests: Sequence[Guest]) -> list[str]:
     """What `group show` says of guests."""
     if not guests:
         return []
-    waits = {"pending": "no key here yet"}
+    waits = {"pending": "waits for a key"}
     rows = ((guest.name, f"in {guest.group}", waits.get(guest.state, "")) for guest in guests)
     return ["", "Guests (not in this group; nobody else's device knows of them)", table(rows)]
 

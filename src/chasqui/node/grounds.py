@@ -1,0 +1,53 @@
+"""What a commit cites with which we put out whom nobody may let sit there: enough for all readers, and no more than
+fits a bundle, whatever others have signed beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from chasqui.base.ids import GroupId, MemberKey, ObjectId
+from chasqui.groups.membership import Roster
+from chasqui.groups.operation import SetRole
+from chasqui.node.citing import cited_roster, with_words
+from chasqui.node.groups import history_of
+from chasqui.node.transaction import Transaction
+
+CITED_AT_ONCE: Final = 192  # 3.5 kB; the widest MLS commit has 11 kB, and both have to fit 15
+
+
+def grounds_of(tx: Transaction, group: GroupId, roster: Roster, member: MemberKey) -> tuple[ObjectId, ...]:
+    """What shows that a member whom the roster shuts out is to be put out. Where it is that nothing valid let him in,
+    the first few of all that is against that do, and what counts for nothing by these alone is left out."""
+    cited = roster.grounds(member)
+    if member in roster.removals or member in roster.quarantined:
+        return cited
+    history = history_of(tx, group)
+    some = 2
+    while True:
+        seen = cited_roster(tx, group, with_words(tx, group, cited[:some]))
+        if member in seen.shut_out or some >= len(cited):
+            stands = {each for each in seen.void if isinstance(history.order[history.position[each]].change, SetRole)}
+            return (cited[0], *(each for each in cited[1:some] if each in seen.counting | stands))
+        some *= 2
+
+
+def that_fit(
+    tx: Transaction, group: GroupId, due: Mapping[MemberKey, tuple[ObjectId, ...]]
+) -> Mapping[MemberKey, tuple[ObjectId, ...]]:
+    """Of members who are to be put out, with what shows it, those whom one commit puts out: all, if what it cites
+    is not too much; else the first by the order of operations, with those whom what it cites puts out, too."""
+    if sum(map(len, due.values())) <= CITED_AT_ONCE:
+        return due
+    position = history_of(tx, group).position
+    chosen: dict[MemberKey, tuple[ObjectId, ...]] = {}
+    for member in sorted(due, key=lambda member: max(position[each] for each in due[member])):
+        if chosen and sum(map(len, chosen.values())) + len(due[member]) > CITED_AT_ONCE:
+            break
+        chosen[member] = due[member]
+    while True:
+        seen = cited_roster(tx, group, with_words(tx, group, (each for cited in chosen.values() for each in cited)))
+        more = (seen.out & due.keys()) - chosen.keys()
+        if not more:
+            return chosen
+        chosen |= {member: due[member] for member in more}

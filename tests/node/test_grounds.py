@@ -1,0 +1,149 @@
+"""What a commit cites to put out whom nothing valid let in: few enough for a bundle, and nothing that counts for
+nothing, whatever others sign beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from chasqui.base.ids import GroupId, MemberKey, ObjectId
+from chasqui.groups.operation import Accuse, Change, Confirm, Remove, Role, SetRole
+from chasqui.node import grounds, inputs, outbox
+from chasqui.node.changes import issue
+from chasqui.node.groups import history_of, load_group, next_heads, roster_of
+from chasqui.node.records import CommitRecord, Space
+from tests.node.hostile import fresh, keep
+from tests.node.test_quorum import group_of_two_keys, tree
+from tests.node.world import Person, make_group, meet, pair
+
+
+def signs(person: Person, group: GroupId, times: int, change: Callable[[tuple[ObjectId, ...]], Change]) -> None:
+    """As much on top of what is there, and nothing else."""
+    tx = person.tx()
+    record, heads = load_group(tx, group), next_heads(tx, group, load_group(tx, group))
+    for _ in range(times):
+        _, record = issue(tx, group, record, change(heads))
+    keep(person, tx)
+
+
+def let_in_in_vain(
+    *beside: tuple[int, Callable[[dict[str, MemberKey], tuple[ObjectId, ...]], Change]],
+) -> tuple[Person, Person, GroupId, MemberKey]:
+    """Ben lets Eve in while Ana removes him. Caro and Dan followed his commit, and hear of all else at once. What Mal
+    signs beside that is all concurrent with the addition."""
+    ana, ben, caro, dan, mal = people = [Person(name) for name in ("ana", "ben", "caro", "dan", "mal")]
+    group = make_group(*people)
+    ana.do(inputs.SetRole(group, ben.key(group), Role.ADMIN))
+    meet(*people)
+    keys = {person.name: person.key(group) for person in people}
+    held = set(caro.held())
+    eve = Person("eve")
+    added: MemberKey = ben.do(inputs.AddMember(group, pair(ben, eve), Role.MEMBER))
+    by_ben = fresh(ben, held)
+    for person in (caro, dan):
+        person.do(inputs.TakeBundles(by_ben))
+        assert added in tree(person, group)
+    for times, change in beside:
+        signs(mal, group, times, lambda heads, change=change: change(keys, heads))  # type: ignore[misc]
+    ana.do(inputs.RemoveMember(group, keys["ben"]))
+    held |= set(by_ben)
+    said = (*fresh(mal, held), min(fresh(ana, held), key=len))  # of ana the operation, not yet the commit
+    for person in (caro, dan):
+        person.do(inputs.TakeBundles(said))
+    return caro, dan, group, added
+
+
+def is_put_out(caro: Person, dan: Person, group: GroupId, member: MemberKey) -> None:
+    caro.do(inputs.SendText(group, "among us"))
+    assert member not in tree(caro, group)
+    caro.sync(dan)
+    assert dan.texts(group) == ["among us"]
+    assert member not in tree(dan, group)
+    assert tree(dan, group) == tree(caro, group)
+
+
+def test_the_plain_case() -> None:
+    caro, dan, group, added = let_in_in_vain()
+    assert added in roster_of(caro.tx(), group).unseated
+    is_put_out(caro, dan, group, added)
+
+
+@pytest.mark.must("M-COM-2")
+def test_nobody_makes_the_grounds_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    caro, dan, group, added = let_in_in_vain((60, lambda keys, heads: Accuse(heads, keys["ana"], 0)))
+    monkeypatch.setattr(outbox, "BODY_BYTES_MAX", 1300)
+    is_put_out(caro, dan, group, added)
+
+
+@pytest.mark.must("M-COM-2")
+def test_what_counts_for_nothing_is_no_ground() -> None:
+    caro, dan, group, added = let_in_in_vain((3, lambda keys, heads: Remove(heads, keys["ana"], 0, 2)))
+    is_put_out(caro, dan, group, added)
+
+
+@pytest.mark.must("M-COM-2")
+def test_a_change_of_role_that_is_void_itself_is_a_ground() -> None:
+    """That it stands is enough (rule 2)."""
+    ana, ben, caro, dan, dora = people = [Person(name) for name in ("ana", "ben", "caro", "dan", "dora")]
+    group = make_group(*people)
+    for person in (ben, caro):
+        ana.do(inputs.SetRole(group, person.key(group), Role.ADMIN))
+    meet(*people)
+    held = set(dan.held())
+    eve = Person("eve")
+    contact = pair(caro, eve)
+    added: MemberKey = caro.do(inputs.AddMember(group, contact, Role.MEMBER))
+    for person in (dan, dora):
+        person.do(inputs.TakeBundles(fresh(caro, held)))
+    bens, caros = ben.key(group), caro.key(group)
+    signs(ben, group, 1, lambda heads: SetRole(heads, caros, Role.MEMBER))
+    ana.do(inputs.RemoveMember(group, bens))
+    for person in (dan, dora):
+        person.do(inputs.TakeBundles((*fresh(ben, held), min(fresh(ana, held), key=len))))
+    roster = roster_of(dan.tx(), group)
+    assert added in roster.unseated
+    assert len(roster.void) == 2
+    is_put_out(dan, dora, group, added)
+
+
+@pytest.mark.must("M-COM-15")
+def test_more_removals_than_one_commit_can_cite_are_carried_out_by_several(monkeypatch: pytest.MonkeyPatch) -> None:
+    ana, ben, caro, *others = people = [Person(name) for name in ("ana", "ben", "caro", "dan", "dora", "eve", "finn")]
+    group = make_group(*people)
+    gone = [person.key(group) for person in others]
+    held, before = set(ana.held()), len(history_of(ana.tx(), group).order)
+    for key in gone:
+        signs(ana, group, 1, lambda heads, key=key: Remove(heads, key, 0, 2))  # type: ignore[misc]
+    said = fresh(ana, held)
+    for person in (ben, caro):
+        person.do(inputs.TakeBundles(said))
+    assert len(history_of(ben.tx(), group).order) == before + len(gone)
+    monkeypatch.setattr(grounds, "CITED_AT_ONCE", 2)
+    ben.do(inputs.SendText(group, "among us"))
+    made = [record for _, record in ben.tx().load_prefix(Space.COMMIT, group, CommitRecord) if record.removes]
+    assert sorted(len(record.operations) for record in made) == [2, 2]
+    ben.sync(caro)
+    assert caro.texts(group) == ["among us"]
+    for person in (ben, caro):
+        assert not tree(person, group) & set(gone)
+
+
+def test_what_a_cited_past_puts_out_goes_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ben confirms the first removal twice. So it comes last, but is in the past of the other."""
+    ana, ben, caro, *_ = people = [Person(name) for name in ("ana", "ben", "caro", "dan", "dora")]
+    group = group_of_two_keys(*people)
+    keys = {person.name: person.key(group) for person in people}
+    signs(ana, group, 1, lambda heads: Remove(heads, keys["dan"], 0, 2))
+    signs(ana, group, 1, lambda heads: Remove(heads, keys["dora"], 0, 2))
+    first, second = (o.id for o in history_of(ana.tx(), group).order[-2:])
+    ana.sync(ben)
+    for removal in (first, second, first):
+        signs(ben, group, 1, lambda heads, removal=removal: Confirm(heads, removal))  # type: ignore[misc]
+    monkeypatch.setattr(grounds, "CITED_AT_ONCE", 2)
+    ben.sync(caro)
+    caro.do(inputs.SendText(group, "among us"))
+    caro.sync(ana, ben)
+    for person in (ana, ben, caro):
+        assert person.texts(group) == ["among us"]
+        assert tree(person, group) == {keys["ana"], keys["ben"], keys["caro"]}
