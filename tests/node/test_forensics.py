@@ -179,7 +179,7 @@ def test_who_is_out_keeps_no_key_of_a_next_leaf(how: str) -> None:
 @pytest.mark.must("M-JOI-4", "M-SEA-9")
 @pytest.mark.parametrize("how", ["used", "never used", "for a second seat"])
 def test_the_key_that_opens_a_welcome_is_gone_when_that_was_opened_or_is_over(how: str) -> None:
-    """Broken on purpose: with `tx.erase(Space.KEY_PACKAGE, ref)` taken out of `joining.enter`, `upkeep` or `doubles`."""
+    """Broken on purpose: without the erasure in `joining.enter`, in `upkeep` and in `doubles`, they are found."""
     crowd, group, keys = two_admins_add(joins_first=False)
     ana, _, caro, _ = crowd
     packages = [
