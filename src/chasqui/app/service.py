@@ -15,7 +15,8 @@ from chasqui.base.errors import UserError
 from chasqui.node import inputs
 from chasqui.node.pairing import load_self
 from chasqui.node.records import Space
-from chasqui.node.views import incoming, list_contacts, waiting
+from chasqui.node.under_way import incoming, waiting
+from chasqui.node.views import list_contacts
 
 Answered = tuple[Result, bytes]
 _Quick = Callable[[Runner, Any, bytes, Surroundings], Answered]

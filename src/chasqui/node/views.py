@@ -13,7 +13,6 @@ from chasqui.groups.bodies import parts_of, read_manifest
 from chasqui.groups.fork_choice import Fork
 from chasqui.groups.membership import SeatState, members
 from chasqui.groups.operation import Genesis, GroupKind, Reason, Remove, Role
-from chasqui.media.burst import read_burst
 from chasqui.node.authors import gaps_of, load_author
 from chasqui.node.branches import is_passed_over, open_forks
 from chasqui.node.changes import removal_waits
@@ -41,12 +40,12 @@ from chasqui.node.records import (
     InvitationRecord,
     LackRecord,
     LinkRecord,
-    ManifestRecord,
     MemberRecord,
     MessageRecord,
     PendingAddRecord,
     Space,
 )
+from chasqui.node.speech import burst_in
 from chasqui.node.store_port import prefix_end
 from chasqui.node.transaction import Transaction
 from chasqui.node.undecided import accused_views, accusers_needed, expired_additions, waiting_views
@@ -57,13 +56,11 @@ from chasqui.node.view_types import (
     GapView,
     GroupLine,
     GroupView,
-    IncomingView,
     MemberView,
     MessageView,
     NewcomerView,
     PendingView,
     ProofView,
-    Waiting,
 )
 from chasqui.sealed.kinds import Kind
 from chasqui.sealed.object import SignedObject, parse_whole
@@ -244,13 +241,26 @@ def member_name(tx: Transaction, group: GroupId, member: MemberKey) -> str:
     record = tx.load(Space.GROUP, group, GroupRecord)
     if record is not None and member in (record.member, *record.former):
         return load_self(tx).name
-    contact = tx.get(Space.ALIAS, member)
-    if contact is None and record is not None and record.kind == GroupKind.CONTACT:
-        contact = group
+    contact = _contact_of(tx, record, group, member)
     if contact is not None:
         return _contact_name(tx, contact)
     known = tx.load(Space.MEMBER, group + member, MemberRecord)
     return (known.name if known else "") or member.hex()[:8]
+
+
+def is_verified(tx: Transaction, group: GroupId, member: MemberKey) -> bool:
+    """Whether a member is ourselves, or a contact whose words were compared."""
+    record = tx.load(Space.GROUP, group, GroupRecord)
+    if record is not None and member in (record.member, *record.former):
+        return True
+    contact = _contact_of(tx, record, group, member)
+    known = None if contact is None else tx.load(Space.CONTACT, contact, ContactRecord)
+    return known is not None and known.verified_s > 0
+
+
+def _contact_of(tx: Transaction, record: GroupRecord | None, group: GroupId, member: MemberKey) -> bytes | None:
+    contact = tx.get(Space.ALIAS, member)
+    return group if contact is None and record is not None and record.kind == GroupKind.CONTACT else contact
 
 
 def group_name(tx: Transaction, group: GroupId, record: GroupRecord) -> str:
@@ -258,26 +268,6 @@ def group_name(tx: Transaction, group: GroupId, record: GroupRecord) -> str:
     if record.kind == GroupKind.CONTACT:
         return _contact_name(tx, group)
     return record.name
-
-
-def incoming(tx: Transaction) -> list[IncomingView]:
-    """Files of others of which parts are missing, as their manifests came."""
-    found = []
-    for key, data in tx.scan(Space.MANIFEST):
-        group, author, digest = GroupId(key[:ID_BYTES]), MemberKey(key[ID_BYTES:-_DIGEST_BYTES]), key[-_DIGEST_BYTES:]
-        manifest = decode_own(data, ManifestRecord)
-        if manifest.kind == Kind.MANIFEST and not manifest.erased:
-            here, of = parts_here(tx, group, author, digest), parts_of(manifest.size)
-            if here < of:
-                name = group_name(tx, group, load_group(tx, group))
-                found.append(IncomingView(name, manifest.name, manifest.size, here, of))
-    return found
-
-
-def waiting(tx: Transaction) -> Waiting:
-    """How much is held, and how much of it for strangers."""
-    carried = tx.count(Space.FOREIGN)
-    return Waiting(tx.count(Space.BUNDLE), carried)
 
 
 class _Reader:
@@ -290,6 +280,7 @@ class _Reader:
         self._readers: dict[bytes, tuple[MemberKey, ...]] = {}
         self._have: dict[tuple[MemberKey, MemberKey], Ranges] = {}
         self._names: dict[MemberKey, str] = {}
+        self._verified: dict[MemberKey, bool] = {}
         self._last_seq = {  # of the removed: the last object that counts
             MemberKey(key[len(group) :]): int.from_bytes(last, "big")
             for key, last in tx.scan_prefix(Space.REMOVED, group)
@@ -303,6 +294,7 @@ class _Reader:
         own = signed.author in self._own
         if signed.author not in self._names:
             self._names[signed.author] = member_name(self._tx, self._group, signed.author)
+            self._verified[signed.author] = is_verified(self._tx, self._group, signed.author)
         return MessageView(
             pos,
             signed.id,
@@ -317,8 +309,9 @@ class _Reader:
             receipts,
             size,
             parts,
-            read_burst(signed.body) if signed.kind is Kind.VOICE else None,
+            burst_in(signed) if signed.kind is Kind.VOICE else None,
             self._signed(signed, parts[1], waiting) if own and parts and waiting else None,
+            self._verified[signed.author],
         )
 
     def _state(
@@ -364,7 +357,6 @@ class _Reader:
         return found
 
 
-_DIGEST_BYTES = 32
 _KINDS = {Kind.MANIFEST: "file", Kind.VOICE: "voice"}
 _SEAT_STATES = {SeatState.CURRENT: "", SeatState.QUARANTINED: "quarantined"}
 
