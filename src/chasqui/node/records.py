@@ -96,6 +96,7 @@ class GroupRecord(Body, frozen=True):
     quorum: int = 1  # so many admins stand behind every change
     entry: bytes = b""  # our first epoch here, since we got a leaf last, while it may turn out to have lost
     elsewhere: tuple[bytes, ...] = ()  # other entries that we were given since: the others may be there
+    passed: bytes = b""  # the newest epoch that others have left without us, by what does not count
 
 
 class EpochRecord(Body, frozen=True):
