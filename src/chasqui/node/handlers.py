@@ -38,6 +38,7 @@ from chasqui.node.large import completed, forget_large, take_manifest, take_part
 from chasqui.node.late import open_late
 from chasqui.node.leaves import take_demand, take_seat_package
 from chasqui.node.messages import keep_message, next_arrival, read_text
+from chasqui.node.pace import charge
 from chasqui.node.pairing import send_spares, take_key_packages
 from chasqui.node.records import Space
 from chasqui.node.resealing import take_ask, take_reseal
@@ -129,13 +130,15 @@ def _operation(tx: Transaction, signed: SignedObject) -> None:
     operation = read_operation(signed)
     if isinstance(operation.change, Genesis):
         raise PeerError("A genesis operation came inside a group.")
+    charge(tx, signed.group, operation)
     then = _admit(tx, operation)
     count(tx, signed)
     before = removed_members(tx, signed.group)
     roster = save_operations(tx, signed.group, (signed,), then)
     for head in operation.heads - history_of(tx, signed.group).position.keys():
         if tx.get(Space.OPERATION, signed.group + head) is None:
-            note_missing(tx, signed.group, head)
+            if note_missing(tx, signed.group, head, operation.issuer):
+                tx.retry_refused.add(signed.group)
     if operation.id not in roster.rightful and roster.shut_out == before:
         return
     record = load_group(tx, signed.group)

@@ -34,6 +34,7 @@ class Transaction:
         self.bundles_dropped: list[BundleId] = []
         self.link = ""  # the broadcast link that brings what this step takes in
         self.retry: set[GroupId] = set()  # groups in which a commit may have waited for what came
+        self.retry_refused: set[GroupId] = set()  # groups in which something was refused that may be taken now
         self._store = store
         self._known = known  # what follows from the store as it is; None: nothing is known of it
         self._changed: set[Fact] = set()
@@ -152,6 +153,7 @@ class Transaction:
         self.bundles_held += part.bundles_held
         self.bundles_dropped += part.bundles_dropped
         self.retry |= part.retry
+        self.retry_refused |= part.retry_refused
 
     # -- what follows ----------------------------------------------------------------------------------------
 
