@@ -223,7 +223,7 @@ def lock(arguments: list[str]) -> int:
     base = [uv, "pip", "compile", "-q", "--universal", "--generate-hashes", "--no-emit-index-url"]
     base += ["--custom-compile-command", "python3 dev.py lock", *arguments]
     same = ["-c", dev.LOCKS["dev"]]
-    extras = ["--extra", "voice", "--extra", "radio"]  # a checkout can speak, and use any radio
+    extras = ["--extra", "voice", "--extra", "radio", "--extra", "meshtastic"]  # a checkout can use any radio
     without = ["--no-emit-package", "numpy"]  # which the wheel around libcodec2 names and nothing of ours imports
     for name, flags in (
         (dev.LOCKS["dev"], ["pyproject.toml", *extras, "--group", "dev"]),

@@ -1,4 +1,4 @@
-"""`link add kiss`, `link add rnode` and `link test` as a person types them."""
+"""`link add kiss`, `link add rnode`, `link add meshtastic` and `link test` as a person types them."""
 
 from __future__ import annotations
 
@@ -120,6 +120,45 @@ def test_what_no_board_can_be(ana: Person, wrong: tuple[str, ...], words: str) -
     failed = ana.fail(2, *wrong)
     assert words in failed["message"]
     assert failed["todo"]
+
+
+MESH = ("link", "add", "meshtastic", "/dev/ttyX", "--airtime", "10%")
+
+
+def test_a_meshtastic_board_is_set_up(ana: Person) -> None:
+    said = ana.run(*MESH, "--preset", "medium_fast", "--channel", "1")
+    assert said.code == 0, said.err
+    assert "A full frame takes 0.6 s on the air with the preset medium_fast" in said.out
+    assert "the number of the board in the clear" in said.out
+    assert "direction finder" in said.out
+    ana.do(*MESH[:3], "192.168.1.7:4403", *MESH[4:])
+    first, second = sorted(ana.do("link", "list")["links"], key=lambda link: str(link["settings"]["place"]))
+    assert first["settings"] == {"place": "/dev/ttyX", "airtime": "10", "preset": "medium_fast", "channel": "1"}
+    assert second["settings"] == {"place": "192.168.1.7:4403", "airtime": "10", "preset": "long_fast"}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (MESH[:4], "--airtime is missing"),
+        ((*MESH[:3], "ttyACM0", *MESH[4:]), "no device"),
+        ((*MESH, "--preset", "long_turtle"), "--preset"),
+        ((*MESH, "--channel", "8"), "--channel"),
+        ((*MESH, "--mtu", "232"), "--mtu"),
+        ((*MESH[:4], "--airtime", "0.1%", "--preset", "long_slow"), "0 of them fit into an hour"),
+    ],
+)
+def test_what_no_meshtastic_board_can_be(ana: Person, wrong: tuple[str, ...], words: str) -> None:
+    failed = ana.fail(2, *wrong)
+    assert words in failed["message"]
+    assert failed["todo"]
+
+
+def test_the_presets_of_the_command_line_are_those_of_the_link() -> None:
+    from chasqui.app.cli.links import _PRESETS
+    from chasqui.links.meshtastic_board import Preset
+
+    assert [preset.label for preset in Preset] == list(_PRESETS)
 
 
 def test_a_sound_card_is_set_up(ana: Person) -> None:

@@ -49,6 +49,7 @@ from chasqui.groups.witnesses import encode_witnesses
 from chasqui.links.ax25 import BLANK, read_callsign, write_ui
 from chasqui.links.kiss import KissFrame, write_kiss
 from chasqui.links.lora import Lora
+from chasqui.links.meshtastic import write_packet
 from chasqui.links.rnode import Code, wanted_of, write_command
 from chasqui.links.sound_frames import split
 from chasqui.media.burst import Burst, Quality
@@ -122,6 +123,11 @@ def seeds() -> dict[str, list[bytes]]:
         "rnode": [
             b"".join(write_command(one.code, one.data) for one in wanted_of(lora, 0.01)),
             b"\xc0\x24\xf2" + write_command(Code.DATA, b"\x10\xc0\xdb") + b"\xc0\x90\x04\xc0\xc0\x0f\x01\xc0",
+        ],
+        "meshtastic": [
+            b"DEBUG\r\n\x94\xc3\x00\x02\x38\x09\x94\xc3\x00\x06\x5a\x04\x10\x03\x18\x10",
+            b"\x94\xc3\x00\x19\x12\x17\x0d\x04\0\0\0\x15\xff\xff\xff\xff"
+            b"\x22\x06\x08\x80\x02\x12\x01x\x45\0\0\x40\x40" + write_packet(b"\x10\xc0\xdb", 7, 1),
         ],
         "courier": [b"".join(courier_chunks([sealed, some.seal(whole).data], 20_833))],
         "mls": mls_messages(),

@@ -10,13 +10,13 @@ import random
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from chasqui.links.lora import Lora
 from chasqui.links.rnode_link import RNodeLink, RNodeSettings
 from tests.links.link_pair import LinkPair
+from tests.links.lora_air import LoraAir
 from tests.links.pty_port import PtyPort
 
 FEND, FESC, TFEND, TFESC = 0xC0, 0xDB, 0xDC, 0xDD
@@ -31,57 +31,6 @@ def packet_s(size: int, spreading: int, bandwidth: int, coding: int) -> float:
     low_rate = 1 if symbol_s > 0.016 else 0
     payload = 8 + max(math.ceil((8 * size - 4 * spreading + 28 + 16) / (4 * (spreading - 2 * low_rate))) * coding, 0)
     return (preamble + 4.25 + payload) * symbol_s
-
-
-@dataclass(eq=False)
-class Packet:
-    """One that is on the air."""
-
-    sender: Board
-    settings: tuple[int, int, int]
-    begins: float
-    ends: float
-    lost: bool = False
-
-
-class LoraAir:
-    """What the boards of one place share. `speed`: how much faster than in nature time passes on it."""
-
-    def __init__(self, speed: float = 1.0, loss: float = 0.0, seed: int = 0) -> None:
-        self.speed, self.loss = speed, loss
-        self.dice = random.Random(seed)
-        self.boards: list[Board] = []
-        self.on_air: list[Packet] = []
-        self.collisions = 0
-
-    def busy(self, board: Board, now: float) -> bool:
-        """Whether it hears that somebody else sends: who has only just begun is not heard."""
-        heard_s = board.symbol_s * 4 / self.speed
-        return any(
-            p.sender is not board and p.ends > now and p.begins + heard_s <= now and p.settings[0] == board.frequency
-            for p in self.on_air
-        )
-
-    def begin(self, board: Board, seconds: float) -> Packet:
-        """A packet goes out; whatever else of this kind is on the air is lost with it."""
-        now = asyncio.get_running_loop().time()
-        self.on_air = [p for p in self.on_air if p.ends > now]
-        packet = Packet(board, board.settings, now, now + seconds / self.speed)
-        for other in self.on_air:
-            if other.settings == packet.settings and other.sender is not board:
-                self.collisions += 1
-                other.lost = packet.lost = True
-        self.on_air.append(packet)
-        return packet
-
-    def end(self, packet: Packet, header: int, part: bytes) -> None:
-        """It is over: who was set alike, on, and silent meanwhile, has it."""
-        for board in self.boards:
-            deaf = board.sending_since is not None or board.sent_until > packet.begins
-            if board is packet.sender or deaf or packet.lost or board.settings != packet.settings:
-                continue
-            if board.on and self.dice.random() >= self.loss:
-                board.catch(header, part)
 
 
 class Board:

@@ -16,6 +16,7 @@ from pathlib import Path
 from chasqui.media.modes import RATE_HZ
 
 BLOCK = RATE_HZ // 25
+PATIENCE_S = 5.0  # with a process that has no turn on a busy machine; only one that was killed costs that much
 _F_SETPIPE_SZ = 1031
 
 
@@ -46,7 +47,7 @@ class SoundAir(threading.Thread):
         self._strange = sound
 
     def run(self) -> None:
-        held, speaking = [b""] * len(self._to), set[int]()
+        held, speaking = [b""] * len(self._to), set[int]()  # in the middle of a burst: it ends with silence
         due = time.monotonic()
         while not self._done.is_set():
             said: dict[int, array[int]] = {}
@@ -55,7 +56,8 @@ class SoundAir(threading.Thread):
                 if piece:
                     said[number] = array("h", piece.ljust(2 * BLOCK, b"\0"))
                     self.on_air_s[number] += BLOCK / RATE_HZ
-            speaking = set(said)
+            begun = {number for number, sound in said.items() if number in speaking or any(sound)}
+            speaking = {number for number in begun if any(said[number][-BLOCK // 8 :])}
             if self._strange:
                 strange, self._strange = self._strange[:BLOCK], self._strange[BLOCK:]
                 said[-1] = array("h", strange.tobytes().ljust(2 * BLOCK, b"\0"))
@@ -78,7 +80,7 @@ class SoundAir(threading.Thread):
             os.close(file)
 
     def _read(self, number: int, held: list[bytes], *, patient: bool) -> bytes:
-        deadline = time.monotonic() + 0.2
+        deadline = time.monotonic() + (PATIENCE_S if patient else 0.2)
         while len(held[number]) < 2 * BLOCK:
             with suppress(BlockingIOError):
                 held[number] += os.read(self._from[number], 2 * BLOCK - len(held[number]))

@@ -23,7 +23,8 @@ from chasqui.links.rnode_link import RNodeLink, RNodeSettings
 from tests.app.people import Person, pair
 from tests.links.conformance import CHECKS, run_check
 from tests.links.conformance_broadcast import BROADCAST_CHECKS, BroadcastPair, Recorder, run_broadcast_check, say
-from tests.links.rnodes import FAST, Board, LoraAir, RNodePair, boards_elsewhere, packet_s, rnode_pair
+from tests.links.lora_air import LoraAir
+from tests.links.rnodes import FAST, Board, RNodePair, boards_elsewhere, packet_s, rnode_pair
 from tests.links.stations import Station, say_until_delivered, with_stations
 
 SPEED = 2_000

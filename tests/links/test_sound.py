@@ -189,9 +189,9 @@ def test_a_text_crosses_the_air_and_its_receipt_comes_back(tmp_path: Path) -> No
         links = links_of(air, Mode.DATAC1)
 
         async def body(stations: Sequence[Station], group: GroupId) -> None:
-            await say_until_delivered(stations, group, apart_s=15)
+            await say_until_delivered(stations, group, apart_s=15, tries=30)
 
-        with_stations(lambda: links, body, timeout_s=90)
+        with_stations(lambda: links, body, timeout_s=600)
         assert all(spoken > 1 for spoken in air.on_air_s)
 
 

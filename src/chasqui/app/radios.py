@@ -10,7 +10,9 @@ from chasqui.links.ax25 import read_callsign
 from chasqui.links.device import BAUD_DEFAULT
 from chasqui.links.kiss_link import BIT_RATE_DEFAULT, KissLink, KissSettings
 from chasqui.links.lora import Lora, read_frequency
-from chasqui.links.radio_limits import KISS_MTU_DEFAULT, RNODE_MTU_DEFAULT
+from chasqui.links.meshtastic_board import Preset
+from chasqui.links.meshtastic_link import MeshtasticLink, MeshtasticSettings
+from chasqui.links.radio_limits import KISS_MTU_DEFAULT, MESHTASTIC_MTU_DEFAULT, RNODE_MTU_DEFAULT
 from chasqui.links.rnode_link import RNodeLink, RNodeSettings
 from chasqui.links.sound import LEAD_MS_DEFAULT, SoundLink, SoundSettings
 from chasqui.media.modes import Mode
@@ -31,6 +33,17 @@ def rnode_settings(settings: Mapping[str, str]) -> RNodeSettings:
     )
     share = float(settings["airtime"]) / 100
     return RNodeSettings(settings["place"], lora, share, int(settings.get("mtu", RNODE_MTU_DEFAULT)))
+
+
+def meshtastic_settings(settings: Mapping[str, str]) -> MeshtasticSettings:
+    """The settings of a `meshtastic` link. Raises `ValueError`."""
+    return MeshtasticSettings(
+        settings["place"],
+        float(settings["airtime"]) / 100,
+        Preset.named(settings["preset"]),
+        int(settings.get("channel", 0)),
+        int(settings.get("mtu", MESHTASTIC_MTU_DEFAULT)),
+    )
 
 
 def kiss_settings(settings: Mapping[str, str]) -> KissSettings:
@@ -76,6 +89,7 @@ def sound_settings(settings: Mapping[str, str]) -> SoundSettings:
 
 _MAKERS: Final[dict[str, Callable[[Mapping[str, str]], BroadcastLink]]] = {
     "rnode": lambda settings: RNodeLink(rnode_settings(settings)),
+    "meshtastic": lambda settings: MeshtasticLink(meshtastic_settings(settings)),
     "kiss": lambda settings: KissLink(kiss_settings(settings)),
     "sound": lambda settings: SoundLink(sound_settings(settings)),
 }

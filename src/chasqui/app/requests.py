@@ -190,7 +190,7 @@ class Save(Request, frozen=True):
 class AddLink(Request, frozen=True):
     """`link add`"""
 
-    kind: Literal["folder", "lan", "kiss", "rnode", "sound"]
+    kind: Literal["folder", "lan", "kiss", "rnode", "meshtastic", "sound"]
     settings: tuple[tuple[str, str], ...]
 
 

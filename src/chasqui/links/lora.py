@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
@@ -15,6 +16,37 @@ POWER_DBM_MAX: Final = 37  # 5 W; a board that does not go so far says so
 PACKET_BYTES_MAX: Final = 255
 _SLOW_SYMBOL_MS: Final = 16  # a chip that takes longer over a symbol sends fewer bits in it
 _UNITS: Final = {"mhz": 1_000_000, "khz": 1_000, "hz": 1}
+
+
+@dataclass(frozen=True)
+class Modulation:
+    """What of a transmitter's settings says how long it is on the air."""
+
+    bandwidth_hz: int
+    spreading: int
+    coding: int  # 5 to 8: so many bits on the air for four
+
+    @property
+    def symbol_ms(self) -> float:
+        """How long one symbol takes."""
+        return (1 << self.spreading) * 1000 / self.bandwidth_hz
+
+    def packet_ms(self, size: int, preamble: int) -> float:
+        """Airtime of a packet with a header and a check sequence: Semtech AN1200.13; SX1276 data sheet, 4.1.1.7.
+
+        `preamble`: symbols, without the four and a quarter that every chip adds.
+        """
+        bits = 8 * size - 4 * self.spreading + 28 + 16
+        bits_in_four = 4 * (self.spreading - 2 * (self.symbol_ms > _SLOW_SYMBOL_MS))
+        return self.symbol_ms * (preamble + 4.25 + 8 + max(math.ceil(bits / bits_in_four), 0) * self.coding)
+
+    def rate_of(self, airtime_ms: Callable[[int], float], mtu_bytes: int) -> tuple[int, int]:
+        """Bits a second, and milliseconds that each frame takes beside: together never less than the airtime of any
+        frame up to this size, and for the largest of a packet hardly more."""
+        near, far = self.packet_ms(PACKET_BYTES_MAX - 240, 0), self.packet_ms(PACKET_BYTES_MAX, 0)
+        bit_rate_bps = max(1, math.floor(240 * 8000 / (far - near)))
+        beside_ms = (airtime_ms(size) - size * 8000 / bit_rate_bps for size in range(1, mtu_bytes + 1))
+        return bit_rate_bps, math.ceil(max(beside_ms))
 
 
 @dataclass(frozen=True)
@@ -40,18 +72,18 @@ class Lora:
             raise ValueError("no LoRa chip can be set to this")
 
     @property
+    def modulation(self) -> Modulation:
+        """What of it says how long a packet is on the air."""
+        return Modulation(self.bandwidth_hz, self.spreading, self.coding)
+
+    @property
     def symbol_ms(self) -> float:
-        """How long one symbol takes."""
-        return (1 << self.spreading) * 1000 / self.bandwidth_hz
+        """See `Modulation`."""
+        return self.modulation.symbol_ms
 
     def packet_ms(self, size: int, preamble: int) -> float:
-        """Airtime of a packet with a header and a check sequence: Semtech AN1200.13; SX1276 data sheet, 4.1.1.7.
-
-        `preamble`: symbols, without the four and a quarter that every chip adds.
-        """
-        bits = 8 * size - 4 * self.spreading + 28 + 16
-        bits_in_four = 4 * (self.spreading - 2 * (self.symbol_ms > _SLOW_SYMBOL_MS))
-        return self.symbol_ms * (preamble + 4.25 + 8 + max(math.ceil(bits / bits_in_four), 0) * self.coding)
+        """See `Modulation`."""
+        return self.modulation.packet_ms(size, preamble)
 
 
 def read_frequency(text: str) -> int:

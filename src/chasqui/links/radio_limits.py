@@ -20,9 +20,16 @@ CARRIER_WAIT_MS_MAX: Final = 60_000  # a channel that is busy for longer: the TN
 
 # -- LoRa boards --------------------------------------------------------------------------------------------
 RNODE_MTU_DEFAULT: Final = 254  # one packet; of a longer frame both have to arrive
-RNODE_FRAMES_AN_HOUR_MIN: Final = 2  # of the largest: a tenth of the airtime is for tests, a fifth for what is urgent
+LORA_FRAMES_AN_HOUR_MIN: Final = 2  # of the largest: a tenth of the airtime is for tests, a fifth for what is urgent
 BOOT_S: Final = 8.0  # from opening a board, which starts it anew, to its first answer
 DETECT_EVERY_S: Final = 1.0
 ANSWER_S: Final = 3.0  # a board that does not send answers within milliseconds
 ROOM_EVERY_S: Final = 0.5  # a board whose queue is full is asked again
 LOOK_EVERY_S: Final = 30.0  # whether its radio is still on
+
+# -- Meshtastic boards --------------------------------------------------------------------------------------
+MESHTASTIC_MTU_DEFAULT: Final = 231  # what fits into one packet
+MESHTASTIC_BOOT_S: Final = 30.0  # some boards start anew when they are opened, and take a quarter of a minute
+MESHTASTIC_CONFIG_S: Final = 60.0  # to tell all of its settings; a board that says them slowly says them in seconds
+QUEUE_EVERY_S: Final = 0.5  # while a frame waits in the board, it is asked how full its queue is
+SPENT_EVERY_S: Final = 30.0  # a board whose share of the hour is spent is tried again

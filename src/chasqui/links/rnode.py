@@ -159,9 +159,5 @@ def airtime_ms(lora: Lora, frame_bytes: int) -> float:
 
 
 def rate_of(lora: Lora, mtu_bytes: int) -> tuple[int, int]:
-    """Bits a second, and milliseconds that each frame takes beside: together never less than the airtime of any frame
-    up to this size, and for the largest of a packet hardly more."""
-    near, far = lora.packet_ms(PACKET_BYTES_MAX - 240, 0), lora.packet_ms(PACKET_BYTES_MAX, 0)
-    bit_rate_bps = max(1, math.floor(240 * 8000 / (far - near)))
-    beside_ms = (airtime_ms(lora, size) - size * 8000 / bit_rate_bps for size in range(1, mtu_bytes + 1))
-    return bit_rate_bps, math.ceil(max(beside_ms))
+    """Bits a second, and milliseconds that each frame takes beside: see `Modulation.rate_of`."""
+    return lora.modulation.rate_of(lambda size: airtime_ms(lora, size), mtu_bytes)

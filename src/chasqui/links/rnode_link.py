@@ -72,7 +72,7 @@ class RNodeSettings:
 
     @property
     def frames_an_hour(self) -> int:
-        """How many of the largest fit into an hour's airtime: see `RNODE_FRAMES_AN_HOUR_MIN`."""
+        """How many of the largest fit into an hour's airtime: see `LORA_FRAMES_AN_HOUR_MIN`."""
         return int(self.airtime_share_max * HOUR_MS / self.frame_ms)
 
 

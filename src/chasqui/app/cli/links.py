@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,12 +14,20 @@ from chasqui.app.cli.base import Family, Invocation, Leaf, print_json
 from chasqui.app.errors import LinkFailedError, document_of
 from chasqui.base.errors import UsageError
 
-_LATER_KINDS = ("tcp", "tor", "meshtastic", "qr", "relay")
-_RADIOS = ("kiss", "rnode", "sound")
+if TYPE_CHECKING:
+    from chasqui.links.meshtastic_link import MeshtasticSettings
+    from chasqui.links.rnode_link import RNodeSettings
+
+_LATER_KINDS = ("tcp", "tor", "qr", "relay")
+_RADIOS = ("kiss", "rnode", "meshtastic", "sound")
 _MODES = ("datac0", "datac1", "datac3", "datac4", "datac13")
 _DUMMIES_HELP = "Share of the airtime for frames that say nothing, so that news does not stand out; 5."
 _AIRTIME_HELP = "How much of each hour may be sent: what the law or your fellow users allow; 100."
 _BANDWIDTHS_KHZ = ("31.25", "62.5", "125", "250", "500")
+_PRESETS = (
+    "short_turbo", "short_fast", "short_slow", "medium_turbo", "medium_fast", "medium_slow", "long_turbo", "long_fast",
+    "long_moderate", "long_slow",
+)  # fmt: skip
 _NO_LAWFUL_DEFAULT = "you have to know what is allowed where you are"
 
 
@@ -112,6 +120,22 @@ def _radio_settings(key_file: str | None, options: Mapping[str, object]) -> list
     return settings
 
 
+def _need_airtime(options: Mapping[str, object]) -> None:
+    if options["airtime"] is None:
+        raise UsageError("--airtime is missing.", todo=f"Say how much of each hour may be sent: {_NO_LAWFUL_DEFAULT}.")
+
+
+def _need_room(board: RNodeSettings | MeshtasticSettings, otherwise: str) -> None:
+    from chasqui.links.radio_limits import LORA_FRAMES_AN_HOUR_MIN
+
+    if board.frames_an_hour < LORA_FRAMES_AN_HOUR_MIN:
+        raise UsageError(
+            f"A frame of {board.mtu_bytes} bytes would take {board.frame_ms / 1000:.1f} s on the air: with this share "
+            f"of airtime {board.frames_an_hour} of them fit into an hour, too few for anything.",
+            todo=f"Take {otherwise}.",
+        )
+
+
 @add.command()
 @click.argument("place", metavar="DEVICE")
 @click.option("--frequency", metavar="FREQUENCY", required=True, help=f"Such as 868.1MHz; {_NO_LAWFUL_DEFAULT}.")
@@ -128,10 +152,8 @@ def rnode(call: Invocation, /, place: str, frequency: str, key_file: str | None,
     from chasqui.app.screens import links as screen
     from chasqui.links.device import read_place
     from chasqui.links.lora import frequency_text, read_frequency
-    from chasqui.links.radio_limits import RNODE_FRAMES_AN_HOUR_MIN
 
-    if options["airtime"] is None:
-        raise UsageError("--airtime is missing.", todo=f"Say how much of each hour may be sent: {_NO_LAWFUL_DEFAULT}.")
+    _need_airtime(options)
     try:
         read_place(place)
     except ValueError as error:
@@ -142,14 +164,34 @@ def rnode(call: Invocation, /, place: str, frequency: str, key_file: str | None,
         raise UsageError("This is no frequency of a LoRa board.", todo="With its unit: 868.1MHz, 433175kHz") from error
     settings = [("place", place), *_radio_settings(key_file, {"frequency": shown, **options})]
     board = rnode_settings(dict(settings))
-    if board.frames_an_hour < RNODE_FRAMES_AN_HOUR_MIN:
-        raise UsageError(
-            f"A frame of {board.mtu_bytes} bytes would take {board.frame_ms / 1000:.1f} s on the air: with this share "
-            f"of airtime {board.frames_an_hour} of them fit into an hour, too few for anything.",
-            todo="Take a smaller --spreading, a larger --bandwidth, or a smaller --mtu.",
-        )
+    _need_room(board, "a smaller --spreading, a larger --bandwidth, or a smaller --mtu")
     result, _ = call.call(requests.AddLink("rnode", tuple(settings)), results.LinkMade)
     call.show(result, screen.rnode_added(result, shown, board.frame_ms))
+
+
+@add.command()
+@click.argument("place", metavar="DEVICE|HOST:PORT")
+@click.option("--preset", type=click.Choice(_PRESETS), default="long_fast", show_default=True, help="Of the modem.")
+@click.option("--channel", type=click.IntRange(0, 7), help="Of the board, on which frames travel; 0.")
+@click.option("--mtu", type=click.IntRange(64, 231), metavar="BYTES", help="The largest frame; 231.")
+@_radio_options
+@click.pass_obj
+def meshtastic(call: Invocation, /, place: str, key_file: str | None, **options: object) -> None:
+    """A LoRa board with Meshtastic firmware, as a dumb radio. It is not set up by this; it has to be set alike."""
+    from chasqui.app.radios import meshtastic_settings
+    from chasqui.app.screens import links as screen
+    from chasqui.links.device import read_place
+
+    _need_airtime(options)
+    try:
+        read_place(place)
+    except ValueError as error:
+        raise UsageError("This is no device.", todo="For example /dev/ttyACM0 or 192.168.1.7:4403") from error
+    settings = [("place", place), *_radio_settings(key_file, options)]
+    board = meshtastic_settings(dict(settings))
+    _need_room(board, "a faster --preset or a smaller --mtu")
+    result, _ = call.call(requests.AddLink("meshtastic", tuple(settings)), results.LinkMade)
+    call.show(result, screen.meshtastic_added(result, board.preset.label, board.frame_ms))
 
 
 @add.command()

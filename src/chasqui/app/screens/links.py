@@ -39,6 +39,19 @@ All who are to hear one another take the same frequency, --bandwidth, --spreadin
 Next: `chasqui link test {result.id}`"""
 
 
+def meshtastic_added(result: LinkMade, preset: str, frame_ms: float) -> str:
+    """`link add meshtastic`"""
+    return f"""\
+The board is link {result.id}. It works while the daemon runs: `chasqui up --detach`.
+A full frame takes {frame_ms / 1000:.1f} s on the air with the preset {preset}.
+All who are to hear one another take the same preset, region and channel.
+Every frame carries the number of the board in the clear, always the same: two that somebody hears tell him
+that one board sent both. What else the board tells strangers: `chasqui link list` after a moment, and
+docs/howto/link-meshtastic.md says how to stop that.
+A direction finder tells where it is. Whether you may send there is for you to find out before you send.
+Next: `chasqui link test {result.id}`"""
+
+
 def kiss_added(result: LinkMade, callsign: str) -> str:
     """`link add kiss`"""
     named = f"Every frame carries the callsign {callsign} in the clear: it names you."
