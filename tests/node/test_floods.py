@@ -28,6 +28,7 @@ def signs(person: Person, group: GroupId, times: int, change: Callable[[tuple[Ob
     keep(person, tx)
 
 
+@pytest.mark.must("M-GRP-7")
 def test_whoever_fills_the_set_can_still_be_removed(monkeypatch: pytest.MonkeyPatch) -> None:
     ana, ben, eve = people = [Person(name) for name in ("ana", "ben", "eve")]
     group = make_group(*people)

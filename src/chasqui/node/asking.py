@@ -6,7 +6,7 @@ Whoever lacks something says so once it has been missing for a day; the answer i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from chasqui.base.ids import MEMBER_KEY_BYTES, GroupId, MemberKey, ObjectId
 from chasqui.base.limits import ASK_AGAIN_S, ASKED_MAX, GROUP_MEMBERS_MAX, SECONDS_PER_DAY
@@ -15,7 +15,7 @@ from chasqui.base.schema import encode
 from chasqui.groups.bodies import AskBody
 from chasqui.node.authors import gaps_of
 from chasqui.node.derived import derived
-from chasqui.node.groups import load_group
+from chasqui.node.groups import history_of, load_group
 from chasqui.node.keys import u64
 from chasqui.node.outbox import BODY_BYTES_MAX, say
 from chasqui.node.pauses import ASLEEP, AWAKE, Pause
@@ -33,13 +33,28 @@ _TIMES_BYTES = 16
 
 
 def note_missing(tx: Transaction, group: GroupId, operation: ObjectId, by: MemberKey) -> bool:
-    """Something of a member cites an operation that is not here. Whether that is news: two members are enough to know."""
+    """Something of a member cites an operation that is not here. Whether that is news; two are enough to know."""
     noted = tx.get(Space.MISSING, group + operation) or u64(tx.now_s) + u64(0)
     citers = citers_of(tx, group, operation)
     if by in citers or len(citers) > 1:
         return False
     tx.put(Space.MISSING, group + operation, noted + by)
     return True
+
+
+def note_cited(tx: Transaction, group: GroupId, cited: Iterable[ObjectId], by: MemberKey) -> bool:
+    """Something of a member that waits cites these, and by them what they wait for themselves. Whether that is news."""
+    history = history_of(tx, group)
+    waiting = {operation.id: operation.heads for operation in history.deferred}
+    found, news, rest = set(), False, set(cited)
+    while rest:
+        each = rest.pop()
+        found.add(each)
+        if each in waiting:
+            rest |= waiting[each] - found
+        elif each not in history.position:
+            news |= note_missing(tx, group, each, by)
+    return news
 
 
 def citers_of(tx: Transaction, group: GroupId, operation: ObjectId) -> frozenset[MemberKey]:

@@ -16,7 +16,7 @@ from chasqui.groups.operation import Confirm, Genesis, Operation, Reason, Remove
 from chasqui.groups.witnesses import Said, read_witnesses
 from chasqui.media.burst import read_burst
 from chasqui.node import receipting
-from chasqui.node.asking import note_missing
+from chasqui.node.asking import citers_of, note_cited
 from chasqui.node.authors import load_author, note_object
 from chasqui.node.branches import follow
 from chasqui.node.changes import carry_out_due, shut
@@ -135,10 +135,9 @@ def _operation(tx: Transaction, signed: SignedObject) -> None:
     count(tx, signed)
     before = removed_members(tx, signed.group)
     roster = save_operations(tx, signed.group, (signed,), then)
-    for head in operation.heads - history_of(tx, signed.group).position.keys():
-        if tx.get(Space.OPERATION, signed.group + head) is None:
-            if note_missing(tx, signed.group, head, operation.issuer):
-                tx.retry_refused.add(signed.group)
+    by = min(citers_of(tx, signed.group, operation.id) - {operation.issuer}, default=operation.issuer)
+    if note_cited(tx, signed.group, operation.heads, by):  # whoever cites it cites its past
+        tx.retry_refused.add(signed.group)
     if operation.id not in roster.rightful and roster.shut_out == before:
         return
     record = load_group(tx, signed.group)
@@ -169,11 +168,11 @@ def _take_a_turn(tx: Transaction, group: GroupId, roster: Roster) -> None:
 def _admit(tx: Transaction, operation: Operation) -> tuple[History, Roster]:
     """Of what counts for nothing now, keeps a few of each member: what waits for its past, what has no right, what is
     late. Whether it has a right depends on what is late, and so can come later, with witnesses. Refuses the rest, so
-    that nobody without rights fills the set."""
+    that nobody without rights fills the set; but not what somebody else cites, or that one's would wait for it."""
     known = history_of(tx, operation.signed.group)
     then = arrange((*known.order, *known.deferred, operation))
     roster = members(then, witnesses_of(tx, operation.signed.group))
-    if operation.id in roster.rightful:
+    if operation.id in roster.rightful or citers_of(tx, operation.signed.group, operation.id) - {operation.issuer}:
         return then, roster
     idle = [other for other in (*known.order, *known.deferred) if other.id not in roster.rightful]
     if sum(other.issuer == operation.issuer for other in idle) >= OPERATIONS_IDLE_MAX:

@@ -8,7 +8,7 @@ from chasqui.base.days import MisdatedError, day_of
 from chasqui.base.errors import PeerError
 from chasqui.base.ids import ID_BYTES, EpochId, GroupId
 from chasqui.base.limits import COMMITS_DEFERRED_MAX
-from chasqui.node.asking import note_missing
+from chasqui.node.asking import note_cited
 from chasqui.node.commits import Deferred, removes_somebody
 from chasqui.node.effects import Notice
 from chasqui.node.epochs import load_epoch, member_at, note_day
@@ -160,8 +160,7 @@ def _open(tx: Transaction, live: LiveEpochs, epoch: EpochId, bundle: Bundle) -> 
     except Deferred as deferred:
         # the key stays: the bundle is opened again when what it waits for has come
         _defer(tx, signed, bundle)
-        newly_cited = [cited for cited in deferred.missing if note_missing(tx, group, cited, signed.author)]
-        if newly_cited:
+        if note_cited(tx, group, deferred.missing, signed.author):
             tx.retry_refused.add(group)  # what was too much of one member is cited now
         return
     tx.erase(Space.HELD, group + bundle.id)

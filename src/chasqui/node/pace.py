@@ -1,5 +1,5 @@
-"""How many operations of one member are taken in: so many at once, then one now and then. What is more stays sealed, and
-is tried again; what others cite is always taken.
+"""How many operations of one member are taken in: so many at once, then one now and then. What is more stays sealed,
+and is tried again; what others cite is always taken.
 
 A member in debt owes time: each operation costs some of it, and it is paid off as time goes by.
 Spec: `docs/spec/membership.md`, "How many"; why this divides nobody, ADR 29.
@@ -29,7 +29,7 @@ _CITED: Final = 2  # times as many, where something of his own that waits cites 
 
 
 def charge(tx: Transaction, group: GroupId, operation: Operation) -> None:
-    """Counts an operation that came. Raises `PeerError` where its issuer has signed too many, and nobody else cites it."""
+    """Counts an operation that came. Raises `PeerError` where its issuer has signed too many and nobody else cites it."""
     issuer = operation.issuer
     citers = citers_of(tx, group, operation.id)
     if citers - {issuer}:

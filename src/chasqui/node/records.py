@@ -44,7 +44,7 @@ class Space(IntEnum):
     VOTE = 35  # group, parent epoch 16, member 32: ids of the children for which it voted, 16 each
     PROOF = 36  # group, member 32, parent epoch 16: ids of two commits that it made on one parent, 16 each
     TURN = 37  # group: when it is our turn to commit what others have not
-    MISSING = 38  # group, operation: something cites it and it is not here: since when 8, asked for when 8, citers 32 each
+    MISSING = 38  # group, operation: something cites it and it is not here: since when 8, asked when 8, by whom 32 each
     LACKED = 39  # group, author 32: numbers that did not come
     ANSWER = 40  # group, author 32, seq 3: a number that somebody lacks, and when it is our turn to answer
     RESEALED = 41  # group, object id: the newest epoch in which it was sealed again
