@@ -34,7 +34,7 @@ def test_whoever_fills_the_set_can_still_be_removed(monkeypatch: pytest.MonkeyPa
     group = make_group(*people)
     signs(eve, group, 60, lambda heads, number: Rejoin(heads, number.to_bytes(32, "big")))
     eve.sync(ana, ben)
-    monkeypatch.setattr(changes, "GROUP_OPERATIONS_MAX", 50)
+    monkeypatch.setattr(changes, "OPERATIONS_TO_INVITE_MAX", 50)
     with pytest.raises(UserError, match="too many changes"):
         ana.do(inputs.SetRole(group, ben.key(group), Role.ADMIN))
     ana.do(inputs.RemoveMember(group, eve.key(group)))

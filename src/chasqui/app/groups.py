@@ -11,6 +11,7 @@ from chasqui.app.results import (
     Added,
     Asked,
     Confirmed,
+    FilledLine,
     ForkLine,
     GroupChecked,
     GroupDetails,
@@ -28,6 +29,7 @@ from chasqui.app.runner import Runner
 from chasqui.app.spoken import numbers_of, words_of
 from chasqui.base.errors import UsageError, UserError
 from chasqui.base.ids import GroupId, MemberKey, ObjectId
+from chasqui.base.limits import OPERATIONS_TO_INVITE_MAX
 from chasqui.groups.check import CHALLENGE_WORDS, draw_challenge
 from chasqui.groups.operation import GroupKind, Role
 from chasqui.node import inputs
@@ -35,6 +37,7 @@ from chasqui.node.checking import check_group
 from chasqui.node.delivered import DeliveredView, delivered_to
 from chasqui.node.groups import not_joined
 from chasqui.node.guests import guests_of, still_beside
+from chasqui.node.pace import filled
 from chasqui.node.records import ContactRecord, InvitationRecord, Space
 from chasqui.node.transaction import Transaction
 from chasqui.node.view_types import GroupView, MemberView, PendingView
@@ -110,7 +113,16 @@ def show(runner: Runner, request: requests.ShowGroup) -> GroupDetails:
             )
             for a in view.accused
         ),
+        _filled_line(tx, view),
     )
+
+
+def _filled_line(tx: Transaction, view: GroupView) -> FilledLine | None:
+    found = filled(tx, view.id) if view.own else None
+    if found is None:
+        return None
+    changes, most, times = found
+    return FilledLine(changes, OPERATIONS_TO_INVITE_MAX, _name_in(view, most), most.hex(), times)
 
 
 def _pending_line(view: GroupView, waits: PendingView) -> PendingLine:

@@ -255,6 +255,16 @@ class Guest(Result, frozen=True):
     state: str
 
 
+class FilledLine(Result, frozen=True):
+    """A group that nears the number of changes (`most`) after which nobody is let in; who signed the most (`of`)."""
+
+    changes: int
+    most: int
+    member: str
+    key: str
+    of: int
+
+
 class GroupDetails(Result, frozen=True):
     """`group show`. `head` is empty where we are not in the group."""
 
@@ -272,6 +282,7 @@ class GroupDetails(Result, frozen=True):
     quorum: int = 1  # so many admins stand behind every change
     guests: tuple[Guest, ...] = ()
     accused: tuple[AccusedLine, ...] = ()
+    filled: FilledLine | None = None
 
 
 class GroupChecked(Result, frozen=True):

@@ -17,6 +17,7 @@ GROUP_MEMBERS_MAX: Final = 128  # what the design is measured for
 RETENTION_S_MAX: Final = 100 * 366 * SECONDS_PER_DAY  # longer than anybody keeps anything
 NAME_BYTES_MAX: Final = 64  # one line on a small screen, in any script
 GROUP_OPERATIONS_MAX: Final = 4_096  # ten years of a lively group; bounds members(ops)
+OPERATIONS_TO_INVITE_MAX: Final = GROUP_OPERATIONS_MAX // 2  # then nobody is let in: a welcome holds all
 OPERATIONS_IDLE_MAX: Final = 16  # of one member: those whose past is not here, that have no right, or are late
 CHANGES_AT_ONCE_MAX: Final = 256  # of one member: everybody added or removed, and confirmed
 CHANGE_EVERY_S: Final = 5_400  # 16 a day after that: an admin who fills the set needs four months, and is removed

@@ -13,7 +13,14 @@ from chasqui.base.days import day_of
 from chasqui.base.errors import PeerError, RefusedForSafetyError, UserError
 from chasqui.base.hashing import labelled_hash
 from chasqui.base.ids import ID_BYTES, MEMBER_KEY_BYTES, NO_GROUP, CommitId, EpochId, GroupId, MemberKey, ObjectId
-from chasqui.base.limits import COUNTER_WORN, GROUP_MEMBERS_MAX, GROUP_OPERATIONS_MAX, LEAF_BYTES_MAX, SLOT_S
+from chasqui.base.limits import (
+    COUNTER_WORN,
+    GROUP_MEMBERS_MAX,
+    GROUP_OPERATIONS_MAX,
+    LEAF_BYTES_MAX,
+    OPERATIONS_TO_INVITE_MAX,
+    SLOT_S,
+)
 from chasqui.base.ranges import Ranges
 from chasqui.base.schema import encode
 from chasqui.groups.bodies import CommitBody, WelcomeBody
@@ -215,7 +222,7 @@ def issue(
     if isinstance(change, Remove | Accuse | Confirm):
         full = sum(o.issuer == record.member for o in history_of(tx, group).order) >= GROUP_OPERATIONS_MAX
     else:
-        full = tx.count(Space.OPERATION, group, prefix_end(group)) >= GROUP_OPERATIONS_MAX // 2
+        full = tx.count(Space.OPERATION, group, prefix_end(group)) >= OPERATIONS_TO_INVITE_MAX
     if full:
         raise UserError("This group has seen too many changes.", todo="Make a new group with its members.")
     signed, record = say(tx, group, record, Kind.OP, encode_change(change))

@@ -7,20 +7,23 @@ Spec: `docs/spec/membership.md`, "How many"; why this divides nobody, ADR 29.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
 from chasqui.base.errors import PeerError
-from chasqui.base.ids import GroupId
+from chasqui.base.ids import GroupId, MemberKey
 from chasqui.base.limits import (
     CHANGE_EVERY_S,
     CHANGES_AT_ONCE_MAX,
+    OPERATIONS_TO_INVITE_MAX,
     OWN_AFFAIR_EVERY_S,
     OWN_AFFAIRS_AT_ONCE_MAX,
 )
 from chasqui.groups.operation import Accuse, Operation, Rejoin, Remove
 from chasqui.node.asking import citers_of
 from chasqui.node.derived import derived
+from chasqui.node.groups import history_of
 from chasqui.node.pauses import ASLEEP, AWAKE, Pause
 from chasqui.node.records import PaceRecord, Space
 from chasqui.node.transaction import Transaction
@@ -29,7 +32,7 @@ _CITED: Final = 2  # times as many, where something of his own that waits cites 
 
 
 def charge(tx: Transaction, group: GroupId, operation: Operation) -> None:
-    """Counts an operation that came. Raises `PeerError` where its issuer has signed too many and nobody else cites it."""
+    """Counts an operation that came. Raises `PeerError` where its issuer signs too many and nobody else cites it."""
     issuer = operation.issuer
     citers = citers_of(tx, group, operation.id)
     if citers - {issuer}:
@@ -46,6 +49,16 @@ def charge(tx: Transaction, group: GroupId, operation: Operation) -> None:
     until_s = tx.now_s + owed_s + every_s
     record = PaceRecord(known.changes_s, until_s) if own else PaceRecord(until_s, known.own_affairs_s)
     tx.save(Space.PACE, group + issuer, record)
+
+
+def filled(tx: Transaction, group: GroupId) -> tuple[int, MemberKey, int] | None:
+    """Where the group has half of the operations after which nobody is let in: how many, who has signed the most, and
+    how many that one."""
+    history = history_of(tx, group)
+    if len(history.order) < OPERATIONS_TO_INVITE_MAX // 2:
+        return None
+    ((most, times),) = Counter(operation.issuer for operation in history.order).most_common(1)
+    return len(history.order), most, times
 
 
 def is_own_affair(operation: Operation) -> bool:

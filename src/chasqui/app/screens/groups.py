@@ -84,6 +84,7 @@ def shown(result: GroupDetails) -> str:
     for alarm in result.alarms:
         lines += ["", *_alarm(alarm, result.name)]
     lines += taken.accused(result)
+    lines += _filled(result)
     if result.members:
         lines += ["", "Members", _members(result)]
     known = [p for p in result.pending if not p.id]
@@ -101,6 +102,20 @@ def shown(result: GroupDetails) -> str:
             rows.append((cut(makers, _MAKERS_COLUMNS), f"{fork.confirmed} of {fork.of}", str(fork.needed)))
         lines.append(table(rows))
     return "\n".join(lines)
+
+
+def _filled(result: GroupDetails) -> list[str]:
+    """Long before a group is full: by whom it is, and what can be done in time."""
+    if result.filled is None:
+        return []
+    name, named = safe_line(result.filled.member), f"{typed(result.name)} {short(result.filled.key)}"
+    first = f"!! This group has seen {result.filled.changes} of {result.filled.most} changes of its members."
+    rest = (
+        f"With {result.filled.most}, nobody can be let in any more; removing goes on. {name} has signed "
+        f"{result.filled.of}. If nobody knows why, {name} may want to use the group up: an admin can remove that member "
+        f"(`chasqui group remove {named}`). If all is well, make a new group with the same members in time."
+    )
+    return ["", first, *paragraph(rest, "   ", "   ")]
 
 
 def _members(result: GroupDetails) -> str:
