@@ -112,7 +112,7 @@ def _filled(result: GroupDetails) -> list[str]:
     first = f"!! This group has seen {result.filled.changes} of {result.filled.most} changes of its members."
     rest = (
         f"With {result.filled.most}, nobody can be let in any more; removing goes on. {name} has signed "
-        f"{result.filled.of}. If nobody knows why, {name} may want to use the group up: an admin can remove that member "
+        f"{result.filled.of}. If nobody knows why, {name} may want to use the group up: an admin can remove it "
         f"(`chasqui group remove {named}`). If all is well, make a new group with the same members in time."
     )
     return ["", first, *paragraph(rest, "   ", "   ")]
