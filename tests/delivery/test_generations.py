@@ -148,6 +148,10 @@ def test_nobody_asks_while_more_comes_nor_for_what_others_lacked() -> None:
 # -- sending ----------------------------------------------------------------------------------------------------
 
 
+def outgoing_of(seed: str) -> Outgoing:
+    return Outgoing(222, Incoming(1000, seeded(seed)), seeded(seed), 0)
+
+
 def item_of(bundle: bytes, rank: int = 1) -> Item:
     return Item(bundle_id(bundle), len(bundle), rank, TODAY)
 
@@ -155,7 +159,7 @@ def item_of(bundle: bytes, rank: int = 1) -> Item:
 @pytest.mark.must("M-RAD-5")
 def test_the_source_changes_every_hour() -> None:
     held = {bundle_id(b): b for b in (bundle_of(n) for n in range(40))}
-    outgoing = Outgoing(222, seeded("y"), 0)
+    outgoing = outgoing_of("y")
     sources, numbers = [], []
     for hour, bundle in enumerate(held.values()):
         now_ms = hour * HOUR_MS + 5_000
@@ -165,12 +169,12 @@ def test_the_source_changes_every_hour() -> None:
         sources.append(frame.source)
         numbers.append(frame.generation)
     assert len(set(sources)) > 30
-    assert Outgoing(222, seeded("z"), 0)._number != Outgoing(222, seeded("y"), 0)._number
+    assert outgoing_of("z")._number != outgoing_of("y")._number
 
 
 def test_a_bundle_that_was_overheard_is_not_sent_and_one_that_is_gone_neither() -> None:
     one, two = bundle_of(1), bundle_of(2)
-    outgoing = Outgoing(222, seeded("y"), 0)
+    outgoing = outgoing_of("y")
     outgoing.add_answers([item_of(one), item_of(two)], 0, lambda ours: 1_000)
     outgoing.overheard(bundle_id(one))
     assert outgoing.ranks(999) == set()
@@ -181,22 +185,22 @@ def test_a_bundle_that_was_overheard_is_not_sent_and_one_that_is_gone_neither() 
 
 def test_parity_is_owed_once_however_many_ask() -> None:
     held = {bundle_id(b): b for b in (bundle_of(n) for n in range(3))}
-    outgoing = Outgoing(222, seeded("y"), 0)
+    outgoing = outgoing_of("y")
     outgoing.add_news(map(item_of, held.values()), 0)
     first = outgoing.next(1, 9_000, held.get)
     assert first is not None
     early = NeedFrame(first.source, first.generation, 2)
-    assert outgoing.needed(early)  # before everything was sent: it counts what is still to come
+    assert outgoing.needed(early, 9_000)  # before everything was sent: it counts what is still to come
     rest = [outgoing.next(1, 9_000, held.get) for _ in range(2)]
     assert [frame.number for frame in (first, *rest) if frame] == [0, 1, 2]
     assert outgoing.ranks(9_000) == set()
     for count in (1, 2, 1):
-        outgoing.needed(NeedFrame(first.source, first.generation, count))
+        outgoing.needed(NeedFrame(first.source, first.generation, count), 9_000)
     parity = [outgoing.next(1, 9_000, held.get) for _ in range(3)]
     assert [frame.number for frame in parity if frame] == [192, 193]
-    assert not outgoing.needed(NeedFrame(first.source ^ 1, first.generation, 1))
+    assert not outgoing.needed(NeedFrame(first.source ^ 1, first.generation, 1), 9_000)
     held.clear()
-    outgoing.needed(NeedFrame(first.source, first.generation, 2))
+    outgoing.needed(NeedFrame(first.source, first.generation, 2), 9_000)
     assert outgoing.next(1, 9_000, held.get) is None
     assert outgoing.ranks(9_000) == set()
 

@@ -76,7 +76,9 @@ def test_frames_byte_by_byte() -> None:
     for frame, data in (
         (PackFrame((small,)), b"\x10" + small),
         (PackFrame((large, small)), b"\x20\x01" + large + b"\x00" + small),
-        (CodedFrame(1, 2, 4, 3, b"sym", False, False), b"\x30\x01\x02\x04\x03sym"),
+        (CodedFrame(1, 2, 4, 2, b"sym", False, False), b"\x30\x01\x02\x04\x02sym"),
+        (CodedFrame(1, 2, 4, 3, b"sym", False, False), b"\x38\x01\x02\x04sym"),
+        (CodedFrame(1, 2, 4, 3, b"", True, True, True), b"\x3f\x01\x02\x04"),
         (CodedFrame(1, 2, 4, 192, b"", True, True, True), b"\x37\x01\x02\x04\xc0"),
         (SumFrame(9, b"sa", 2, 258, b"fp", (1, 2**31)), b"\x42\x09sa\x01\x02fp\0\0\0\x01\x80\0\0\0"),
         (MoreFrame(9, b"sa", 7, (5,)), b"\x50\x09sa\x07\0\0\0\x05"),
@@ -100,7 +102,8 @@ def test_frames_byte_by_byte() -> None:
         b"\x20\x00" + bytes(128),
         b"\x20\x15" + bytes(15_360) + b"\x00" + bytes(128),
         b"\x20\x00" + bytes(128) + b"\x00" + bytes(127),
-        b"\x38\x01\x02\x04\x03sym",
+        b"\x30\x01\x02\x04\x03sym",
+        b"\x38\x01\x02\x00sym",
         b"\x30\x01\x02\x00\xc0",
         b"\x30\x01\x02\xc1\x03sym",
         b"\x30\x01\x02\x04\x04sym",
@@ -134,9 +137,7 @@ KEY, OTHER = Secret(b"k" * 32), Secret(b"o" * 32)
 @given(st.binary(max_size=100))
 def test_a_veiled_frame_by_the_book(frame: bytes) -> None:
     mac = blake2s(frame, key=KEY, person=b"chq1 vmc", digest_size=4).digest()
-    mask = b"".join(
-        blake2s(mac + block.to_bytes(2, "big"), key=KEY, person=b"chq1 vms").digest() for block in range(4)
-    )
+    mask = b"".join(blake2s(mac + block.to_bytes(2, "big"), key=KEY, person=b"chq1 vms").digest() for block in range(4))
     veiled = mac + bytes(a ^ b for a, b in zip(frame, mask, strict=False))
     assert veil(KEY, frame) == veiled
     assert unveil(KEY, veiled) == frame

@@ -10,10 +10,9 @@ from chasqui.base.days import day_of
 from chasqui.delivery.airtime import HOUR_MS
 from chasqui.delivery.engine import Engine
 from chasqui.delivery.radio_frames import CodedFrame, PackFrame, read_radio_frame, write_radio_frame
-from chasqui.node import broadcasts, holding, inputs
+from chasqui.node import broadcasts, inputs
 from chasqui.node.effects import Effect, Persist, Transmit, Wake
 from chasqui.node.link_port import BroadcastId, LinkProfile
-from chasqui.node.records import Space
 from tests.node.world import START_S, Person, make_group
 
 AIR, OTHER = BroadcastId(1), BroadcastId(2)
@@ -204,33 +203,3 @@ def test_the_index_holds_what_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 STRANGERS = bytes((0x5C, day_of(START_S) % 256)) + bytes(126)
-
-
-@pytest.mark.must("M-RAD-11")
-def test_what_a_radio_brings_of_strangers_does_not_drive_out_what_a_stick_brought(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(holding, "CARRIED_BYTES_MAX", 20 * 128)
-    monkeypatch.setattr(holding, "CARRIED_OF_LINK_BYTES_MAX", 10 * 128)
-    station = Station(Person("ana"))
-
-    def stranger(n: int) -> bytes:
-        return STRANGERS[:-2] + n.to_bytes(2, "big")
-
-    station.person.do(inputs.TakeBundles(tuple(stranger(n) for n in range(8))))
-    for n in range(1_000, 1_050):
-        station.person.now_s += 1
-        station.step(inputs.BroadcastHeard(AIR, write_radio_frame(PackFrame((stranger(n),))), None, n))
-        brought = [bundle for bundle in station.person.held() if bundle >= stranger(1_000)]
-        assert len(brought) <= 10
-    held = station.person.held()
-    assert {stranger(n) for n in range(8)} <= set(held)
-    assert stranger(1_049) in held
-    assert stranger(1_000) not in held
-    station.person.do(inputs.TakeBundles(tuple(stranger(n) for n in range(2_000, 2_040))))
-    assert len(station.person.held()) <= 20
-    station.person.now_s += 200 * 86_400
-    station.step(inputs.Flush())
-    assert station.person.held() == []
-    counted = [value for key, value in station.person.store.scan(int(Space.META)) if key.startswith(b"foreign bytes")]
-    assert counted == [bytes(8)] * 2

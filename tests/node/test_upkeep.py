@@ -26,7 +26,7 @@ from chasqui.node.derived import Follows
 from chasqui.node.effects import Notice
 from chasqui.node.epochs import note_day
 from chasqui.node.groups import load_group
-from chasqui.node.holding import _foreign_bytes
+from chasqui.node.holding import _carried
 from chasqui.node.pauses import Pause
 from chasqui.node.records import GroupRecord, Space
 from chasqui.node.skipped import erase_outdated, keep_skipped, skipped_key, spend_key
@@ -228,15 +228,13 @@ def test_carried_bytes_are_counted_and_reading_the_count_writes_nothing() -> Non
     make_group(ana, ben)
     caro.do(inputs.TakeBundles(tuple(ana.held())))
     tx = caro.tx()
-    assert _foreign_bytes(tx) == sum(map(len, ana.held()))
+    assert _carried(tx, known=True) == sum(map(len, ana.held()))
     assert tx.outcome() == []
     meet(ana, ben, caro)
 
 
 @pytest.mark.parametrize("scenario", ["taken", "restored-in-haste", "admin-lost"])  # each duty has its turn in one
-def test_a_group_rests_only_while_a_turn_would_change_nothing(
-    scenario: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_group_rests_only_while_a_turn_would_change_nothing(scenario: str, monkeypatch: pytest.MonkeyPatch) -> None:
     true_rests, rested = upkeep._rests, 0
 
     def rests(tx: Transaction, group: GroupId, pause: Follows[Pause]) -> bool:

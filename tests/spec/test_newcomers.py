@@ -165,11 +165,16 @@ def test_a_welcome_where_somebody_sits_who_was_removed_since_is_taken_and_he_is_
 
 @pytest.mark.must("M-SEA-7")
 def test_who_enters_by_a_new_leaf_asks_for_what_was_sealed_to_an_older_one() -> None:
+    for floor in (0, 9):  # he had said nothing where Ben was, or only an answer, after what he said elsewhere
+        asks_from_where_he_came_in(floor)
+
+
+def asks_from_where_he_came_in(floor: int) -> None:
     (ana, ben, caro), group = settled_group("ana", "ben", "caro")
     made = gives(ben, group, ana, caro)
     body, _ = seated_again(ana, group, ben, made)
     tx = ben.tx()
-    for author, record in ((ana, AuthorRecord(0, (), 0, 0, sealed_before=3, index=1)), (caro, None)):
+    for author, record in ((ana, AuthorRecord(floor, (), 0, 0, sealed_before=3, index=1)), (caro, None)):
         key = group + author.key(group)
         if record is None:
             tx.erase(Space.AUTHOR, key)  # somebody who came in on the other branch

@@ -58,11 +58,12 @@ class _Events:
 
     owner: LiveLinks
     link: SessionLink
+    name: str
     ids: dict[SessionId, SessionId] = field(default_factory=dict)  # the link's number: the node's
 
     def opened(self, session: SessionId) -> None:
         """See `SessionEvents`."""
-        self.ids[session] = self.owner.session_opened(self.link, session)
+        self.ids[session] = self.owner.session_opened(self.link, session, self.name)
 
     def received(self, session: SessionId, frame: bytes) -> None:
         """See `SessionEvents`."""
@@ -166,15 +167,15 @@ class LiveLinks:
             lan = lan_link(settings)
             self._session_links[link] = lan
             with suppress(Exception):  # as above
-                await lan.run(_Events(self, lan))
+                await lan.run(_Events(self, lan, link))
             await asyncio.sleep(RESTART_S)
 
-    def session_opened(self, link: SessionLink, number: SessionId) -> SessionId:
-        """Tells the node of a neighbour, under a number that no other link uses."""
+    def session_opened(self, link: SessionLink, number: SessionId, name: str) -> SessionId:
+        """Tells the node of a neighbour on the link of this name, under a number that no other link uses."""
         session = SessionId(next(self._numbers))
         self._sessions[session] = _LiveSession(link, number)
         mtu_bytes = link.profile.mtu_bytes
-        self._node.submit(lambda runner: runner.step(inputs.SessionOpened(session, mtu_bytes)))
+        self._node.submit(lambda runner: runner.step(inputs.SessionOpened(session, mtu_bytes, name)))
         return session
 
     def frame_received(self, session: SessionId, frame: bytes) -> None:

@@ -39,7 +39,7 @@ class Exchange:
         """Takes in everything that a medium holds; whether it could be read."""
         try:
             for batch in _batches(medium.collect()):
-                received: Received = self.ask(lambda runner, b=batch: runner.step(inputs.TakeBundles(b)))  # type: ignore[misc]
+                received: Received = self.ask(lambda runner, b=batch: runner.step(inputs.TakeBundles(b, link)))  # type: ignore[misc]
                 self.taken += received.new
                 self.refused += received.refused
         except ChasquiError as error:

@@ -42,9 +42,9 @@ WITNESSES_IDLE_MAX: Final = 64  # of one member: words on removals that are not 
 
 # -- objects and bundles ------------------------------------------------------------------------------------
 BUNDLE_STEPS: Final = (
-    128, 160, 207, 240, 320, 480, 640, 800, 1008, 1280, 1600, 1920,
+    128, 160, 207, 240, 320, 480, 640, 800, 978, 1280, 1600, 1920,
     2560, 3200, 3840, 5120, 6400, 7680, 10240, 12800, 15360,
-)  # fmt: skip  # fit LoRa 222/255, 508, packet radio 256; waste <= 1/3 below 480, 1/4 above on average
+)  # fmt: skip  # fit LoRa 222/255, 508, packet radio 256; 978: ten seconds at 700C; waste <= 1/3 below 480
 BUNDLE_BYTES_MAX: Final = BUNDLE_STEPS[-1]
 BUNDLE_BYTES_MIN: Final = BUNDLE_STEPS[0]
 SEQUENCE_MAX: Final = 2**24 - 1  # three bytes in the object
@@ -85,6 +85,8 @@ CLOCK_AHEAD_DAYS_MAX: Final = 8  # how far ahead of the newest authentic bundle 
 RECORD_BYTES_MAX: Final = 2**20  # of one value in the store; what would be larger is refused where it comes in
 
 # -- store --------------------------------------------------------------------------------------------------
-CARRIED_BYTES_MAX: Final = 32 * 2**20  # bundles held for strangers; oldest and largest class go first
-CARRIED_OF_LINK_BYTES_MAX: Final = CARRIED_BYTES_MAX // 2  # of one broadcast link, on which anybody may say anything
+CARRIED_BYTES_MAX: Final = 32 * 2**20  # held of others' groups: no more than half of a store of 64 MiB
+CARRIED_OF_KNOWN_BYTES_MAX: Final = CARRIED_BYTES_MAX * 3 // 5  # came by links whose other end the owner chose
+CARRIED_OF_STRANGERS_BYTES_MAX: Final = CARRIED_BYTES_MAX * 2 // 5  # by links on which anybody may say anything
+CARRIED_LINK_SHARE: Final = 2  # of these, one link takes half
 COURIER_FILE_BYTES_MAX: Final = 512 * 2**20  # a stick; read as a stream, never whole

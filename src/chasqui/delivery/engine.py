@@ -38,6 +38,7 @@ STRENGTH_BEST_DB = 20.0
 RESERVE_SHARE = 0.2  # of a budget that has a bound: for what is urgent, whatever else waits
 CALM_FRAMES = 6  # of the largest size: after so long without a symbol or a NEED a burst is over
 CALM_MS = 3_000
+PASSED_OVER_MS_MAX = 1_800_000  # so long small differences may be left to the texts that follow
 KEPT_OFF_MS_MAX = 600_000  # a channel that is never calm must not keep sets apart
 DUMMY_CHOICE = 64  # dummies are repeats of the newest bundles
 
@@ -73,13 +74,14 @@ class Engine:
 
     def _begin(self, now_ms: int) -> None:
         self._shares = Shares(now_ms)
-        self._outgoing = Outgoing(self._room, self._entropy, now_ms)
         self._incoming = Incoming(self._air.airtime_ms(self._air.mtu_bytes), self._entropy)
+        self._outgoing = Outgoing(self._room, self._incoming, self._entropy, now_ms)
         self._reconciler = Reconciler(self._room, self._index, self._entropy, now_ms)
         self._dummy_ms = self._next_dummy(now_ms)
         self._asked_ms: int | None = None
         self._calm_ms = now_ms
         self._kept_off_ms: int | None = None
+        self._passed_ms: int | None = None  # since when summaries of others are passed over
 
     def begin_again(self, index: Index, now_ms: int) -> None:
         """Knows nothing any more but what has been on the air and what is under way."""
@@ -104,13 +106,21 @@ class Engine:
                 return self._came(list(bundles), now_ms)
             case CodedFrame():
                 self._stir(now_ms)
-                return self._came(self._incoming.heard(frame, now_ms, asked=self._asks(now_ms)), now_ms)
+                brought = self._incoming.heard(frame, now_ms, asked=self._asks(now_ms))
+                self._outgoing.heard(frame)
+                if brought and not frame.followed and not self._incoming.lacks(frame):
+                    self._reconciler.served(now_ms)
+                return self._came(brought, now_ms)
             case NeedFrame():
                 self._stir(now_ms)
-                if not self._outgoing.needed(frame):
+                if not self._outgoing.needed(frame, now_ms):
                     self._incoming.need_heard(frame, now_ms)
             case DaysFrame():
-                if not self._waits or self._reconciles(now_ms):
+                if self._reconciler.agrees(frame):
+                    self._outgoing.answered(now_ms)
+                if not self._listens(frame, now_ms):
+                    self._reconciler.passed_over()
+                else:
                     self._answer(self._reconciler.heard_days(frame, now_ms), strength_db, now_ms)
             case SumFrame():
                 self._answer(self._reconciler.heard_sum(frame, now_ms), strength_db, now_ms)
@@ -166,6 +176,7 @@ class Engine:
     def _anything(self, now_ms: int, fetch: Fetch) -> tuple[RadioFrame | None, int | None]:
         """A frame, and its rank where it brings a bundle."""
         frame: RadioFrame | None = self._incoming.need(now_ms) or self._outgoing.announcement(now_ms)
+        frame = frame or self._reconciler.thanks(now_ms)
         if frame is None and self._reconciles(now_ms):
             frame = self._reconciler.frame(now_ms)
             if frame is not None:
@@ -221,7 +232,7 @@ class Engine:
     @property
     def _waits(self) -> bool:
         """Whether what differs may be what is about to be asked for, or sent."""
-        return self._incoming.due_ms is not None or self._outgoing.has_news
+        return self._incoming.hurries or self._outgoing.has_news
 
     def _reconciles(self, now_ms: int) -> bool:
         """Whether it is time for summaries. Nobody can keep them off for longer than ten minutes."""
@@ -232,8 +243,23 @@ class Engine:
             self._kept_off_ms = now_ms
         return now_ms >= self._kept_off_ms + KEPT_OFF_MS_MAX
 
+    def _listens(self, frame: DaysFrame, now_ms: int) -> bool:
+        """Whether a summary is to be acted on. While texts come one by one the next of them tells what little is
+        lacking; but nobody can make us go on like that for longer than half an hour."""
+        recent, lacking = self._incoming.expected(now_ms), self._incoming.lacked_patiently
+        if not (recent or lacking) or not self._reconciler.explained(frame, recent, lacking, now_ms):
+            self._passed_ms = None
+            return not self._waits or self._reconciles(now_ms)
+        if self._passed_ms is None:
+            self._passed_ms = now_ms
+        if now_ms < self._passed_ms + PASSED_OVER_MS_MAX:
+            return False
+        self._passed_ms = None
+        return True
+
     def _due_ms(self, now_ms: int) -> int:
-        due = [at_ms for at_ms in (self._outgoing.due_ms, self._incoming.due_ms, self._dummy_ms) if at_ms is not None]
+        dues = self._outgoing.due_ms, self._incoming.due_ms, self._reconciler.thanks_ms, self._dummy_ms
+        due = [at_ms for at_ms in dues if at_ms is not None]
         if self._reconciles(now_ms) or self._kept_off_ms is None:
             return min([self._reconciler.due_ms, *due])
         until_ms = self._kept_off_ms + KEPT_OFF_MS_MAX

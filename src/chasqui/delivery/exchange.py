@@ -19,11 +19,13 @@ WINDOW_BUNDLES: Final = REQUEST_IDS_MAX  # asked for and not yet come
 class Session:
     """One neighbour, from our side. What it announced is asked for in the order of the announcement.
 
-    `wanted` are ids one after the other. `awaited` gives when each was asked for, the oldest first. `overdue` was
-    asked for and is awaited no more: it may still come, but is not asked for again here. A session that is `late`
-    reserves nothing: what it was asked for is asked of others, too, until it answers.
+    `link` is where the neighbour is. `wanted` are ids one after the other. `awaited` gives when each was asked for,
+    the oldest first. `overdue` was asked for and is awaited no more: it may still come, but is not asked for again
+    here. A session that is `late` reserves nothing: what it was asked for is asked of others, too, until it
+    answers.
     """
 
+    link: str = ""
     wanted: bytes = b""
     awaited: Mapping[bytes, int] = field(default_factory=dict)
     overdue: Mapping[bytes, None] = field(default_factory=dict)

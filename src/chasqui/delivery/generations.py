@@ -18,6 +18,7 @@ from chasqui.delivery.radio_frames import CODED_HEADER_BYTES, CodedFrame
 CHECK_BYTES: Final = 2
 BUNDLES_MAX: Final = 64  # sources that are bundles: 64 of them come within 4 % of what the largest generation costs
 PARITY_KEPT_MAX: Final = 96
+FAILURES_MAX: Final = 2  # after that a summary tells what is lacking; every one of them costs others' airtime
 
 
 def checked(bundle: bytes) -> bytes:
@@ -68,12 +69,18 @@ class OwnGeneration:
     parts: int  # 0: the sources are bundles
     asked: bool  # somebody lacked them
     opened_ms: int
-    bundles: list[BundleId] = field(default_factory=list)
+    bundles: list[BundleId | None] = field(default_factory=list)  # None: of somebody else, and not heard
     unsent: list[int] = field(default_factory=list)  # sources that nobody has heard yet
     owed: int = 0  # symbols that somebody asked for
+    answered: int = 0  # symbols that were drawn like that
     parity_used: int = 0
     touched_ms: int = 0
-    announced: bool = True  # nothing was sent since, of which nobody may know
+    untold: int = 0  # how often it is still to be said how many sources there are
+    tell_ms: int = 0  # when
+    heard: HeardGeneration | None = None  # the same as others go on with it; of parts and answers there is none
+    asked_ms: int = -3_600_000  # when somebody asked whose answer was the business of another
+    answers_ms: int = 0  # when what is owed is sent, unless somebody else sends it before
+    ours: set[BundleId] = field(default_factory=set)  # what this node has put into it
 
     @property
     def count(self) -> int:
@@ -91,12 +98,56 @@ class OwnGeneration:
 
     def announcement(self) -> CodedFrame:
         """Only says how many sources there are."""
-        return CodedFrame(self.source, self.number, self.count, PARITY_FIRST, b"", bool(self.parts), False, self.asked)
+        last = self.count - 1
+        return CodedFrame(self.source, self.number, self.count, last, b"", bool(self.parts), False, self.asked)
 
     def next_parity(self) -> int:
         """The number of a parity symbol, each once before any comes again."""
         self.parity_used += 1
         return PARITY_FIRST + (self.parity_used - 1) % PARITY_MAX
+
+    def ready(self, now_ms: int) -> bool:
+        """Whether something of it is to be sent now."""
+        return bool(self.unsent) or (self.owed > 0 and self.answers_ms <= now_ms)
+
+    @property
+    def behind_us(self) -> int:
+        """How many sources of others came after the last of ours: whose was the last is the first to answer."""
+        last = max((at for at, bundle in enumerate(self.bundles) if bundle in self.ours), default=0)
+        return self.count - 1 - last if self.heard is not None else 0
+
+    @property
+    def whole(self) -> bool:
+        """Whether all sources are known, so that parity can be made; looks after what was repaired meanwhile."""
+        if self.heard is not None:
+            for at, known in enumerate(self.bundles):
+                if known is None and at in self.heard.sources:
+                    self.bundles[at] = bundle_id(self.heard.sources[at][CHECK_BYTES:])
+        return None not in self.bundles and not (self.heard is not None and self.heard.spoilt)
+
+    def heard_of(self, frame: CodedFrame) -> None:
+        """A symbol that somebody else sent."""
+        if frame.number >= PARITY_FIRST:
+            if frame.count >= self.count:
+                self.owed = max(self.owed - 1, 0)
+                self.asked_ms = -3_600_000
+            self.bundles += [None] * (frame.count - len(self.bundles))
+            return
+        moved: list[BundleId] = []
+        if frame.symbol:
+            theirs = bundle_id(frame.symbol)
+            self.bundles += [None] * (frame.number + 1 - len(self.bundles))
+            ours = self.bundles[frame.number]
+            if frame.number in self.unsent and ours is not None and ours != theirs:
+                self.unsent.remove(frame.number)  # nobody has heard ours yet: it comes behind
+                moved = [ours]
+            self.bundles[frame.number] = theirs
+        self.bundles += [None] * (frame.count - len(self.bundles))
+        if frame.count >= len(self.bundles):
+            self.untold = 0  # whoever hears of the last one knows of ours
+        for bundle in moved:
+            self.unsent.append(len(self.bundles))
+            self.bundles.append(bundle)
 
 
 @dataclass
@@ -114,10 +165,21 @@ class HeardGeneration:
     asked: int = 0  # how often since something came
     need_ms: int | None = None  # when to ask
     done: bool = False
+    answers: bool = False  # somebody lacked what is in it
+    opened_ms: int = 0
+    grown_ms: int = 0  # when the last source was added
+    pace_ms: int = 0  # between the last two; 0: they did not come one by one
+    lacks_since_ms: int | None = None
+    patient: bool = False  # what is lacking is asked for together with what may get lost next
+    late: bool = False  # much had been said before anything was heard: a summary tells better what is lacking
+    failures: int = 0  # how often what was put together was wrong
+    spoilt: bool = False  # two sources have one number, or somebody poisons it: nobody asks for more of it
 
     @property
     def lacking(self) -> int:
         """How many symbols are needed; 0 where nothing is lost."""
+        if self.late or self.spoilt:
+            return 0
         lost = self.count - len(self.sources)
         return max(lost - len(self.parity), 1 if lost else 0)
 
@@ -138,11 +200,15 @@ class HeardGeneration:
         brought: list[bytes] = []
         if not parity:
             if frame.number in self.sources:
-                return []
+                if self.parts or self.sources[frame.number] == checked(frame.symbol):
+                    return []
+                self.spoilt = True
+                self.parity.clear()
+                return [frame.symbol]
             self.sources[frame.number] = frame.symbol if self.parts else checked(frame.symbol)
             if not self.parts:
                 brought.append(frame.symbol)
-        elif len(self.parity) < PARITY_KEPT_MAX:
+        elif len(self.parity) < PARITY_KEPT_MAX and not self.spoilt:
             self.parity[frame.number] = (frame.count, frame.symbol)
         return brought + self._completed()
 
@@ -161,8 +227,10 @@ class HeardGeneration:
                 bundles = [unchecked(data, self.size - CHECK_BYTES) for data in found.values()]
         except PeerError:
             self.parity.clear()  # somebody's symbols are in it that do not belong to it
+            self.failures += 1
             if self.parts:
                 self.sources.clear()
+            self.spoilt = self.failures >= FAILURES_MAX
             return []
         self.sources.update(found)
         if not self.count - len(self.sources):

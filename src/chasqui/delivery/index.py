@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2s
 from typing import Final
@@ -98,9 +98,9 @@ class Index:
         found = self._days.get(day)
         return found.items if found is not None else {}
 
-    def entry(self, salt: bytes, days: Iterable[int]) -> tuple[int, bytes]:
-        """Count mod 256 and fingerprint of what is held of some days."""
-        count = total = 0
+    def entry(self, salt: bytes, days: Iterable[int], without: Sequence[BundleId] = ()) -> tuple[int, bytes]:
+        """Count mod 256 and fingerprint of what is held of some days; `without` some that are held of them."""
+        count, total = -len(without), -sum(map(_value, without))
         for day in days:
             found = self._days.get(day)
             if found is not None:

@@ -10,19 +10,27 @@ from chasqui.base.ids import BundleId
 from chasqui.base.ports import Entropy
 from chasqui.delivery.airtime import HOUR_MS
 from chasqui.delivery.chance import below
-from chasqui.delivery.generations import BUNDLES_MAX, OwnGeneration, cut, fits_whole, part_count
+from chasqui.delivery.erasure import PARITY_FIRST, PARITY_MAX
+from chasqui.delivery.generations import BUNDLES_MAX, HeardGeneration, OwnGeneration, cut, fits_whole, part_count
+from chasqui.delivery.incoming import OPEN_MS, Incoming
 from chasqui.delivery.index import Item
 from chasqui.delivery.radio_frames import CodedFrame, NeedFrame
 
 Fetch = Callable[[BundleId], bytes | None]
 NEWS_JITTER_MS: Final = 4_000  # two nodes to which a stick brought the same must not send at once
 COPIES_ENOUGH: Final = 1  # overheard: whoever has not heard it asks again
-GENERATION_OPEN_MS: Final = 600_000  # so long it takes in what comes one by one
 GENERATION_KEPT_MS: Final = HOUR_MS  # so long it answers a NEED
 GENERATIONS_MAX: Final = 128
+TOLD_AGAIN_MS: Final = 8_000  # where texts come one by one: two of them must not take the same number
 QUIET_MS: Final = 4_000  # after the last symbol: nobody asked, so whoever heard none of it has to be told
 PUT_OFF_MS_MAX: Final = 600_000  # whoever never falls silent must not keep others from answering
 ANSWERS_MAX: Final = 4_096  # what exceeds it is asked for again
+ANSWERED_SHARE: Final = (
+    2  # symbols of a generation that NEEDs may draw, for each of its sources: half of them may be lost
+)
+ANSWERED_MORE: Final = 16  # and these; what is lacking then is asked for by name
+RETRIES_MS: Final = 30_000  # within that it is the same that is asked for again
+SPARED_MS: Final = 600_000  # so long an answer that was spared once is not spared again
 WEIGHTS: Final = (60, 60, 30, 10)  # of airtime, by rank, while several ranks wait
 URGENT_SHARE: Final = 0.3  # as long as urgent ones have not had more than that they go before everything
 
@@ -62,12 +70,14 @@ class Shares:
 class Outgoing:
     """Bundles that wait, and our generations. `room` is what a frame may hold."""
 
-    def __init__(self, room: int, entropy: Entropy, now_ms: int) -> None:
+    def __init__(self, room: int, incoming: Incoming, entropy: Entropy, now_ms: int) -> None:
         self._room = room
+        self._incoming = incoming
         self._entropy = entropy
         self._waiting: dict[BundleId, _Waiting] = {}
         self._open: dict[tuple[int, int, bool], OwnGeneration] = {}  # by rank, size, asked for
         self._kept: dict[tuple[int, int], tuple[int, OwnGeneration]] = {}  # by source and number: rank, generation
+        self._spared: dict[BundleId, int] = {}  # answers that somebody's word has spared us, and when
         self._order = 0
         self._number = below(entropy, 256)
         self._new_source(now_ms)
@@ -100,22 +110,50 @@ class Outgoing:
             if waiting.copies >= COPIES_ENOUGH:
                 del self._waiting[bundle]
 
+    def answered(self, now_ms: int) -> None:
+        """Somebody holds all that we hold: whoever asked has it. Where not he asks again, and then it counts for
+        nothing, so that nobody is kept from answering by what a liar says."""
+        for bundle, waiting in list(self._waiting.items()):
+            if waiting.answer and now_ms >= self._spared.get(bundle, -SPARED_MS) + SPARED_MS:
+                del self._waiting[bundle]
+                self._spared.pop(bundle, None)
+                self._spared[bundle] = now_ms
+        while len(self._spared) > ANSWERS_MAX:
+            del self._spared[next(iter(self._spared))]
+
     def put_off(self, until_ms: int) -> None:
         """Somebody is sending: what is asked for may be among it."""
         for waiting in self._waiting.values():
             if waiting.answer:
                 waiting.due_ms = max(waiting.due_ms, min(until_ms, waiting.latest_ms))
 
-    def needed(self, need: NeedFrame) -> bool:
-        """Somebody lacks so many symbols of a generation; whether it is ours."""
+    def needed(self, need: NeedFrame, now_ms: int) -> bool:
+        """Somebody lacks so many symbols of a generation; whether it is ours. Of several whose sources are in it
+        he answers whose source was the last; the others where that did not help, one after the other."""
         found = self._kept.get((need.source, need.generation))
         if found is None:
             return False
         _, own = found
+        own.untold = 0
+        if not own.parts and not own.whole:
+            return False
         if not own.unsent:  # else it counts what is still to come, and asks again
-            own.owed = max(own.owed, min(need.count, own.count))
-        own.announced = True
+            behind, retry_ms = own.behind_us, self._incoming.retry_ms
+            if behind and not now_ms - RETRIES_MS < own.asked_ms <= now_ms - retry_ms:
+                if not now_ms - RETRIES_MS < own.asked_ms:
+                    own.asked_ms = now_ms
+                return True
+            if not own.owed:
+                own.answers_ms = now_ms + behind * retry_ms // 2
+            most = ANSWERED_SHARE * own.count + ANSWERED_MORE - own.answered
+            own.owed = max(own.owed, min(need.count, own.count, most))
         return True
+
+    def heard(self, frame: CodedFrame) -> None:
+        """Somebody else sent a symbol of a generation in which sources of ours may be."""
+        _, own = self._kept.get((frame.source, frame.generation), (0, None))
+        if own is not None and own.heard is not None and not frame.parts:
+            own.heard_of(frame)
 
     @property
     def has_news(self) -> bool:
@@ -129,14 +167,15 @@ class Outgoing:
     def ranks(self, now_ms: int) -> set[int]:
         """Whose turn it could be."""
         found = {waiting.item.rank for waiting in self._waiting.values() if waiting.due_ms <= now_ms}
-        return found | {rank for rank, own in self._kept.values() if own.unsent or own.owed}
+        return found | {rank for rank, own in self._kept.values() if own.ready(now_ms)}
 
     @property
     def due_ms(self) -> int | None:
         """When something of this is to be looked at again."""
         due = [waiting.due_ms for waiting in self._waiting.values()]
-        due += [0 for _, own in self._kept.values() if own.unsent or own.owed]
-        due += [own.touched_ms + QUIET_MS for _, own in self._kept.values() if not own.announced]
+        due += [0 for _, own in self._kept.values() if own.unsent]
+        due += [own.answers_ms for _, own in self._kept.values() if own.owed]
+        due += [own.tell_ms for _, own in self._kept.values() if own.untold]
         return min(due, default=None)
 
     def next(self, rank: int, now_ms: int, fetch: Fetch) -> CodedFrame | None:
@@ -144,7 +183,7 @@ class Outgoing:
         if now_ms - self._source_ms >= HOUR_MS:
             self._new_source(now_ms)
         for owner, own in self._kept.values():
-            if owner == rank and (own.unsent or own.owed):
+            if owner == rank and own.ready(now_ms):
                 frame = self._continued(own, now_ms, fetch)
                 if frame is not None:
                     return frame
@@ -158,8 +197,9 @@ class Outgoing:
     def announcement(self, now_ms: int) -> CodedFrame | None:
         """After a while in which nobody asked: how many sources a generation had."""
         for _, own in self._kept.values():
-            if not own.announced and now_ms >= own.touched_ms + QUIET_MS and not (own.unsent or own.owed):
-                own.announced = True
+            if own.untold and now_ms >= own.tell_ms and not (own.unsent or own.owed):
+                own.untold -= 1
+                own.tell_ms = now_ms + TOLD_AGAIN_MS
                 return own.announcement()
         return None
 
@@ -195,11 +235,12 @@ class Outgoing:
 
     def _sent_in(self, item: Item) -> OwnGeneration | None:
         """The generation in which it was sent already."""
-        return next((own for _, own in self._kept.values() if not own.parts and item.id in own.bundles), None)
+        return next((own for _, own in self._kept.values() if not own.parts and item.id in own.ours), None)
 
     def _put(self, own: OwnGeneration, item: Item) -> None:
         if item.id not in own.bundles:
             own.bundles.append(item.id)
+        own.ours.add(item.id)
         own.unsent.append(own.bundles.index(item.id))
 
     def _take_along(self, own: OwnGeneration, waiting: _Waiting, now_ms: int) -> None:
@@ -216,19 +257,25 @@ class Outgoing:
         if own.unsent:
             number = own.unsent.pop(0)
             sources = self._sources(own, fetch, None if own.parts else number)
-            own.announced = own.asked  # whoever lacks it asks again
+            one_by_one = own.heard is not None and own.heard.pace_ms > 0
+            own.untold = 0 if own.asked else 2 if one_by_one else 1  # whoever lacks what was asked for asks again
+            own.tell_ms = now_ms + QUIET_MS
         else:
             own.owed -= 1
-            number = own.next_parity()
+            own.answered += 1
+            number = 0 if own.count == 1 else own.next_parity()  # of one alone: itself, which is shorter
             sources = self._sources(own, fetch, None)
         if sources is None:
             return None
-        return own.frame(number, sources, followed=bool(own.unsent or own.owed))
+        frame = own.frame(number, sources, followed=bool(own.unsent or own.owed))
+        if own.heard is not None and number < PARITY_FIRST:
+            self._incoming.said(own.heard, frame, now_ms)
+        return frame
 
     def _sources(self, own: OwnGeneration, fetch: Fetch, only: int | None) -> list[bytes] | None:
         """The symbols, as far as they are needed; None where one of them is no longer held."""
         wanted = own.bundles if only is None else own.bundles[only : only + 1]
-        found = [bundle for bundle in map(fetch, wanted) if bundle is not None]
+        found = [data for bundle in wanted if bundle is not None and (data := fetch(bundle)) is not None]
         if len(found) < len(wanted):
             own.owed = 0
             return None
@@ -237,22 +284,40 @@ class Outgoing:
         return found if only is None else [b""] * only + found
 
     def _open_for(self, item: Item, asked: bool, now_ms: int) -> OwnGeneration:
+        together = not asked and not item.urgent
+        joined = self._incoming.open_for(item.size, now_ms) if together else None
+        if joined is not None:
+            _, known = self._kept.get(joined[:2], (0, None))
+            return known or self._join(item, *joined, now_ms)
         found = self._open.get((item.rank, item.size, asked))
-        if found is not None and found.count < BUNDLES_MAX and now_ms - found.opened_ms < GENERATION_OPEN_MS:
+        young = found is not None and found.count < BUNDLES_MAX and now_ms - found.opened_ms < OPEN_MS
+        if found is not None and young and not found.behind_us and found.whole:
             return found
         opened = self._generation(item, 0, asked, now_ms)
+        if together:
+            opened.heard = self._incoming.own(opened.source, opened.number, now_ms)
         self._open[item.rank, item.size, asked] = opened
         return opened
 
     def _generation(self, item: Item, parts: int, asked: bool, now_ms: int) -> OwnGeneration:
+        self._number = (self._number + 1) % 256
+        own = OwnGeneration(self._source, self._number, item.size, parts, asked, now_ms)
+        self._keep_generation(own, item.rank, now_ms)
+        return own
+
+    def _keep_generation(self, own: OwnGeneration, rank: int, now_ms: int) -> None:
         old = [key for key, (_, own) in self._kept.items() if now_ms - own.touched_ms >= GENERATION_KEPT_MS]
         for key in old:
             del self._kept[key]
         if len(self._kept) >= GENERATIONS_MAX:
             del self._kept[min(self._kept, key=lambda key: self._kept[key][1].touched_ms)]
-        self._number = (self._number + 1) % 256
-        own = OwnGeneration(self._source, self._number, item.size, parts, asked, now_ms)
-        self._kept[self._source, self._number] = item.rank, own
+        self._kept[own.source, own.number] = rank, own
+
+    def _join(self, item: Item, source: int, number: int, heard: HeardGeneration, now_ms: int) -> OwnGeneration:
+        """Goes on with what somebody else has begun: what is lost of both is made good together."""
+        own = OwnGeneration(source, number, item.size, 0, False, now_ms, [None] * heard.count, heard=heard)
+        own.parity_used = below(self._entropy, PARITY_MAX)  # several make parity: not the same
+        self._keep_generation(own, item.rank, now_ms)
         return own
 
     def _new_source(self, now_ms: int) -> None:

@@ -22,6 +22,7 @@ DAY_BYTES: Final = 3
 PARTS: Final = 1  # low nibble of CODED: the sources are the parts of one bundle
 FOLLOWED: Final = 2  # low nibble of CODED: more of this generation comes without being asked for
 ASKED: Final = 4  # low nibble of CODED: somebody lacked these; who did not has them
+NEWEST: Final = 8  # low nibble of CODED: the number is left out, it is that of the last source
 _SIZES: Final = frozenset(BUNDLE_STEPS)
 
 
@@ -47,7 +48,8 @@ class PackFrame:
 
 @dataclass(frozen=True)
 class CodedFrame:
-    """A symbol of a generation that has `count` sources so far; no symbol: only that says it."""
+    """A symbol of a generation that has `count` sources so far; no symbol, and the number of the last one: only says
+    that."""
 
     source: int
     generation: int
@@ -124,6 +126,8 @@ def write_radio_frame(frame: RadioFrame) -> bytes:
             )
         case CodedFrame(source, generation, count, number, symbol, parts, followed, asked):
             flags = (PARTS if parts else 0) | (FOLLOWED if followed else 0) | (ASKED if asked else 0)
+            if number == count - 1:
+                return _head(RadioFrameType.CODED, flags | NEWEST) + bytes((source, generation, count)) + symbol
             return _head(RadioFrameType.CODED, flags) + bytes((source, generation, count, number)) + symbol
         case SumFrame(day, salt, split, count, fingerprint, syndromes):
             head = _head(RadioFrameType.SUM, split) + bytes((day,)) + salt
@@ -172,11 +176,10 @@ def _read_pack(reader: Reader, low: int) -> PackFrame:
 
 
 def _read_coded(reader: Reader, low: int) -> CodedFrame:
-    if low & ~(PARTS | FOLLOWED | ASKED):
-        raise PeerError("A frame is of an unknown type.")
-    source, generation, count, number = reader.take(4)
+    source, generation, count = reader.take(3)
+    number = count - 1 if low & NEWEST else reader.uint(1)
     symbol = reader.rest()
-    if not 0 < count <= SOURCES_MAX or count <= number < SOURCES_MAX:
+    if not 0 < count <= SOURCES_MAX or (number >= count - 1 and not low & NEWEST and number < SOURCES_MAX):
         raise PeerError("A symbol of a generation that cannot be.")
     flags = bool(low & PARTS), bool(low & FOLLOWED), bool(low & ASKED)
     return CodedFrame(source, generation, count, number, symbol, *flags)

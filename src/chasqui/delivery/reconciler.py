@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import Final
 
 from chasqui.base.days import resolve_day
@@ -34,6 +35,9 @@ SPLIT_MAX: Final = 15
 DAYS_LISTED: Final = 1  # in a summary: what differs is nearly always of today
 SUMS_KEPT: Final = 32
 SPREAD_MS: Final = 3_000
+THANKS_SPREAD_MS: Final = 500
+BEHIND_MS: Final = 60_000  # so long the next text may take that tells what was lost of a conversation
+EXPLAINED_MAX: Final = 2  # bundles that somebody lacks of a conversation that goes on
 SILENT_WHEN_EMPTY_MS: Final = 300_000  # a node that holds nothing says so at first, then waits to be told
 
 
@@ -75,6 +79,9 @@ class Reconciler:
         self._planned: dict[tuple[object, ...], _Planned] = {}
         self._wanted: dict[bytes, set[int]] = {}
         self._decodes_ms = now_ms
+        self._behind_ms = now_ms - 3 * BEHIND_MS  # when somebody first held a little more
+        self._asked = False  # by a sketch or by name, since we last said what we hold
+        self.thanks_ms: int | None = None  # when to say it
 
     # -- what happens ---------------------------------------------------------------------------------------
 
@@ -86,6 +93,62 @@ class Reconciler:
         """A bundle was heard: it is wanted no more."""
         for salt, wanted in self._wanted.items():
             wanted.discard(short_id(salt, bundle))
+
+    def served(self, now_ms: int) -> None:
+        """Something came. Where we asked, others may be about to send it, too, unless they hear that we have it."""
+        if self._asked and self.thanks_ms is None:
+            self.thanks_ms = now_ms + 50 + below(self._entropy, THANKS_SPREAD_MS)
+
+    def thanks(self, now_ms: int) -> RadioFrame | None:
+        """Says what we hold, as soon as it came."""
+        if self.thanks_ms is None or now_ms < self.thanks_ms:
+            return None
+        self.thanks_ms, self._asked = None, False
+        return self._days(self._newest(), DAYS_LISTED)
+
+    def agrees(self, frame: DaysFrame) -> bool:
+        """Whether somebody holds just what we hold."""
+        newest = resolve_day(frame.day, self._index.today)
+        return self._agree_before(frame, newest) and self._index.entry(frame.salt, (newest,)) in frame.days[-1:]
+
+    def explained(self, frame: DaysFrame, recent: Sequence[BundleId], lacking: int, now_ms: int) -> bool:
+        """Whether somebody differs from us by nothing but what one of us is about to ask for: he by one or two of
+        the `recent` ones, we by as many as we know to be `lacking`."""
+        newest = resolve_day(frame.day, self._index.today)
+        if not frame.days or not self._agree_before(frame, newest):
+            return False
+        apart = (len(self._index.of_day(newest)) - frame.days[-1][0] + 128) % 256 - 128
+        if lacking:
+            return -lacking <= apart <= EXPLAINED_MAX
+        if -EXPLAINED_MAX <= apart < 0:
+            return not self._stays_behind(now_ms)
+        if not 0 < apart <= EXPLAINED_MAX:
+            return False
+        ours = [bundle for bundle in recent if bundle in self._index.of_day(newest)]
+        return any(
+            self._index.entry(frame.salt, (newest,), without) == frame.days[-1] for without in combinations(ours, apart)
+        )
+
+    def _stays_behind(self, now_ms: int) -> bool:
+        """Somebody holds a little more than we do: whether that was so a minute ago, too."""
+        behind_ms = now_ms - self._behind_ms
+        if BEHIND_MS <= behind_ms < 3 * BEHIND_MS:
+            return True
+        if behind_ms >= 3 * BEHIND_MS:
+            self._behind_ms = now_ms
+        return False
+
+    def _agree_before(self, frame: DaysFrame, newest: int) -> bool:
+        """Whether nothing differs but the newest day."""
+        listed = range(newest - len(frame.days) + 1, newest + 1)
+        older = [day for day in self._index.days if day < listed.start]
+        entries = tuple(self._index.entry(frame.salt, (day,)) for day in listed[:-1])
+        none_later = newest >= self._newest()
+        return none_later and self._index.entry(frame.salt, older) == frame.older and entries == frame.days[:-1]
+
+    def passed_over(self) -> None:
+        """Somebody spoke, and we did not act on it: we need not speak as well."""
+        self._trickle.agreed()
 
     def heard_days(self, frame: DaysFrame, now_ms: int) -> Findings:
         """Somebody said what he holds, day by day."""
@@ -168,6 +231,7 @@ class Reconciler:
                 del self._planned[key]
                 frame = planned.frame(now_ms)
                 if frame is not None:
+                    self._asked = self._asked or isinstance(frame, SumFrame | WantFrame)
                     return frame
         if self._trickle.fires(now_ms) and (len(self._index) or now_ms - self._began_ms < SILENT_WHEN_EMPTY_MS):
             return self._days(self._newest(), DAYS_LISTED)

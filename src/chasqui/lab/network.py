@@ -181,7 +181,7 @@ class Network:
             self._by_session[ends[end].name, wire.ids[end]] = (wire, end)
         for end in (0, 1):
             if wire.open:
-                self.step(ends[end], inputs.SessionOpened(wire.ids[end], FRAME_BYTES_MAX))
+                self.step(ends[end], inputs.SessionOpened(wire.ids[end], FRAME_BYTES_MAX, "lan"))
 
     def _end(self, wire: Wire, told: tuple[int, ...]) -> None:
         if not wire.open:

@@ -45,9 +45,10 @@ def expect_after(tx: Transaction, group: GroupId, author: MemberKey, last: int) 
 
 def expect_still(tx: Transaction, group: GroupId, author: MemberKey) -> None:
     """We enter by a new leaf: what the author said before that may have been sealed to our leaf before, and to one on a
-    branch that we cannot read. What was not for us he says himself when he is asked."""
+    branch that we cannot read, before he first said anything where we were. What was not for us he says himself when he
+    is asked."""
     record = load_author(tx, group, author)
-    if not record.floor:
+    if not 0 < record.floor <= record.sealed_before + 1:
         _save(tx, group, author, structs.replace(record, floor=record.sealed_before + 1))
 
 

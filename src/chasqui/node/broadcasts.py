@@ -32,6 +32,7 @@ class _Open:
 
     name: str
     bounded: bool
+    keyed: bool
     engine: Engine
     at_ms: int
     wake_ms: int | None = None
@@ -55,7 +56,7 @@ class Broadcasts:
         settings = Settings(event.key, event.dummy_share)
         engine = Engine(air, settings, self._index, tx.entropy, event.at_ms)
         engine.ledger.restore(_kept_airtime(tx, event.name), event.at_ms)
-        self._links[event.link] = _Open(event.name, air.airtime_share_max < 1, engine, event.at_ms)
+        self._links[event.link] = _Open(event.name, air.airtime_share_max < 1, bool(event.key), engine, event.at_ms)
         self._looked(event.link, event.at_ms)
 
     def closed(self, link: BroadcastId) -> None:
@@ -75,9 +76,9 @@ class Broadcasts:
             bundles = known.engine.heard(frame, strength_db, known.at_ms)
         except PeerError:
             return
-        tx.link = known.name
+        tx.link, tx.link_known = known.name, known.keyed
         take_bundles(tx, live, tuple(bundles))
-        tx.link = ""
+        tx.link, tx.link_known = "", False
         self._brought = frozenset(map(bundle_id, bundles))
 
     def sent(self, tx: Transaction, link: BroadcastId, airtime_ms: int | None, at_ms: int) -> None:

@@ -207,7 +207,8 @@ def leave(tx: Transaction, group: GroupId) -> None:
         record = load_group(tx, group)
         last_seq = record.seq + 1  # of this operation itself
         change = Remove(next_heads(tx, group, record), record.member, last_seq, Reason.LEFT)
-        _, record = issue(tx, group, record, change)
+        signed, _ = issue(tx, group, record, change)
+        record = publish(tx, group, (signed.id,))  # nobody else may have what it cites, and we answer no more
     shut(tx, group, record, Reason.LEFT)
 
 

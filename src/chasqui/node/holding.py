@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from chasqui.base.ids import BundleId
-from chasqui.base.limits import CARRIED_BYTES_MAX, CARRIED_OF_LINK_BYTES_MAX
+from chasqui.base.limits import CARRIED_LINK_SHARE, CARRIED_OF_KNOWN_BYTES_MAX, CARRIED_OF_STRANGERS_BYTES_MAX
 from chasqui.base.schema import decode_own
 from chasqui.node.keys import u16, u64
 from chasqui.node.records import BundleRecord, ForeignRecord, Space
@@ -13,7 +13,8 @@ from chasqui.node.transaction import Transaction
 from chasqui.sealed.bundle import Bundle
 from chasqui.sealed.kinds import BundleClass
 
-_FOREIGN_BYTES = b"foreign bytes"
+_FOREIGN_BYTES = b"foreign bytes"  # of all links; with the name of a link behind it, of that one
+_KNOWN_BYTES = b"known bytes"
 _EVICTION_ORDER = (BundleClass.FILE, BundleClass.BULK, BundleClass.TEXT, BundleClass.URGENT)
 
 
@@ -34,14 +35,22 @@ def hold(tx: Transaction, bundle: Bundle, *, own: bool) -> None:
     tx.bundles_held.append(bundle.id)
     if not own:
         record = ForeignRecord(
-            bundle.mark, bundle.mark_body, bundle.day, len(bundle.data), bundle.bundle_class, tx.now_s, tx.link
+            bundle.mark,
+            bundle.mark_body,
+            bundle.day,
+            len(bundle.data),
+            bundle.bundle_class,
+            tx.now_s,
+            tx.link,
+            tx.link_known,
         )
         tx.save(Space.FOREIGN, bundle.id, record)
-        total = _add_foreign_bytes(tx, len(bundle.data))
-        if tx.link and _add_foreign_bytes(tx, len(bundle.data), tx.link) > CARRIED_OF_LINK_BYTES_MAX:
-            _evict(tx, tx.link)
-        elif total > CARRIED_BYTES_MAX:
-            _evict(tx)
+        _count(tx, record, record.size)
+        most = CARRIED_OF_KNOWN_BYTES_MAX if tx.link_known else CARRIED_OF_STRANGERS_BYTES_MAX
+        if tx.link and _bytes(tx, _of_link(tx.link)) > most // CARRIED_LINK_SHARE:
+            _evict(tx, most // CARRIED_LINK_SHARE, known=tx.link_known, link=tx.link)
+        elif _carried(tx, known=tx.link_known) > most:
+            _evict(tx, most, known=tx.link_known)
 
 
 def adopt(tx: Transaction, bundle: Bundle) -> None:
@@ -78,33 +87,39 @@ def _drop_foreign(tx: Transaction, bundle: BundleId) -> bool:
     if record is None:
         return False
     tx.erase(Space.FOREIGN, bundle)
-    _add_foreign_bytes(tx, -record.size)
-    if record.link:
-        _add_foreign_bytes(tx, -record.size, record.link)
+    _count(tx, record, -record.size)
     return True
 
 
-def _foreign_bytes(tx: Transaction, link: str = "") -> int:
-    return int.from_bytes(tx.get(Space.META, _foreign_key(link)) or b"", "big")
+def _count(tx: Transaction, record: ForeignRecord, change: int) -> None:
+    keys = [
+        _FOREIGN_BYTES,
+        *([_KNOWN_BYTES] if record.known else []),
+        *([_of_link(record.link)] if record.link else []),
+    ]
+    for key in keys:
+        tx.put(Space.META, key, u64(max(_bytes(tx, key) + change, 0)))
 
 
-def _add_foreign_bytes(tx: Transaction, change: int, link: str = "") -> int:
-    """Of one broadcast link, or of all that is carried."""
-    total = max(_foreign_bytes(tx, link) + change, 0)
-    tx.put(Space.META, _foreign_key(link), u64(total))
-    return total
+def _bytes(tx: Transaction, key: bytes) -> int:
+    return int.from_bytes(tx.get(Space.META, key) or b"", "big")
 
 
-def _foreign_key(link: str) -> bytes:
-    return b" ".join((_FOREIGN_BYTES, link.encode())) if link else _FOREIGN_BYTES
+def _carried(tx: Transaction, *, known: bool) -> int:
+    """Of others' groups, what came by links of one sort."""
+    ours = _bytes(tx, _KNOWN_BYTES)
+    return ours if known else _bytes(tx, _FOREIGN_BYTES) - ours
 
 
-def _evict(tx: Transaction, link: str = "") -> None:
-    """Down to 90 % of the room, so that it is not done for every bundle; expired ones went before. Where a broadcast
-    link brought too much, it is its own that goes."""
+def _of_link(link: str) -> bytes:
+    return b" ".join((_FOREIGN_BYTES, link.encode()))
+
+
+def _evict(tx: Transaction, most: int, *, known: bool, link: str = "") -> None:
+    """Down to 90 % of the room, so that it is not done for every bundle; expired ones go first. Where one link
+    brought too much, it is its own that goes; else that of links of its sort."""
     drop_expired(tx)
-    total = _foreign_bytes(tx, link)
-    most = CARRIED_OF_LINK_BYTES_MAX if link else CARRIED_BYTES_MAX
+    total = _bytes(tx, _of_link(link)) if link else _carried(tx, known=known)
     rank = {bundle_class: place for place, bundle_class in enumerate(_EVICTION_ORDER)}
     expiry = {key[8:]: int.from_bytes(key[:8], "big") for key, _ in tx.scan(Space.EXPIRY)}
     for bundle, record in sorted(
@@ -112,7 +127,7 @@ def _evict(tx: Transaction, link: str = "") -> None:
     ):
         if total <= most * 9 // 10:
             return
-        if link and record.link != link:
+        if record.known != known or (link and record.link != link):
             continue
         drop(tx, bundle, expiry[bundle])
         total -= record.size

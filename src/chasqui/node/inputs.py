@@ -151,12 +151,18 @@ class SendFile:
 
 @dataclass(frozen=True)
 class SendVoice:
-    """Speech of one recording (`media.codec2`). Answers with the ids of its bursts, in order."""
+    """Speech of one recording (`media.codec2`). Answers with the ids of its bursts, in order.
+
+    While somebody still speaks it comes in pieces: `more` goes on, and what follows names the first burst (`follows`)
+    and the place where it begins (`at`, in units of 40 ms)."""
 
     group: GroupId
     quality: Quality
     speech: bytes
     urgent: bool = False
+    more: bool = False
+    follows: ObjectId | None = None
+    at: int = 0
 
 
 @dataclass(frozen=True)
@@ -176,9 +182,10 @@ class SettleOrder:
 
 @dataclass(frozen=True)
 class TakeBundles:
-    """Bundles from a medium. Answers with `inbox.Received`."""
+    """Bundles from a medium that somebody has carried here. Answers with `inbox.Received`."""
 
     bundles: tuple[bytes, ...]
+    link: str = ""
 
 
 @dataclass(frozen=True)
@@ -203,10 +210,11 @@ class RemoveLink:
 
 @dataclass(frozen=True)
 class SessionOpened:
-    """A neighbour is there."""
+    """A neighbour is there, whoever it is. `link` is the lasting name of the link."""
 
     session: SessionId
     mtu_bytes: int
+    link: str = ""
 
 
 @dataclass(frozen=True)

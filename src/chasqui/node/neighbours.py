@@ -36,9 +36,9 @@ class Neighbours:
         """Equal, and apart from this one from now on."""
         return Neighbours(dict(self._sessions))
 
-    def opened(self, tx: Transaction, session: SessionId) -> None:
+    def opened(self, tx: Transaction, session: SessionId, link: str = "") -> None:
         """Announces everything that is held."""
-        self._sessions[session] = Session()
+        self._sessions[session] = Session(link)
         for frame in announcements(short_id(bundle) for bundle in held_ids(tx)):
             tx.effects.append(Send(session, write_frame(frame)))
 
@@ -88,6 +88,7 @@ class Neighbours:
             self._sessions[session] = known.came_elsewhere(short_id(bundle))
             return
         self._sessions[session] = known.answered(short_id(bundle))
+        tx.link = known.link
         take_bundles(tx, live, (data,))
 
     def _ask(self, tx: Transaction) -> list[Effect]:

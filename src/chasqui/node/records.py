@@ -116,6 +116,7 @@ class EpochRecord(Body, frozen=True):
     renewed: tuple[tuple[int, int], ...] = ()  # (leaf, when it last got fresh keys, on the way to this epoch)
     settled_s: int = 0  # since when nothing on it can win any more; 0: it may, or has
     own_first: int = 0  # the number of our own object that would have counter 0 here; 0: we have said nothing in it
+    told: tuple[bytes, ...] = ()  # where a welcome led us in: the heads of the operations that it told
 
 
 class ChainRecord(Body, frozen=True):
@@ -210,7 +211,8 @@ class BundleRecord(Body, frozen=True):
 
 
 class ForeignRecord(Body, frozen=True):
-    """A bundle that nobody here recognises yet. `link`: the broadcast link that brought it, if one did."""
+    """A bundle that nobody here recognises yet. `link` brought it; `known`: on whose other end are people whom the
+    owner chose."""
 
     mark: bytes
     mark_body: bytes
@@ -219,6 +221,7 @@ class ForeignRecord(Body, frozen=True):
     bundle_class: int
     arrived_s: int
     link: str = ""
+    known: bool = False
 
 
 class ContactRecord(Body, frozen=True):

@@ -32,7 +32,8 @@ class Transaction:
         self.epochs_erased: list[EpochId] = []
         self.bundles_held: list[BundleId] = []
         self.bundles_dropped: list[BundleId] = []
-        self.link = ""  # the broadcast link that brings what this step takes in
+        self.link = ""  # the link that brings what this step takes in
+        self.link_known = False  # whether on its other end are people whom the owner chose
         self.retry: set[GroupId] = set()  # groups in which a commit may have waited for what came
         self.retry_refused: set[GroupId] = set()  # groups in which something was refused that may be taken now
         self._store = store
