@@ -15,9 +15,10 @@ from chasqui.base.limits import BUNDLE_STEPS
 from chasqui.delivery.generations import HeardGeneration, OwnGeneration, checked, cut, fits_whole, joined, part_count
 from chasqui.delivery.incoming import ASKED_MAX, Incoming
 from chasqui.delivery.index import Index, Item
-from chasqui.delivery.outgoing import Outgoing, Shares
+from chasqui.delivery.outgoing import Outgoing
 from chasqui.delivery.radio_frames import CodedFrame, NeedFrame
 from chasqui.delivery.reconciler import Reconciler
+from chasqui.delivery.sharing import Shares
 from chasqui.delivery.trickle import INTERVAL_MS_MAX, INTERVAL_MS_MIN, Trickle
 from tests.delivery.place import TODAY, bundle_of, seeded
 

@@ -12,6 +12,7 @@ from chasqui.base.errors import PeerError
 from chasqui.base.limits import BUNDLE_STEPS
 from chasqui.base.secret import Secret
 from chasqui.delivery.radio_frames import (
+    BatchFrame,
     CodedFrame,
     DaysFrame,
     MoreFrame,
@@ -46,6 +47,17 @@ frames = st.one_of(
         st.binary(max_size=20),
         st.tuples(st.booleans(), st.booleans(), st.booleans()),
     ),
+    st.builds(
+        lambda names, first, some, behind, followed, asked: BatchFrame(
+            names[0], names[1], first + len(some) + behind, first, tuple(some), followed, asked
+        ),
+        st.tuples(byte, byte),
+        st.integers(0, 180),
+        bundle.flatmap(lambda one: st.lists(st.just(one), min_size=2, max_size=4)),
+        st.integers(0, 8),
+        st.booleans(),
+        st.booleans(),
+    ),
     st.builds(SumFrame, byte, two, st.integers(0, 15), st.integers(0, 65_535), two, words),
     st.builds(MoreFrame, byte, two, byte, words),
     st.builds(WantFrame, two, st.lists(st.integers(1, 2**32 - 1), min_size=1, max_size=9, unique=True).map(tuple)),
@@ -76,6 +88,8 @@ def test_frames_byte_by_byte() -> None:
     for frame, data in (
         (PackFrame((small,)), b"\x10" + small),
         (PackFrame((large, small)), b"\x20\x01" + large + b"\x00" + small),
+        (BatchFrame(1, 2, 9, 4, (large, large), False), b"\x21\x01\x02\x09\x04\x01" + large + large),
+        (BatchFrame(1, 2, 9, 4, (small, small), True, True), b"\x27\x01\x02\x09\x04\x00" + small + small),
         (CodedFrame(1, 2, 4, 2, b"sym", False, False), b"\x30\x01\x02\x04\x02sym"),
         (CodedFrame(1, 2, 4, 3, b"sym", False, False), b"\x38\x01\x02\x04sym"),
         (CodedFrame(1, 2, 4, 3, b"", True, True, True), b"\x3f\x01\x02\x04"),
@@ -104,6 +118,13 @@ def test_frames_byte_by_byte() -> None:
         b"\x20\x00" + bytes(128) + b"\x00" + bytes(127),
         b"\x30\x01\x02\x04\x03sym",
         b"\x38\x01\x02\x00sym",
+        b"\x22\x01\x02\x09\x04\x00" + bytes(256),
+        b"\x29\x01\x02\x09\x04\x00" + bytes(256),
+        b"\x21\x01\x02\x09\x04\x00" + bytes(128),
+        b"\x21\x01\x02\x09\x04\x15" + bytes(256),
+        b"\x21\x01\x02\x09\x08\x00" + bytes(256),
+        b"\x21\x01\x02\xc1\x04\x00" + bytes(256),
+        b"\x21\x01\x02\x09\x04\x00" + bytes(255),
         b"\x30\x01\x02\x00\xc0",
         b"\x30\x01\x02\xc1\x03sym",
         b"\x30\x01\x02\x04\x04sym",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
@@ -14,11 +14,13 @@ from chasqui.delivery.erasure import SOURCES_MAX
 
 SHORT_ID_BYTES: Final = 4
 CODED_HEADER_BYTES: Final = 5
+BATCH_HEADER_BYTES: Final = 6
 SUM_HEADER_BYTES: Final = 8
 MORE_HEADER_BYTES: Final = 5
 REQUEST_HEADER_BYTES: Final = 3
 DAYS_HEADER_BYTES: Final = 4
 DAY_BYTES: Final = 3
+BATCH: Final = 1  # low nibble of PACK: the bundles are sources of a generation
 PARTS: Final = 1  # low nibble of CODED: the sources are the parts of one bundle
 FOLLOWED: Final = 2  # low nibble of CODED: more of this generation comes without being asked for
 ASKED: Final = 4  # low nibble of CODED: somebody lacked these; who did not has them
@@ -59,6 +61,45 @@ class CodedFrame:
     parts: bool
     followed: bool
     asked: bool = False
+
+
+@dataclass(frozen=True)
+class BatchFrame:
+    """A PACK of bundles of one size that are sources of a generation, from `number` on."""
+
+    source: int
+    generation: int
+    count: int
+    number: int
+    bundles: tuple[bytes, ...]
+    followed: bool
+    asked: bool = False
+
+    @property
+    def symbols(self) -> list[CodedFrame]:
+        """The same, one by one."""
+        return [
+            CodedFrame(
+                self.source,
+                self.generation,
+                self.count,
+                self.number + at,
+                bundle,
+                parts=False,
+                followed=self.followed or at < len(self.bundles) - 1,
+                asked=self.asked,
+            )
+            for at, bundle in enumerate(self.bundles)
+        ]
+
+
+def batch_of(symbols: Sequence[CodedFrame]) -> BatchFrame:
+    """Sources of one generation whose numbers follow each other, as one frame."""
+    first, last = symbols[0], symbols[-1]
+    bundles = tuple(symbol.symbol for symbol in symbols)
+    return BatchFrame(
+        first.source, first.generation, last.count, first.number, bundles, last.followed, asked=first.asked
+    )
 
 
 @dataclass(frozen=True)
@@ -112,7 +153,7 @@ class DaysFrame:
     days: tuple[tuple[int, bytes], ...]
 
 
-RadioFrame = PackFrame | CodedFrame | SumFrame | MoreFrame | WantFrame | NeedFrame | DaysFrame
+RadioFrame = PackFrame | CodedFrame | BatchFrame | SumFrame | MoreFrame | WantFrame | NeedFrame | DaysFrame
 
 
 def write_radio_frame(frame: RadioFrame) -> bytes:
@@ -124,6 +165,10 @@ def write_radio_frame(frame: RadioFrame) -> bytes:
             return _head(RadioFrameType.PACK) + b"".join(
                 bytes((BUNDLE_STEPS.index(len(bundle)),)) + bundle for bundle in bundles
             )
+        case BatchFrame(source, generation, count, number, bundles, followed, asked):
+            flags = BATCH | (FOLLOWED if followed else 0) | (ASKED if asked else 0)
+            head = bytes((source, generation, count, number, BUNDLE_STEPS.index(len(bundles[0]))))
+            return _head(RadioFrameType.PACK, flags) + head + b"".join(bundles)
         case CodedFrame(source, generation, count, number, symbol, parts, followed, asked):
             flags = (PARTS if parts else 0) | (FOLLOWED if followed else 0) | (ASKED if asked else 0)
             if number == count - 1:
@@ -152,7 +197,7 @@ def read_radio_frame(data: bytes) -> RadioFrame:
         kind = RadioFrameType(first >> 4)
     except ValueError:
         raise PeerError("A frame is of an unknown type.") from None
-    if low and kind not in (RadioFrameType.CODED, RadioFrameType.SUM):
+    if low and kind not in (RadioFrameType.CODED, RadioFrameType.SUM, RadioFrameType.PACK):
         raise PeerError("A frame is of an unknown type.")
     return _READERS[kind](reader, low)
 
@@ -163,7 +208,9 @@ def _read_bundle(reader: Reader, low: int) -> PackFrame:
     return PackFrame((reader.rest(),))
 
 
-def _read_pack(reader: Reader, low: int) -> PackFrame:
+def _read_pack(reader: Reader, low: int) -> RadioFrame:
+    if low:
+        return _read_batch(reader, low)
     bundles = []
     while reader.left:
         step = reader.uint(1)
@@ -173,6 +220,20 @@ def _read_pack(reader: Reader, low: int) -> PackFrame:
     if len(bundles) < 2:
         raise PeerError("A pack of one bundle or none.")
     return PackFrame(tuple(bundles))
+
+
+def _read_batch(reader: Reader, low: int) -> BatchFrame:
+    if low & ~(BATCH | FOLLOWED | ASKED) or not low & BATCH:
+        raise PeerError("A frame is of an unknown type.")
+    source, generation, count, number, step = reader.take(5)
+    if step >= len(BUNDLE_STEPS):
+        raise PeerError("A frame carries something that is no bundle.")
+    bundles = []
+    while reader.left:
+        bundles.append(reader.take(BUNDLE_STEPS[step]))
+    if len(bundles) < 2 or not number + len(bundles) <= count <= SOURCES_MAX:
+        raise PeerError("A pack of one bundle or none, or of a generation that cannot be.")
+    return BatchFrame(source, generation, count, number, tuple(bundles), bool(low & FOLLOWED), bool(low & ASKED))
 
 
 def _read_coded(reader: Reader, low: int) -> CodedFrame:
