@@ -322,7 +322,7 @@ class Added(Result, frozen=True):
 
 
 class Removed(Result, frozen=True):
-    """`group remove`: `removed`, `removal-pending` where others renew the keys, `unconfirmed`: the `operation` waits."""
+    """`group remove`: `removed`, `removal-pending` where others renew keys, `unconfirmed`: the `operation` waits."""
 
     _PEOPLE_ONLY: ClassVar[tuple[str, ...]] = ("group",)
     member: str
@@ -335,7 +335,7 @@ class Removed(Result, frozen=True):
 
 
 class MemberChanged(Result, frozen=True):
-    """`group role`, `group taken`, `group lift`: the member as it is now, and the `operation` that waits for an admin."""
+    """`group role`, `group taken`, `group lift`: the member as it is now; the `operation` that waits for an admin."""
 
     _PEOPLE_ONLY: ClassVar[tuple[str, ...]] = ("group", "wanted")
     member: str
