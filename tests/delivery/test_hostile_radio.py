@@ -206,5 +206,5 @@ def test_nothing_explains_a_difference_for_longer_than_half_an_hour(monkeypatch:
     monkeypatch.setattr(engine._incoming, "expected", lambda now_ms: [bundle_id(bundle_of(0))])
     monkeypatch.setattr(engine._reconciler, "explained", lambda *_: True)
     frame = DaysFrame(TODAY % 256, b"sa", (0, b"zz"), ((9, b"zz"),))
-    minutes = [n for n in range(0, 65) if engine._listens(frame, 60_000 * n)]
+    minutes = [n for n in range(65) if engine._listens(frame, 60_000 * n)]
     assert minutes == [30, 61]
