@@ -11,6 +11,7 @@ from chasqui.app.results import (
     Added,
     Asked,
     Confirmed,
+    FilledLine,
     ForkLine,
     GroupChecked,
     GroupDetails,
@@ -36,6 +37,7 @@ from chasqui.node.checking import check_group
 from chasqui.node.delivered import DeliveredView, delivered_to
 from chasqui.node.groups import not_joined
 from chasqui.node.guests import guests_of, still_beside
+from chasqui.node.pace import filled
 from chasqui.node.records import ContactRecord, InvitationRecord, Space
 from chasqui.node.transaction import Transaction
 from chasqui.node.view_types import GroupView, MemberView, NewcomerView, PendingView
@@ -114,12 +116,21 @@ def show(runner: Runner, request: requests.ShowGroup) -> GroupDetails:
             for a in view.accused
         ),
         newcomer_line(view.newcomer),
+        _filled_line(tx, view),
     )
 
 
 def newcomer_line(new: NewcomerView | None) -> Newcomer | None:
     """What somebody who came in knows of the others."""
     return None if new is None else Newcomer(new.heard, new.of, stamp(new.since_s))
+
+
+def _filled_line(tx: Transaction, view: GroupView) -> FilledLine | None:
+    found = filled(tx, view.id) if view.own else None
+    if found is None:
+        return None
+    changes, most, times = found
+    return FilledLine(changes, _name_in(view, most), most.hex(), times)
 
 
 def _pending_line(view: GroupView, waits: PendingView) -> PendingLine:

@@ -264,6 +264,15 @@ class Newcomer(Result, frozen=True):
     since: str
 
 
+class FilledLine(Result, frozen=True):
+    """A group that nears the number of changes after which nobody is let in, and who signed the most of them (`of`)."""
+
+    changes: int
+    member: str
+    key: str
+    of: int
+
+
 class GroupDetails(Result, frozen=True):
     """`group show`. `head` is empty where we are not in the group."""
 
@@ -283,6 +292,7 @@ class GroupDetails(Result, frozen=True):
     guests: tuple[Guest, ...] = ()
     accused: tuple[AccusedLine, ...] = ()
     new: Newcomer | None = None
+    filled: FilledLine | None = None
 
 
 class GroupChecked(Result, frozen=True):
@@ -312,8 +322,7 @@ class Added(Result, frozen=True):
 
 
 class Removed(Result, frozen=True):
-    """`group remove`: `removed`, or `removal-pending` where somebody else has to renew the keys, or `unconfirmed` where
-    the `operation` waits for another admin."""
+    """`group remove`: `removed`, `removal-pending` where others renew keys, `unconfirmed`: the `operation` waits."""
 
     _PEOPLE_ONLY: ClassVar[tuple[str, ...]] = ("group",)
     member: str
@@ -326,8 +335,7 @@ class Removed(Result, frozen=True):
 
 
 class MemberChanged(Result, frozen=True):
-    """`group role`, `group taken` and `group lift`: the member as it is now, and the `operation` that waits for another
-    admin."""
+    """`group role`, `group taken`, `group lift`: the member as it is now; the `operation` that waits for an admin."""
 
     _PEOPLE_ONLY: ClassVar[tuple[str, ...]] = ("group", "wanted")
     member: str

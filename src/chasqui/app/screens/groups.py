@@ -20,6 +20,7 @@ from chasqui.app.screens import guests, newcomer, seats, taken
 from chasqui.app.screens.text import count, cut, day, heading, paragraph, safe_line, short, span, table, typed, when
 from chasqui.app.screens.waiting import addition_waits, change_waits, not_yet, removal_waits, waiting
 from chasqui.app.screens.words import group_state, member_state
+from chasqui.base.limits import OPERATIONS_TO_INVITE_MAX
 
 _NAME_COLUMNS = 13
 _MAKERS_COLUMNS = 50
@@ -89,6 +90,7 @@ def shown(result: GroupDetails) -> str:
     for alarm in result.alarms:
         lines += ["", *_alarm(alarm, result.name)]
     lines += taken.accused(result)
+    lines += _filled(result)
     if result.members:
         lines += ["", "Members", _members(result), *seats.twice(result)]
     known = [p for p in result.pending if not p.id]
@@ -106,6 +108,20 @@ def shown(result: GroupDetails) -> str:
             rows.append((cut(makers, _MAKERS_COLUMNS), f"{fork.confirmed} of {fork.of}", str(fork.needed)))
         lines.append(table(rows))
     return "\n".join(lines)
+
+
+def _filled(result: GroupDetails) -> list[str]:
+    """Long before a group is full: by whom it is, and what can be done in time."""
+    if result.filled is None:
+        return []
+    name, named = safe_line(result.filled.member), f"{typed(result.name)} {short(result.filled.key)}"
+    first = f"!! This group has seen {result.filled.changes} of {OPERATIONS_TO_INVITE_MAX} changes of its members."
+    rest = (
+        f"With {OPERATIONS_TO_INVITE_MAX}, nobody can be let in any more; removing goes on. {name} has signed "
+        f"{result.filled.of}. If nobody knows why, {name} may want to use the group up: an admin can remove it "
+        f"(`chasqui group remove {named}`). If all is well, make a new group with the same members in time."
+    )
+    return ["", first, *paragraph(rest, "   ", "   ")]
 
 
 def _shuts_out(result: GroupDetails) -> str:
