@@ -82,8 +82,8 @@ async def check_every_size_arrives_identical(pair: Pair) -> None:
         assert Counter(await pair.carry(start, sent)) == Counter(sent)
 
 
-async def check_many_arrive_once(pair: Pair) -> None:
-    sent = payloads_of(pair, 7, 500)
+async def check_many_arrive_once(pair: Pair, count: int = 500) -> None:
+    sent = payloads_of(pair, 7, count)
     assert Counter(await pair.carry(0, sent)) == Counter(sent)
 
 

@@ -3,6 +3,7 @@ duplex. When a station is late, time waits for it."""
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import os
 import random
@@ -29,6 +30,7 @@ class SoundAir(threading.Thread):
         self._dice, self._speed, self._gain = dice, speed, gain
         self._noise = array("h", (round(dice.gauss(0, noise_rms)) for _ in range(1 << 16)))
         self.on_air_s = [0.0] * stations
+        self.passed_s = 0.0  # on the channel, which stands still when a busy machine has no turn for it
         self.devices = []
         self._to: list[int] = []
         self._from: list[int] = []
@@ -41,6 +43,12 @@ class SoundAir(threading.Thread):
             self.devices.append(f"pipes:{come}:{go}")
         self._done = threading.Event()
         self._strange = array("h")
+
+    async def sleep(self, seconds: float) -> None:
+        """So long on the channel."""
+        until_s = self.passed_s + seconds
+        while self.passed_s < until_s:
+            await asyncio.sleep(0.01)
 
     def inject(self, sound: array[int]) -> None:
         """A stranger sends this."""
@@ -69,6 +77,7 @@ class SoundAir(threading.Thread):
                         mixed = (int(x + y * self._gain) for x, y in zip(heard, sound, strict=True))
                         heard = array("h", [max(-32768, min(32767, x)) for x in mixed])
                 self._write(number, heard.tobytes(), patient=number not in said)
+            self.passed_s += BLOCK / RATE_HZ
             due = max(due, time.monotonic() - 0.05) + BLOCK / RATE_HZ / self._speed
             time.sleep(max(0.0, due - time.monotonic()))
 

@@ -65,6 +65,12 @@ class ShowGroup(Request, frozen=True):
     group: str
 
 
+class ShowLog(Request, frozen=True):
+    """`group log`"""
+
+    group: str
+
+
 class AddMember(Request, frozen=True):
     """`group add`"""
 
@@ -234,6 +240,7 @@ AnyRequest = (
     | CreateGroup
     | ListGroups
     | ShowGroup
+    | ShowLog
     | AddMember
     | AddGuest
     | JoinGroup

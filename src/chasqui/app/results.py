@@ -101,6 +101,7 @@ class GroupLine(Result, frozen=True):
     alarms: int = 0  # members who signed two changes of keys for one state
     waiting: int = 0  # changes that wait for the word of an admin
     accused: int = 0  # members of whom others say that their device was taken
+    heard: tuple[int, int] | None = None  # of state 'new': how many of the others were heard since, of how many
 
 
 class WaitingCounts(Result, frozen=True):
@@ -255,6 +256,14 @@ class Guest(Result, frozen=True):
     state: str
 
 
+class Newcomer(Result, frozen=True):
+    """You have come in here at `since`, and of `of` others `heard` were heard here: the rest may be elsewhere."""
+
+    heard: int
+    of: int
+    since: str
+
+
 class GroupDetails(Result, frozen=True):
     """`group show`. `head` is empty where we are not in the group."""
 
@@ -270,8 +279,10 @@ class GroupDetails(Result, frozen=True):
     alarms: tuple[ProofLine, ...] = ()
     asked: str | None = None  # when new keys were asked for, and not given yet
     quorum: int = 1  # so many admins stand behind every change
+    taken: int = 2  # so many members who say so shut a taken device out, as many as there are now
     guests: tuple[Guest, ...] = ()
     accused: tuple[AccusedLine, ...] = ()
+    new: Newcomer | None = None
 
 
 class GroupChecked(Result, frozen=True):
@@ -311,6 +322,7 @@ class Removed(Result, frozen=True):
     operation: str = ""
     group: str = ""
     beside: tuple[str, ...] = ()  # side groups of guests in which that person still is
+    also: tuple[str, ...] = ()  # keys of other seats that go by the same name
 
 
 class MemberChanged(Result, frozen=True):

@@ -20,6 +20,7 @@ GROUP_OPERATIONS_MAX: Final = 4_096  # ten years of a lively group; bounds membe
 OPERATIONS_IDLE_MAX: Final = 16  # of one member: those whose past is not here, that have no right, or are late
 COMMITS_DEFERRED_MAX: Final = 16  # of one member; each is opened again whenever an operation comes
 SIBLINGS_PER_COMMITTER_MAX: Final = 2  # children of one parent that are applied in a day
+SLOT_FRAMES: Final = 120  # the same on a slow link, in airtimes of its largest frame: a commit of ten, and repeats
 SLOT_S: Final = 5  # between the turns of two members: a commit crosses a LAN in one, sticks count turns as elapsed
 COMMITS_A_DAY_MAX: Final = 64  # of one member; what is beyond waits: 10 ms and 35 kB each at 128 members
 UNSETTLED_COMMITS_MAX: Final = 32  # of one member above the settled root, removals apart; half a year of renewals

@@ -116,7 +116,7 @@ def count(tx: Transaction, signed: SignedObject, arrival: int = 0) -> None:
     take_vote(tx, signed)
     if load_group(tx, signed.group).elsewhere:
         follow(tx, signed.group)
-    receipting.owe(tx, signed.group, signed.kind)
+    receipting.owe(tx, signed.group, signed.kind, signed)
 
 
 def _show(tx: Transaction, signed: SignedObject) -> None:
