@@ -292,6 +292,7 @@ def test_a_sketch_that_does_not_fit_its_fingerprint_is_not_acted_on() -> None:
             receiver.add(item)
     said = Reconciler(222, sender, seeded("a"), 0)._sum(TODAY, 4, None)
     hearer = Reconciler(222, receiver, seeded("b"), 0)
+    assert said.count is not None
     wrong_count = replace(said, count=said.count + 1)
     wrong_print = replace(said, fingerprint=b"??")
     for now_ms, wrong in ((1_000, wrong_count), (10_000, wrong_print)):

@@ -16,6 +16,8 @@ SHORT_ID_BYTES: Final = 4
 CODED_HEADER_BYTES: Final = 5
 BATCH_HEADER_BYTES: Final = 6
 SUM_HEADER_BYTES: Final = 8
+LONG_SUM_HEADER_BYTES: Final = 3  # of a sketch that needs no other check than itself
+LONG_SUM_SYNDROMES: Final = 16  # a larger set passes for a wrong one once in 16!, which is rarer than 2^-44
 MORE_HEADER_BYTES: Final = 5
 REQUEST_HEADER_BYTES: Final = 3
 DAYS_HEADER_BYTES: Final = 4
@@ -105,12 +107,13 @@ def batch_of(symbols: Sequence[CodedFrame]) -> BatchFrame:
 @dataclass(frozen=True)
 class SumFrame:
     """What the sender holds of a day (mod 256): of those whose short id ends in `split` zero bits, their count (mod
-    2^16), a fingerprint, and the first syndromes of their sketch."""
+    2^16), a fingerprint, and the first syndromes of their sketch. A long sketch comes without count and fingerprint,
+    and the second byte of its salt is 0."""
 
     day: int
     salt: bytes
     split: int
-    count: int
+    count: int | None
     fingerprint: bytes
     syndromes: tuple[int, ...]
 
@@ -176,6 +179,8 @@ def write_radio_frame(frame: RadioFrame) -> bytes:
             return _head(RadioFrameType.CODED, flags) + bytes((source, generation, count, number)) + symbol
         case SumFrame(day, salt, split, count, fingerprint, syndromes):
             head = _head(RadioFrameType.SUM, split) + bytes((day,)) + salt
+            if count is None:
+                return head[:LONG_SUM_HEADER_BYTES] + _words(syndromes)
             return head + count.to_bytes(2, "big") + fingerprint + _words(syndromes)
         case MoreFrame(day, salt, first, syndromes):
             return _head(RadioFrameType.MORE) + bytes((day,)) + salt + bytes((first,)) + _words(syndromes)
@@ -247,8 +252,16 @@ def _read_coded(reader: Reader, low: int) -> CodedFrame:
 
 
 def _read_sum(reader: Reader, low: int) -> SumFrame:
+    if reader.left % 4 == (LONG_SUM_HEADER_BYTES - 1) % 4:
+        day, salt, syndromes = reader.uint(1), reader.take(1) + b"\0", _read_words(reader)
+        if len(syndromes) < LONG_SUM_SYNDROMES:
+            raise PeerError("A short sketch without a check.")
+        return SumFrame(day, salt, low, None, b"", syndromes)
     day, salt, count, fingerprint = reader.uint(1), reader.take(2), reader.uint(2), reader.take(2)
-    return SumFrame(day, salt, low, count, fingerprint, _read_words(reader))
+    syndromes = _read_words(reader)
+    if len(syndromes) >= LONG_SUM_SYNDROMES:
+        raise PeerError("A long sketch with a check that it does not need.")
+    return SumFrame(day, salt, low, count, fingerprint, syndromes)
 
 
 def _read_more(reader: Reader, low: int) -> MoreFrame:
