@@ -61,14 +61,14 @@ def map_of(size: int) -> Scenario:
             name=f"d{number}",
             at=(float(number % 3 * APART_M), float(number // 3 * APART_M)),
             radius=250,
-            walls_db=15,
+            walls_db=25,
             people=tuple(names[number::count]),
         )
         for number in range(count)
     )
     order = [district.name for district in districts]
     walks = tuple(
-        WalkTable(who=f"w{n}", stops=tuple(order[n:] + order[:n]), stay_hours=0.5)
+        WalkTable(who=f"w{n}", stops=tuple(order[n:] + order[:n]), stay_hours=0.5, from_hour=0.17 * n)
         for n in range(count)
     )
     everybody = (*names, *(walk.who for walk in walks))
