@@ -6,19 +6,20 @@ from typing import ClassVar
 
 from msgspec import UNSET, UnsetType, field
 
-from chasqui.app.results import Result, SlowLink
+from chasqui.app.results import Newcomer, Result, SlowLink
 from chasqui.media.burst import QualityLabel
 
 
 class Sent(Result, frozen=True):
     """`send`: durable from now on."""
 
-    _PEOPLE_ONLY: ClassVar[tuple[str, ...]] = ("group", "members", "links", "daemon")
+    _PEOPLE_ONLY: ClassVar[tuple[str, ...]] = ("group", "members", "links", "daemon", "new")
     id: str
     group: str = ""
     members: int = 0
     links: int = 0
     daemon: bool = False
+    new: Newcomer | None = None
     bursts: tuple[str, ...] | UnsetType = UNSET  # the ids of all, in order
     seconds: float | UnsetType = UNSET
     quality: str | UnsetType = UNSET
@@ -94,6 +95,7 @@ class Conversation(Result, frozen=True):
         "alarms",
         "asked",
         "accused",
+        "new",
         "earlier",
     )
     messages: tuple[Message, ...]
@@ -106,6 +108,7 @@ class Conversation(Result, frozen=True):
     alarms: tuple[str, ...] = ()  # names of members who signed two changes of keys for one state
     asked: str | None = None  # when new keys were asked for, and not given yet
     accused: tuple[str, ...] = ()  # names of members who still read, though others say that their device was taken
+    new: Newcomer | None = None
     earlier: tuple[Earlier, ...] = ()  # bursts of the same recordings that came before
 
 

@@ -9,6 +9,7 @@ from msgspec import UNSET, structs
 from chasqui.app import requests
 from chasqui.app.desk import Surroundings, stamp, stamp_or_none
 from chasqui.app.errors import SlowLinkError
+from chasqui.app.groups import newcomer_line
 from chasqui.app.links import profiles_of
 from chasqui.app.message_results import Conversation, Earlier, Gap, Message, QualityChosen, Saved, Sent
 from chasqui.app.names import find_group, find_message
@@ -20,6 +21,7 @@ from chasqui.media.burst import QUALITY_OF_LABEL, SAMPLES_PER_S, cut
 from chasqui.node import inputs
 from chasqui.node.cost import LASTS_S_MAX, bundles_of_file, bundles_of_speech, cost_on, quality_for, slowest
 from chasqui.node.groups import not_joined
+from chasqui.node.newcomer import newcomer_view
 from chasqui.node.records import Space
 from chasqui.node.speech import bursts_of, recorded
 from chasqui.node.transaction import Transaction
@@ -32,7 +34,7 @@ def send_text(runner: Runner, request: requests.SendText, around: Surroundings) 
     """A text into a group."""
     group = _joined(runner, request.group)
     message: ObjectId = runner.step(inputs.SendText(group, request.text, request.urgent))
-    return _sent(runner, message, around)
+    return _sent(runner, group, message, around)
 
 
 def send_file(runner: Runner, request: requests.SendFile, data: bytes, around: Surroundings) -> Sent:
@@ -40,7 +42,7 @@ def send_file(runner: Runner, request: requests.SendFile, data: bytes, around: S
     group = _joined(runner, request.group)
     slow = _slow(runner, bundles_of_file(len(data)), request.confirmed)
     message: ObjectId = runner.step(inputs.SendFile(group, request.name, data, request.urgent))
-    return structs.replace(_sent(runner, message, around), slow=slow or UNSET)
+    return structs.replace(_sent(runner, group, message, around), slow=slow or UNSET)
 
 
 def choose_quality(runner: Runner) -> QualityChosen:
@@ -61,7 +63,7 @@ def send_voice(runner: Runner, request: requests.SendVoice, speech: bytes, aroun
         inputs.SendVoice(group, quality, speech, request.urgent, request.more, follows, request.at)
     )
     return structs.replace(
-        _sent(runner, sent[0], around),
+        _sent(runner, group, sent[0], around),
         bursts=tuple(burst.hex() for burst in sent),
         seconds=round(sum(burst.seconds for burst in bursts), 1),
         quality=request.quality,
@@ -98,8 +100,10 @@ def _joined(runner: Runner, text: str) -> GroupId:
     return group
 
 
-def _sent(runner: Runner, message: ObjectId, around: Surroundings) -> Sent:
-    return Sent(message.hex(), links=runner.look().count(Space.LINK), daemon=around.pid is not None)
+def _sent(runner: Runner, group: GroupId, message: ObjectId, around: Surroundings) -> Sent:
+    tx = runner.look()
+    new = newcomer_line(newcomer_view(tx, group))
+    return Sent(message.hex(), links=tx.count(Space.LINK), daemon=around.pid is not None, new=new)
 
 
 def read(runner: Runner, request: requests.Read) -> Conversation:
@@ -125,6 +129,7 @@ def read(runner: Runner, request: requests.Read) -> Conversation:
         tuple(sorted({proof.name for proof in view.proofs})),
         stamp_or_none(view.asked_s),
         tuple(member_name(tx, group, a.member) for a in view.accused if not a.shut_out and a.member != view.own),
+        newcomer_line(view.newcomer),
         tuple(_earlier(tx, group, found, request.since)) if request.whole and request.since else (),
     )
 

@@ -65,6 +65,12 @@ class ShowGroup(Request, frozen=True):
     group: str
 
 
+class ShowLog(Request, frozen=True):
+    """`group log`"""
+
+    group: str
+
+
 class AddMember(Request, frozen=True):
     """`group add`"""
 
@@ -231,6 +237,7 @@ AnyRequest = (
     | CreateGroup
     | ListGroups
     | ShowGroup
+    | ShowLog
     | AddMember
     | AddGuest
     | JoinGroup

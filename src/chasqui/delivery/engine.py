@@ -16,8 +16,9 @@ from chasqui.delivery.airtime import HOUR_MS, Air, AirtimeLedger
 from chasqui.delivery.chance import below, exponential
 from chasqui.delivery.incoming import Incoming
 from chasqui.delivery.index import Index, Item
-from chasqui.delivery.outgoing import Fetch, Outgoing, Shares
+from chasqui.delivery.outgoing import Fetch, Outgoing
 from chasqui.delivery.radio_frames import (
+    BatchFrame,
     CodedFrame,
     DaysFrame,
     MoreFrame,
@@ -30,6 +31,7 @@ from chasqui.delivery.radio_frames import (
     write_radio_frame,
 )
 from chasqui.delivery.reconciler import Findings, Reconciler
+from chasqui.delivery.sharing import Shares
 from chasqui.delivery.veil import MAC_BYTES, unveil, veil
 
 ASKED_MS = 600_000  # so long after we said what we hold, answers may be for us
@@ -68,7 +70,7 @@ class Engine:
         self._index = index
         self._entropy = entropy
         self.ledger = AirtimeLedger(air)
-        self._under_way: tuple[int, int | None] | None = None  # expected airtime, rank
+        self._under_way: tuple[int, int | None, str] | None = None  # expected airtime, rank, whose it is
         self._room = air.mtu_bytes - (MAC_BYTES if settings.key else 0)
         self._begin(now_ms)
 
@@ -105,12 +107,9 @@ class Engine:
             case PackFrame(bundles):
                 return self._came(list(bundles), now_ms)
             case CodedFrame():
-                self._stir(now_ms)
-                brought = self._incoming.heard(frame, now_ms, asked=self._asks(now_ms))
-                self._outgoing.heard(frame)
-                if brought and not frame.followed and not self._incoming.lacks(frame):
-                    self._reconciler.served(now_ms)
-                return self._came(brought, now_ms)
+                return self._heard_symbol(frame, now_ms)
+            case BatchFrame():
+                return [bundle for symbol in frame.symbols for bundle in self._heard_symbol(symbol, now_ms)]
             case NeedFrame():
                 self._stir(now_ms)
                 if not self._outgoing.needed(frame, now_ms):
@@ -134,11 +133,12 @@ class Engine:
         """The frame under way has left. None: it took what was expected."""
         if self._under_way is None:
             return
-        (expected_ms, rank), self._under_way = self._under_way, None
+        (expected_ms, rank, flow), self._under_way = self._under_way, None
         took_ms = expected_ms if airtime_ms is None else airtime_ms
         self.ledger.add(now_ms, took_ms)
         if rank is not None:
             self._shares.add(rank, took_ms)
+            self._outgoing.took(rank, flow, took_ms)
 
     # -- turns ----------------------------------------------------------------------------------------------
 
@@ -157,12 +157,12 @@ class Engine:
         frame, rank = self._urgent(now_ms, fetch) if plain_ms > now_ms else self._anything(now_ms, fetch)
         if frame is None:
             return Turn(wake_ms=max(self._due_ms(now_ms) if plain_ms <= now_ms else plain_ms, now_ms + 1))
-        if isinstance(frame, CodedFrame | NeedFrame):
+        if isinstance(frame, CodedFrame | BatchFrame | NeedFrame):
             self._stir(now_ms)
         data = write_radio_frame(frame)
         if self._settings.key:
             data = veil(self._settings.key, data)
-        self._under_way = self._air.airtime_ms(len(data)), rank
+        self._under_way = self._air.airtime_ms(len(data)), rank, self._outgoing.flow
         return Turn(data)
 
     def _urgent(self, now_ms: int, fetch: Fetch) -> tuple[RadioFrame | None, int | None]:
@@ -196,6 +196,14 @@ class Engine:
         return None, None
 
     # -- inside ---------------------------------------------------------------------------------------------
+
+    def _heard_symbol(self, frame: CodedFrame, now_ms: int) -> list[bytes]:
+        self._stir(now_ms)
+        brought = self._incoming.heard(frame, now_ms, asked=self._asks(now_ms))
+        self._outgoing.heard(frame)
+        if brought and not frame.followed and not self._incoming.lacks(frame):
+            self._reconciler.served(now_ms)
+        return self._came(brought, now_ms)
 
     def _came(self, bundles: list[bytes], now_ms: int) -> list[bytes]:
         for bundle in bundles:

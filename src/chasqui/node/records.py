@@ -35,6 +35,7 @@ class Space(IntEnum):
     ALIAS = 23  # member key: contact group
     LINK = 24  # link id
     DUE = 25  # group: receipts wait to be sent
+    OWED = 49  # group, author 32: an object of his that deserves a receipt, by its number
     HELD = 26  # group, bundle: a commit that waits for an operation: its author, 1 byte whether it removes somebody
     PENDING_ADD = 27  # group, contact group: an addition that waits for a key package
     ANSWERED = 28  # key package ref of an offer that was answered
@@ -44,7 +45,7 @@ class Space(IntEnum):
     VOTE = 35  # group, parent epoch 16, member 32: ids of the children for which it voted, 16 each
     PROOF = 36  # group, member 32, parent epoch 16: ids of two commits that it made on one parent, 16 each
     TURN = 37  # group: when it is our turn to commit what others have not
-    MISSING = 38  # group, operation: something cites it and it is not here: since when 8, asked for when 8
+    MISSING = 38  # group, operation: something cites it and it is not here: since when 8, asked when 8, by whom 32 each
     LACKED = 39  # group, author 32: numbers that did not come
     ANSWER = 40  # group, author 32, seq 3: a number that somebody lacks, and when it is our turn to answer
     RESEALED = 41  # group, object id: the newest epoch in which it was sealed again
@@ -55,6 +56,7 @@ class Space(IntEnum):
     LATE = 46  # contact, commit: one of ours that the other may not have
     REPEATED = 47  # group, object id: what we have sealed again ourselves: in which epoch, and when
     ASKED = 48  # group, member 32: what it has made us seal again of late
+    PACE = 49  # group, member 32: how many operations it has signed of late
     REORDER = 30  # group: an object came late, the order has to be worked out again
     WITNESS = 34  # group, removal 16, member 32: what that member had; group: words of ours may be due
     ORPHAN = 32  # group, author 32, digest 32, index 4: a part whose manifest has not come: since when
@@ -95,6 +97,7 @@ class GroupRecord(Body, frozen=True):
     quorum: int = 1  # so many admins stand behind every change
     entry: bytes = b""  # our first epoch here, since we got a leaf last, while it may turn out to have lost
     elsewhere: tuple[bytes, ...] = ()  # other entries that we were given since: the others may be there
+    passed: bytes = b""  # the newest epoch that others have left without us, by what does not count
 
 
 class EpochRecord(Body, frozen=True):
@@ -115,6 +118,7 @@ class EpochRecord(Body, frozen=True):
     renewed: tuple[tuple[int, int], ...] = ()  # (leaf, when it last got fresh keys, on the way to this epoch)
     settled_s: int = 0  # since when nothing on it can win any more; 0: it may, or has
     own_first: int = 0  # the number of our own object that would have counter 0 here; 0: we have said nothing in it
+    told: tuple[bytes, ...] = ()  # where a welcome led us in: the heads of the operations that it told
 
 
 class ChainRecord(Body, frozen=True):
@@ -174,6 +178,13 @@ class AskedRecord(Body, frozen=True):
     since_s: int
     asks: int
     bytes: int
+
+
+class PaceRecord(Body, frozen=True):
+    """Until when a member has used up what it may sign: of changes of others, and of what concerns itself."""
+
+    changes_s: int
+    own_affairs_s: int
 
 
 class HaveRecord(Body, frozen=True):

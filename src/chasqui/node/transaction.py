@@ -34,7 +34,9 @@ class Transaction:
         self.bundles_dropped: list[BundleId] = []
         self.link = ""  # the link that brings what this step takes in
         self.link_known = False  # whether on its other end are people whom the owner chose
+        self.frame_ms = 0  # airtime of its largest frame; 0: it came over something fast
         self.retry: set[GroupId] = set()  # groups in which a commit may have waited for what came
+        self.retry_refused: set[GroupId] = set()  # groups in which something was refused that may be taken now
         self._store = store
         self._known = known  # what follows from the store as it is; None: nothing is known of it
         self._changed: set[Fact] = set()
@@ -134,7 +136,7 @@ class Transaction:
     def part(self) -> Transaction:
         """A transaction within this one: dropping it undoes only what was done through it."""
         part = Transaction(self, self.now_s, self.entropy)
-        part._began = self._writes
+        part._began, part.frame_ms = self._writes, self.frame_ms
         return part
 
     def absorb(self, part: Transaction) -> None:
@@ -153,6 +155,7 @@ class Transaction:
         self.bundles_held += part.bundles_held
         self.bundles_dropped += part.bundles_dropped
         self.retry |= part.retry
+        self.retry_refused |= part.retry_refused
 
     # -- what follows ----------------------------------------------------------------------------------------
 
