@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from functools import cache
 
-from bench.town import STEP_S, Arrivals, Contacts, Day, Text, day, epidemic, map_of, percentile
+from bench.town import Arrivals, Contacts, Day, Text, day, epidemic, map_of, percentile
 from chasqui.base.ids import bundle_id
-from chasqui.lab.town import Town
+from chasqui.lab.town import STEP_S, Town
 from tests.delivery.place import bundle_of
 
 HOURS = 8  # people talk for four of them
@@ -52,7 +52,7 @@ def test_what_crosses_the_town_was_carried() -> None:
 
 def test_epidemic_routing_floods_every_part_and_a_walker_takes_it_along() -> None:
     still = {"a": ["b"], "b": ["a"], "c": ["d"], "d": ["c"]}
-    walkers = [{"w": ["b"]}, {"w": ["b"]}, {"w": []}, {"w": ["c"]}]
+    walkers: list[dict[str, list[str]]] = [{"w": ["b"]}, {"w": ["b"]}, {"w": []}, {"w": ["c"]}]
     texts = [
         Text(70, "a", frozenset("bd"), bundle_of(1, 160)),
         Text(150, "c", frozenset("aw"), bundle_of(2, 160)),
