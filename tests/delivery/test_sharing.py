@@ -40,9 +40,9 @@ class Sender:
         if frame is None:
             return None
         self.now_ms += 1_000
-        self.outgoing.took(rank, self.outgoing.flow, 1_000)
+        self.outgoing.took(rank, self.outgoing.turn, 1_000)
         assert isinstance(frame, CodedFrame)
-        return self.group.get(frame.symbol, self.outgoing.flow)
+        return self.group.get(frame.symbol, self.outgoing.turn.flow)
 
 
 @pytest.mark.must("M-RAD-14")

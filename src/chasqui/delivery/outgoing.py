@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Final
+from typing import Final, NamedTuple
 
 from chasqui.base.ids import BundleId
 from chasqui.base.ports import Entropy
@@ -32,6 +32,8 @@ ANSWERED_SHARE: Final = (
 )
 ANSWERED_MORE: Final = 16  # and these; what is lacking then is asked for by name
 RETRIES_MS: Final = 30_000  # within that it is the same that is asked for again
+NEWS: Final = "news"
+ANSWERS: Final = "answers"  # whoever asks for everything must not keep back what is new
 RANKS: Final = len(WEIGHTS)
 SPARED_MS: Final = 600_000  # so long an answer that was spared once is not spared again
 
@@ -46,6 +48,13 @@ class _Waiting:
     copies: int = 0
 
 
+class Turn(NamedTuple):
+    """Whose turn it is: news, or answers to what somebody asked for; of which group."""
+
+    kind: str
+    flow: str
+
+
 class Outgoing:
     """Bundles that wait, and our generations. `room` is what a frame may hold."""
 
@@ -57,7 +66,9 @@ class Outgoing:
         self._open: dict[tuple[int, int, bool], OwnGeneration] = {}  # by rank, size, asked for
         self._kept: dict[tuple[int, int], tuple[int, OwnGeneration]] = {}  # by source and number: rank, generation
         self._flows = tuple(Flows() for _ in range(RANKS))
-        self.flow = ""  # whose the frame is that went out last
+        self._kinds = tuple(Flows() for _ in range(RANKS))
+        self.answers_free = True  # whether answers may go out now
+        self.turn = Turn(NEWS, "")  # whose the frame is that went out last
         self._spared: dict[BundleId, int] = {}  # answers that somebody's word has spared us, and when
         self._order = 0
         self._number = below(entropy, 256)
@@ -147,15 +158,17 @@ class Outgoing:
 
     def ranks(self, now_ms: int) -> set[int]:
         """Whose turn it could be."""
-        found = {waiting.item.rank for waiting in self._waiting.values() if waiting.due_ms <= now_ms}
-        return found | {rank for rank, own in self._kept.values() if own.ready(now_ms)}
+        found = {w.item.rank for w in self._waiting.values() if w.due_ms <= now_ms and self._free(answer=w.answer)}
+        ready = ((rank, own) for rank, own in self._kept.values() if own.ready(now_ms))
+        return found | {rank for rank, own in ready if self._free(answer=own.asked)}
 
     @property
     def due_ms(self) -> int | None:
         """When something of this is to be looked at again."""
-        due = [waiting.due_ms for waiting in self._waiting.values()]
-        due += [0 for _, own in self._kept.values() if own.unsent]
-        due += [own.answers_ms for _, own in self._kept.values() if own.owed]
+        due = [waiting.due_ms for waiting in self._waiting.values() if self._free(answer=waiting.answer)]
+        kept = [own for _, own in self._kept.values() if self._free(answer=own.asked)]
+        due += [0 for own in kept if own.unsent]
+        due += [own.answers_ms for own in kept if own.owed]
         due += [own.tell_ms for _, own in self._kept.values() if own.untold]
         return min(due, default=None)
 
@@ -164,19 +177,28 @@ class Outgoing:
         if now_ms - self._source_ms >= HOUR_MS:
             self._new_source(now_ms)
         while turns := self._turns(rank, now_ms):
-            self.flow = self._flows[rank].choose(turns)
-            turn = turns[self.flow]
-            if isinstance(turn, _Waiting):
-                frame = self._begun(turn, now_ms, fetch)
+            kind = self._kinds[rank].choose(dict.fromkeys(turn.kind for turn in turns))
+            flow = self._flows[rank].choose(turn.flow for turn in turns if turn.kind == kind)
+            self.turn = Turn(kind, flow)
+            chosen = turns[self.turn]
+            if isinstance(chosen, _Waiting):
+                frame = self._begun(chosen, now_ms, fetch)
             else:
-                frame = self._continued(*turn, now_ms, fetch)
+                frame = self._continued(*chosen, now_ms, fetch)
             if frame is not None:
                 return frame
         return None
 
-    def took(self, rank: int, flow: str, airtime_ms: int) -> None:
-        """A frame of this rank and group has been on the air."""
-        self._flows[rank].add(flow, airtime_ms)
+    def took(self, rank: int, turn: Turn, airtime_ms: int) -> None:
+        """A frame of this rank has been on the air."""
+        self._kinds[rank].add(turn.kind, airtime_ms)
+        self._flows[rank].add(turn.flow, airtime_ms)
+
+    def answers_wait(self, now_ms: int) -> bool:
+        """Whether some answer is due, free or not."""
+        if any(waiting.answer and waiting.due_ms <= now_ms for waiting in self._waiting.values()):
+            return True
+        return any(own.asked and own.ready(now_ms) for _, own in self._kept.values())
 
     def announcement(self, now_ms: int) -> CodedFrame | None:
         """After a while in which nobody asked: how many sources a generation had."""
@@ -195,16 +217,20 @@ class Outgoing:
 
     # -- inside ---------------------------------------------------------------------------------------------
 
-    def _turns(self, rank: int, now_ms: int) -> dict[str, tuple[OwnGeneration, int | None] | _Waiting]:
-        """What each group would send next, what was begun first."""
-        turns: dict[str, tuple[OwnGeneration, int | None] | _Waiting] = {}
+    def _free(self, *, answer: bool) -> bool:
+        return self.answers_free or not answer
+
+    def _turns(self, rank: int, now_ms: int) -> dict[Turn, tuple[OwnGeneration, int | None] | _Waiting]:
+        """What each group would send next, of its own and in answer; what was begun first."""
+        turns: dict[Turn, tuple[OwnGeneration, int | None] | _Waiting] = {}
         for owner, own in self._kept.values():
-            if owner == rank:
+            if owner == rank and self._free(answer=own.asked):
                 for flow, number in own.turns(now_ms).items():
-                    turns.setdefault(flow, (own, number))
+                    turns.setdefault(Turn(ANSWERS if own.asked else NEWS, flow), (own, number))
         due = [w for w in self._waiting.values() if w.item.rank == rank and w.due_ms <= now_ms]
         for waiting in sorted(due, key=lambda w: (w.due_ms, w.order)):
-            turns.setdefault(waiting.item.flow, waiting)
+            if self._free(answer=waiting.answer):
+                turns.setdefault(Turn(ANSWERS if waiting.answer else NEWS, waiting.item.flow), waiting)
         return turns
 
     def _can_carry(self, item: Item) -> bool:

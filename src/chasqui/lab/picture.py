@@ -18,8 +18,8 @@ _LETTER: Final = 7.4  # width of one at 13 px
 _WHEN_X: Final = 48  # columns of the text, from its left edge and from the one before
 _WHAT_X: Final = 96
 _LEGEND: Final = (
-    "Each dot is an epoch: one set of keys. Each line is a branch. A thin ring: these send there at the end. "
-    "A thick ring: all do, the group is one."
+    "A dot is an epoch, a line the commit that began it. A thin ring: those beside it send there at the end. "
+    "A thick one: all do, the group is one."
 )
 _INKS: Final = ("#1f4e8c", "#b03a2e", "#1e7a46", "#7d3c98", "#a35b00", "#0e7c7b", "#8e2458", "#4d5656")
 
@@ -39,7 +39,7 @@ def draw(title: str, subtitle: str, branches: Sequence[Branch], heads: Mapping[b
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
         'font-family="DejaVu Sans, Verdana, sans-serif" font-size="13" fill="#222222">',
         f"<title>{escape(title)}</title>",
-        f"<desc>{escape(f'{subtitle}. {_LEGEND}')}</desc>",
+        f"<desc>{escape(f'{subtitle} {_LEGEND}')}</desc>",
         f'<rect width="{width}" height="{height}" fill="#fdfcf8"/>',
         f'<text x="{LEFT - 10}" y="36" font-size="20" font-weight="bold">{escape(title)}</text>',
         f'<text x="{LEFT - 10}" y="60" fill="#555555">{escape(subtitle)}</text>',

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from enum import IntEnum
+from enum import IntEnum, unique
 
 from chasqui.base.schema import Body
 
 
+@unique
 class Space(IntEnum):
     """One ordered set of keys each. Numbers are never reused."""
 
@@ -56,7 +57,7 @@ class Space(IntEnum):
     LATE = 46  # contact, commit: one of ours that the other may not have
     REPEATED = 47  # group, object id: what we have sealed again ourselves: in which epoch, and when
     ASKED = 48  # group, member 32: what it has made us seal again of late
-    PACE = 49  # group, member 32: how many operations it has signed of late
+    PACE = 50  # group, member 32: how many operations it has signed of late
     REORDER = 30  # group: an object came late, the order has to be worked out again
     WITNESS = 34  # group, removal 16, member 32: what that member had; group: words of ours may be due
     ORPHAN = 32  # group, author 32, digest 32, index 4: a part whose manifest has not come: since when
