@@ -385,6 +385,7 @@ def test_a_frame_has_left_only_when_the_queue_is_empty_and_its_airtime_is_over(
 
 def test_a_fast_board_is_kept_busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(meshtastic_link, "QUEUE_EVERY_S", 1_000.0)  # what a fast one is not left alone for
+    monkeypatch.setattr(meshtastic_link, "LOOK_EVERY_S", 1_000.0)
 
     async def body(pair: MeshPair) -> None:
         pair.boards[0].queue = [(foreign(pair.air.dice, b"others", hop_limit=0), 200)]
