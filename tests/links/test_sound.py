@@ -202,9 +202,9 @@ def test_three_talk_in_every_mode(tmp_path: Path, mode: Mode) -> None:
     with sound_air(tmp_path / "air", 3, noise_rms=800, speed=15) as air:
 
         async def body(stations: Sequence[Station], group: GroupId) -> None:
-            await say_until_delivered(stations, group, apart_s=40)
+            await say_until_delivered(stations, group, apart_s=40, tries=14)
 
-        with_stations(lambda: links_of(air, mode), body, timeout_s=300)
+        with_stations(lambda: links_of(air, mode), body, timeout_s=580)
 
 
 class SoundPair(LinkPair[SoundLink]):
@@ -280,7 +280,7 @@ def test_the_suites(check: Callable[[Any], object], tmp_path: Path) -> None:
     if check is check_many_arrive_once:
         check = partial(check_many_arrive_once, count=MANY)
     run: Any = run_broadcast_check if check in BROADCAST_CHECKS else run_check
-    run(factory, check, timeout_s=400)
+    run(factory, check, timeout_s=580)
 
 
 # -- sound devices and files --------------------------------------------------------------------------------------
