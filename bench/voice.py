@@ -19,7 +19,7 @@ from chasqui.node import inputs
 SECONDS = 10
 ROUNDS = 3
 BYTES_MAX = 1_050
-FRAME_BYTES = 27  # over a bundle in five frames of a LoRa board: docs/spec/voice.md
+FRAME_BYTES = 26  # over a bundle in five frames of a LoRa board: docs/spec/voice.md
 
 Row = dict[str, Any]
 

@@ -104,7 +104,7 @@ def test_speech_and_progress_on_the_screen() -> None:
     screen = messages.conversation(Conversation((heard, long, file), (), "our convoy", "current"))
     assert "ben: [voice] 10.0 s, 700C\n" in screen
     assert f"chasqui save 'our convoy' {heard.id[:8]} FILE.wav" in screen
-    assert "[voice] 28.1 s, 700C, goes on in the next" in screen
+    assert "[voice] 28.1 s, 700C; the rest has not arrived" in screen
     assert "written to /x/voi\\x1bce-2.wav" in screen
     assert "… 0 of 1; the slowest has signed for 3 of 4 parts" in screen
 

@@ -127,11 +127,18 @@ def test_nothing_is_ever_overwritten(two: tuple[Person, Person], recording: Path
 @pytest.mark.must("M-VOI-6")
 def test_what_appears_at_the_last_moment_is_not_overwritten(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     body = Burst(Quality.Q3200, bytes(400)).to_body()
-    message = Message(7, "", "", "ben", False, 1, "", "voice", "", "received", {}, speech=body)
+    message = Message(
+        7, "", "", "ben", False, 1, "", "voice", "", "received", {},
+        seconds=1.0, more=False, recording=1, at=0.0, speech=body,
+    )  # fmt: skip
     found = Conversation((message,), ())
+
+    def export() -> Conversation:
+        return speech.Exporter(str(tmp_path / "a"), print).take(found)
+
     umask = os.umask(0)
     try:
-        (written,) = speech.export(found, str(tmp_path / "a"), print).messages
+        (written,) = export().messages
         assert isinstance(written.file, str)
         assert os.stat(written.file).st_mode & 0o777 == 0o600
         assert (tmp_path / "a").stat().st_mode & 0o777 == 0o700
@@ -140,7 +147,7 @@ def test_what_appears_at_the_last_moment_is_not_overwritten(monkeypatch: pytest.
     Path(written.file).write_bytes(b"mine")
     monkeypatch.setattr(os.path, "lexists", lambda path: False)
     with pytest.raises(UserError, match="a file of that name"):
-        speech.export(found, str(tmp_path / "a"), print)
+        export()
     assert Path(written.file).read_bytes() == b"mine"
 
 
@@ -156,8 +163,24 @@ def test_a_long_recording_goes_in_bursts_and_the_screen_says_so(two: tuple[Perso
     go_around(ana, ben)
     found = spoken(ben, before)
     assert [message["id"] for message in found] == ids
-    assert [(message["seconds"], message["more"]) for message in found] == [(28.1, True), (28.1, True), (3.8, False)]
-    assert ben.run("read", "convoy", "--since", str(before)).out.count("goes on in the next") == 2
+    assert [(m["seconds"], m["more"], m["at"]) for m in found] == [(28, True, 0), (28, True, 28), (4, False, 56)]
+    assert {m["recording"] for m in found} == {found[0]["seq"]}
+    shown = ben.run("read", "convoy", "--since", str(before)).out
+    assert shown.count("[voice]") == 1, "one line for what was spoken at once"
+    assert "[voice] 60.0 s, 700C\n" in shown
+    out = tmp_path / "out"
+    exported = ben.do("read", "convoy", "--since", str(before), "--export", str(out))["messages"]
+    (written,) = out.iterdir()
+    assert {message["file"] for message in exported} == {str(written)}
+    assert written.name == f"voice-{min(message['pos'] for message in found)}.wav"
+    assert len(samples(written.read_bytes())) == 60 * 8_000
+    saved = tmp_path / "saved.wav"
+    ben.do("save", "convoy", ids[1], str(saved))  # any of them names the recording
+    assert len(saved.read_bytes()) == len(written.read_bytes())
+    one_less = str(min(message["pos"] for message in found))
+    assert "[voice] goes on, now 60.0 s\n" in ben.run("read", "convoy", "--since", one_less).out
+    again = ben.do("read", "convoy", "--since", one_less, "--export", str(tmp_path / "again"))
+    assert len(samples(Path(again["messages"][-1]["file"]).read_bytes())) == 60 * 8_000
 
 
 def test_through_a_daemon_and_out_of_a_pipe(two: tuple[Person, Person]) -> None:

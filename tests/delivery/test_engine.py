@@ -122,7 +122,7 @@ def test_a_sketch_that_is_too_small_is_continued() -> None:
 
 def test_large_bundles_go_in_parts_over_small_frames() -> None:
     place = Place("abc", loss=0.2, seed=9, air=HF)
-    place.stations["a"].hold([bundle_of("large", 1008), bundle_of("small", 207)], news=True)
+    place.stations["a"].hold([bundle_of("large", 978), bundle_of("small", 207)], news=True)
     assert place.run(4 * HOUR_MS, lambda: equal(place, 2))
     assert all(len(data) <= HF.mtu_bytes for _, _, data in place.log)
 

@@ -102,7 +102,7 @@ def seeds() -> dict[str, list[bytes]]:
     return {
         "bundle": [sealed, b"\x01" + sealed[2:]],
         "object": [text.to_short(), whole.to_short() + bytes(9), whole.to_whole()],
-        "receipts": [b"\0\0\0\0\1\0", b"\0\0\0\0\1\1\2\0\5\0\0\7\0"],
+        "receipts": [b"\0\1", b"\2\1\1\2\x20\7\4\0\1"],
         "body": [bytes((kind,)) + encode(body) for kind, body in zip(kinds, bodies, strict=True)]
         + [b"\x01" + welcome(), b"\x09hello"],
         "operation": [encode(change) for change in operations],

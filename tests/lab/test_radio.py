@@ -11,9 +11,10 @@ import pytest
 
 from chasqui.base.errors import UserError
 from chasqui.delivery.airtime import HOUR_MS
-from chasqui.lab.air import Channel, Medium, lora_medium, packet_medium
+from chasqui.lab.air import Channel
 from chasqui.lab.board import RadioBoard
 from chasqui.lab.deeds import Deeds
+from chasqui.lab.medium import Medium, lora_medium, packet_medium
 from chasqui.lab.scenario import CutTable, RadioTable, Scenario, read_scenario
 from chasqui.lab.stage import Stage
 from chasqui.lab.world import DAY_S, HOUR_S, World
@@ -22,7 +23,7 @@ from chasqui.links.lora import Lora
 from chasqui.links.rnode_link import RNodeSettings
 
 SF9 = lora_medium(RNodeSettings("lab", Lora(868_100_000, 125_000, 9, 5, 14), 0.1, 200))
-AFSK = packet_medium(KissSettings("lab"))
+AFSK = packet_medium(KissSettings("lab"), 37)
 TABLE = RadioTable(mtu=200, share=0.1, loss=0.2, dummies=0)
 STORY = """
 from chasqui.lab.run import Run

@@ -10,9 +10,10 @@ from chasqui.lab.scenario import packaged
 SCENARIOS = packaged()
 MIDDLE = ("two-sides", "one-admin")  # ten seconds each; all but these and the large ones take two
 LARGE = ("three-way", "four-way", "random-worlds", "radio-room")  # half a minute and more, or all of it on the air
-HERE = dict.fromkeys(SCENARIOS, 3) | dict.fromkeys(MIDDLE, 2) | dict.fromkeys(LARGE, 1) | {"four-way": 0}
+SLOW = ("four-way", "radio-town")  # minutes each
+HERE = dict.fromkeys(SCENARIOS, 3) | dict.fromkeys(MIDDLE, 2) | dict.fromkeys(LARGE, 1) | dict.fromkeys(SLOW, 0)
 QUICK = [(name, seed) for name, scenario in SCENARIOS.items() for seed in scenario.seeds[: HERE[name]]]
-WIDE = [(name, seed) for name in SCENARIOS for seed in range(20 if name == "four-way" else 200)]
+WIDE = [(name, seed) for name in SCENARIOS for seed in range(20 if name in SLOW else 200)]
 
 
 def hold(name: str, seed: int) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from chasqui import mls
 from chasqui.base.days import day_of
 from chasqui.base.ids import EpochId, GroupId
@@ -62,5 +64,7 @@ def utter(person: Person, group: GroupId, kind: Kind, body: bytes, within: Epoch
 def utter_commit(
     person: Person, group: GroupId, message: bytes, operations: tuple[bytes, ...] = (), r: bytes = bytes(16)
 ) -> bytes:
-    """A commit object around any MLS message."""
+    """A commit object around any MLS message; what has no short form stands in it as it is."""
+    with suppress(mls.UsageError):
+        message = mls.shorten(message)
     return utter(person, group, Kind.COMMIT, encode(CommitBody(operations, r, day_of(person.now_s), message)))

@@ -90,7 +90,7 @@ def test_a_proposal_in_the_place_of_a_commit_is_refused() -> None:
 def test_an_epoch_begins_on_the_day_of_its_commit(days: int) -> None:
     ana, _, mal, group = three()
     commit = mls_state(mal, group).commit((), mal.entropy, mal.now_s, path=True)
-    body = CommitBody((), bytes(16), day_of(mal.now_s) + days, commit.message)
+    body = CommitBody((), bytes(16), day_of(mal.now_s) + days, mls.shorten(commit.message))
     assert refused_by(ana, utter(mal, group, Kind.COMMIT, encode(body)), group)
 
 

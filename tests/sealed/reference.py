@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.cmac import CMAC
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-STEPS = (128, 160, 207, 240, 320, 480, 640, 800, 1008, 1280, 1600, 1920, 2560, 3200, 3840, 5120, 6400, 7680, 10240)
+STEPS = (128, 160, 207, 240, 320, 480, 640, 800, 978, 1280, 1600, 1920, 2560, 3200, 3840, 5120, 6400, 7680, 10240)
 
 
 def b2b(data: bytes, key: bytes, person: bytes, size: int = 32) -> bytes:

@@ -15,7 +15,7 @@ from chasqui.sealed.receipts import ReceiptEntry, decode_receipts, encode_receip
 
 numbers = st.sets(st.integers(1, 400))
 bitmaps = st.one_of(st.just(b""), st.builds(lambda a, b: a + bytes((b,)), st.binary(max_size=20), st.integers(1, 255)))
-leaves = st.integers(0, 2**15 - 2)  # the last one announces a vote
+leaves = st.integers(0, 2**16 - 1)
 entries = st.one_of(
     st.builds(ReceiptEntry, leaves, st.integers(0, 500), bitmaps, st.just(1)),
     st.builds(
@@ -51,21 +51,26 @@ def test_what_is_accepted_is_canonical(data: bytes) -> None:
 @pytest.mark.parametrize(
     "data",
     [
-        b"\0\0\0\0\1\1\0",  # ends in a zero byte
-        b"\0\0\0\0\1\2\1\0",
-        b"\0\1\0\0\1\0\0\0\0\0\1\0",  # leaves out of order
-        b"\0\0\0\0\1\0\0\0\0\0\1\0",  # a leaf twice
-        b"\0\0\0\0\1",  # cut
-        b"\0\0\0\0\1\5\1",
-        b"\0\0\xff\xff\xff\1\1",  # object 2^24 + 1
-        b"\0\0\xff\xff\xfe\1\1",  # object 2^24
-        b"\0\0\xff\xff\0\xff" + b"\1" * 255,
-        b"\x80\0\0\0\1\0\0\1\0",  # a first number where it is 1
-        b"\x80\0\0\0\0\0\0\1\0",  # or 0
-        b"\x80\0\0\0\3\0\0\2\0",  # a run that ends before it begins
-        b"\x80\0\0\0\3\0\0\2\1\1",
-        b"\x80\0\0\0\3\0\0\3\0\0\0\0\0\1\0",  # a leaf twice
-        b"\x80\0\0\0",
+        b"\2\1\1\0",  # ends in a zero byte
+        b"\2\1\2\1\0",
+        b"\2\1\0",  # a bitmap of nothing
+        b"\0",  # cut
+        b"\0\x81",
+        b"\2\1",
+        b"\2\1\5\1",
+        b"\1\1",
+        b"\0\x80\1",  # longer than it has to be
+        b"\x80\0\1",
+        b"\0\x81\x80\x80\x80\0",  # too long a number
+        b"\2\x87\xff\xff\x7f\1\1",  # object 2^24 + 1
+        b"\2\x87\xff\xff\x7e\1\1",  # object 2^24
+        b"\2\x87\xff\xff\0\xff" + b"\1" * 255,
+        b"\0\x88\x80\x80\0",  # object 2^24 in a run
+        b"\1\x87\xff\xff\x7e\0",  # a run that begins there
+        b"\xa0\x80\0\1",  # leaf 2^16
+        b"\5\0\0",  # a vote that is something else, too
+        b"\6\1\1\1",
+        b"\x0c\0\1",
     ],
 )
 @pytest.mark.must("M-REC-1")
@@ -75,9 +80,9 @@ def test_what_is_refused(data: bytes) -> None:
 
 
 def test_the_largest_number_is_named() -> None:
-    (entry,), _ = decode_receipts(b"\0\0\xff\xff\xfd\1\1")
+    (entry,), _ = decode_receipts(b"\2\x87\xff\xff\x7d\1\1")
     assert entry.last == entry.have.last == SEQUENCE_MAX
-    (entry,), _ = decode_receipts(b"\0\0\xff\xff\xff\0")
+    (entry,), _ = decode_receipts(b"\0\x87\xff\xff\x7f")
     assert entry.last == SEQUENCE_MAX
 
 
@@ -104,8 +109,14 @@ def test_an_entry_says_what_there_is(model: set[int]) -> None:
 
 
 def test_the_first_number_stands_there_only_where_it_is_needed() -> None:
-    assert encode_receipts([entry_for(3, Ranges(((1, 5),)))]) == bytes.fromhex("0003 000005 00")
-    assert encode_receipts([entry_for(3, Ranges(((2, 5), (7, 7))))]) == bytes.fromhex("8003 000002 000005 01 01")
+    assert encode_receipts([entry_for(3, Ranges(((1, 5),)))]) == bytes.fromhex("18 05")
+    assert encode_receipts([entry_for(3, Ranges(((2, 5), (7, 7))))]) == bytes.fromhex("1b 00 03 01 01")
+
+
+def test_ten_authors_take_twenty_bytes() -> None:
+    """Beside a text of 100 bytes there is room for one or two; the smallest bundle has room for a dozen."""
+    assert len(encode_receipts(ReceiptEntry(leaf, 100, b"") for leaf in range(10))) == 20
+    assert len(encode_receipts(ReceiptEntry(leaf, 10_000, b"") for leaf in range(10))) == 30
 
 
 def test_far_beyond_the_bitmap_nothing_is_said() -> None:
@@ -123,7 +134,7 @@ def test_far_beyond_the_bitmap_nothing_is_said() -> None:
 
 def test_the_worst_receipts_are_read_quickly() -> None:
     """A bundle full of bitmaps with every second bit: an insider must not be able to stop us with it."""
-    worst = b"".join(leaf.to_bytes(2, "big") + b"\0\0\1\xff" + b"\x55" * 255 for leaf in range(58))
+    worst = (b"\2\1\xff" + b"\x55" * 255) * 58
     began = time.process_time()
     spans = sum(len(entry.have.spans) for entry in decode_receipts(worst)[0])
     assert spans == 58 * 1021

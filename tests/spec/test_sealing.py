@@ -236,12 +236,12 @@ def test_two_objects_with_one_number_are_shown_as_a_clash() -> None:
 
 @pytest.mark.must("M-REC-1")
 def test_malformed_receipts() -> None:
-    good = bytes.fromhex("00010000050181000400000000")
+    good = bytes.fromhex("0a0501811000")
     entries, vote = decode_receipts(good)
     assert (entries, vote) == ((ReceiptEntry(1, 5, b"\x81"), ReceiptEntry(4, 0, b"")), None)
     assert entries[0].have.spans == ((1, 5), (7, 7), (14, 14))
-    beyond = b"\x00\x01\xff\xff\xff\x01\x01"
-    for bad in (good[:-1], good[7:] + good[:7], good[7:] * 2, good[:5] + b"\x02\x81\x00", beyond):
+    beyond = bytes.fromhex("0a87ffff7f0101")
+    for bad in (good[:-1], good[:2] + b"\x02\x81\x00", good[:2] + b"\0", b"\x80" + good, beyond):
         with pytest.raises(PeerError):
             decode_receipts(bad)
     ana, ben, group = two()

@@ -62,7 +62,7 @@ def follow(
 
 
 def _read(desk: DaemonClient | LocalDesk, group: str, since: int, speech: bool) -> Conversation:
-    found, _ = desk.call(requests.Read(group, since, speech))
+    found, _ = desk.call(requests.Read(group, since, speech, whole=True))
     if not isinstance(found, Conversation):
         raise TypeError("an answer of another kind")
     return found

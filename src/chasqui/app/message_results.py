@@ -34,7 +34,10 @@ class QualityChosen(Result, frozen=True):
 
 class Message(Result, frozen=True):
     """A line of `read`. Receipts by member key: 'delivered' or 'waiting'. Files also have size and parts, own ones that
-    wait what the slowest member has signed for; bursts have seconds, quality, and whether they go on in the next."""
+    wait what the slowest member has signed for; bursts have seconds, quality, whether they go on, the number of the
+    message that their recording began with, and where in it they begin, in seconds. `verified`:
+    its author is ourselves, or a contact whose words were compared."""
+
 
     pos: int
     id: str
@@ -53,8 +56,20 @@ class Message(Result, frozen=True):
     seconds: float | UnsetType = UNSET
     quality: str | UnsetType = UNSET
     more: bool | UnsetType = UNSET
+    recording: int | UnsetType = UNSET
+    at: float | UnsetType = UNSET
+    verified: bool = False
     speech: bytes | UnsetType = UNSET  # the body of a burst, where it was asked for; never in a document
     file: str | UnsetType = UNSET  # where `--export` wrote it
+
+
+class Earlier(Result, frozen=True):
+    """A burst that goes with later ones: whose, of which recording, its place in this vault, and its body."""
+
+    author: str
+    recording: int
+    pos: int
+    speech: bytes
 
 
 class Gap(Result, frozen=True):
@@ -79,6 +94,7 @@ class Conversation(Result, frozen=True):
         "alarms",
         "asked",
         "accused",
+        "earlier",
     )
     messages: tuple[Message, ...]
     gaps: tuple[Gap, ...]
@@ -90,13 +106,15 @@ class Conversation(Result, frozen=True):
     alarms: tuple[str, ...] = ()  # names of members who signed two changes of keys for one state
     asked: str | None = None  # when new keys were asked for, and not given yet
     accused: tuple[str, ...] = ()  # names of members who still read, though others say that their device was taken
+    earlier: tuple[Earlier, ...] = ()  # bursts of the same recordings that came before
 
 
 class Saved(Result, frozen=True):
     """`save`"""
 
-    _PEOPLE_ONLY: ClassVar[tuple[str, ...]] = ("voice",)
+    _PEOPLE_ONLY: ClassVar[tuple[str, ...]] = ("voice", "missing_s")
     file: str
     name: str
     size: int
     voice: bool = False
+    missing_s: float = 0  # of a recording

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from msgspec import UNSET, structs
 
 from chasqui.app import requests
 from chasqui.app.desk import Surroundings, stamp, stamp_or_none
 from chasqui.app.errors import SlowLinkError
 from chasqui.app.links import profiles_of
-from chasqui.app.message_results import Conversation, Gap, Message, QualityChosen, Saved, Sent
+from chasqui.app.message_results import Conversation, Earlier, Gap, Message, QualityChosen, Saved, Sent
 from chasqui.app.names import find_group, find_message
 from chasqui.app.results import SlowLink
 from chasqui.app.runner import Runner
 from chasqui.app.screens.text import about
 from chasqui.base.ids import GroupId, ObjectId
-from chasqui.media.burst import QUALITY_OF_LABEL, cut
+from chasqui.media.burst import QUALITY_OF_LABEL, SAMPLES_PER_S, cut
 from chasqui.node import inputs
 from chasqui.node.cost import LASTS_S_MAX, bundles_of_file, bundles_of_speech, cost_on, quality_for, slowest
 from chasqui.node.groups import not_joined
-from chasqui.node.messages import burst_of
 from chasqui.node.records import Space
+from chasqui.node.speech import bursts_of, recorded
+from chasqui.node.transaction import Transaction
+from chasqui.node.view_types import Conversation as ReadConversation
 from chasqui.node.view_types import MessageView
 from chasqui.node.views import group_view, member_name, read_group
 
@@ -50,9 +54,12 @@ def send_voice(runner: Runner, request: requests.SendVoice, speech: bytes, aroun
     """Speech into a group."""
     group = _joined(runner, request.group)
     quality = QUALITY_OF_LABEL[request.quality]
-    bursts = cut(quality, speech)
+    bursts = cut(quality, speech, request.at, more=request.more)
     slow = _slow(runner, bundles_of_speech(bursts), request.confirmed)
-    sent: tuple[ObjectId, ...] = runner.step(inputs.SendVoice(group, quality, speech, request.urgent))
+    follows = find_message(runner.look(), group, request.follows) if request.follows else None
+    sent: tuple[ObjectId, ...] = runner.step(
+        inputs.SendVoice(group, quality, speech, request.urgent, request.more, follows, request.at)
+    )
     return structs.replace(
         _sent(runner, sent[0], around),
         bursts=tuple(burst.hex() for burst in sent),
@@ -118,7 +125,16 @@ def read(runner: Runner, request: requests.Read) -> Conversation:
         tuple(sorted({proof.name for proof in view.proofs})),
         stamp_or_none(view.asked_s),
         tuple(member_name(tx, group, a.member) for a in view.accused if not a.shut_out and a.member != view.own),
+        tuple(_earlier(tx, group, found, request.since)) if request.whole and request.since else (),
     )
+
+
+def _earlier(tx: Transaction, group: GroupId, found: ReadConversation, since: int) -> Iterator[Earlier]:
+    """The bursts up to a position of recordings that go on behind it."""
+    for author, first in sorted({(m.author, m.burst.first) for m in found.messages if m.burst and m.burst.first}):
+        for pos, burst in recorded(tx, group, author, first):
+            if pos <= since:
+                yield Earlier(author.hex(), first, pos, burst.to_body())
 
 
 def save(runner: Runner, request: requests.Save) -> tuple[Saved, bytes]:
@@ -126,9 +142,12 @@ def save(runner: Runner, request: requests.Save) -> tuple[Saved, bytes]:
     tx = runner.look()
     group = find_group(tx, request.group)
     message = find_message(tx, group, request.id)
-    burst = burst_of(tx, group, message)
-    if burst is not None:
-        return Saved("", f"{burst.seconds:.1f} s of speech", 0, voice=True), burst.to_body()
+    bursts = bursts_of(tx, group, message)
+    if bursts is not None:
+        ends = bursts[-1].ends
+        missing_s = (ends - sum(burst.samples for burst in bursts)) / SAMPLES_PER_S
+        saved = Saved("", f"{ends / SAMPLES_PER_S:.1f} s of speech", 0, voice=True, missing_s=missing_s)
+        return saved, b"".join(len(body).to_bytes(2, "big") + body for body in (burst.to_body() for burst in bursts))
     name, data = runner.step(inputs.ReadFile(group, message))
     return Saved("", name, len(data)), data
 
@@ -150,8 +169,11 @@ def _message(view: MessageView, *, speech: bool) -> Message:
         UNSET if view.size is None else view.size,
         UNSET if view.parts is None else view.parts,
         UNSET if view.signed is None else view.signed,
-        UNSET if burst is None else round(burst.seconds, 1),
+        UNSET if burst is None else round(burst.seconds, 2),
         UNSET if burst is None else burst.quality.label,
         UNSET if burst is None else burst.more,
+        UNSET if burst is None else burst.first or view.seq,
+        UNSET if burst is None else round(burst.begins / SAMPLES_PER_S, 2),
+        view.verified,
         burst.to_body() if burst is not None and speech else UNSET,
     )

@@ -164,20 +164,26 @@ class ChooseQuality(Request, frozen=True):
 
 
 class SendVoice(Request, frozen=True):
-    """`send GROUP --voice`: the bytes beside it are speech of this quality."""
+    """`send GROUP --voice`, `talk`: the bytes beside it are speech of this quality. `more`: it goes on; what follows
+    names the first burst, and its place in units of 40 ms."""
 
     group: str
     quality: QualityLabel
     urgent: bool
     confirmed: bool = False
+    more: bool = False
+    follows: str = ""
+    at: int = 0
 
 
 class Read(Request, frozen=True):
-    """`read`; with `speech`, what was spoken comes with it."""
+    """`read`; with `speech`, what was spoken comes with it; with `whole`, also what came before of the same
+    recordings."""
 
     group: str
     since: int
     speech: bool = False
+    whole: bool = False
 
 
 class Save(Request, frozen=True):

@@ -20,6 +20,7 @@ GROUP_OPERATIONS_MAX: Final = 4_096  # ten years of a lively group; bounds membe
 OPERATIONS_IDLE_MAX: Final = 16  # of one member: those whose past is not here, that have no right, or are late
 COMMITS_DEFERRED_MAX: Final = 16  # of one member; each is opened again whenever an operation comes
 SIBLINGS_PER_COMMITTER_MAX: Final = 2  # children of one parent that are applied in a day
+SLOT_FRAMES: Final = 120  # the same on a slow link, in airtimes of its largest frame: a commit of ten, and repeats
 SLOT_S: Final = 5  # between the turns of two members: a commit crosses a LAN in one, sticks count turns as elapsed
 COMMITS_A_DAY_MAX: Final = 64  # of one member; what is beyond waits: 10 ms and 35 kB each at 128 members
 UNSETTLED_COMMITS_MAX: Final = 32  # of one member above the settled root, removals apart; half a year of renewals
@@ -37,9 +38,9 @@ WITNESSES_IDLE_MAX: Final = 64  # of one member: words on removals that are not 
 
 # -- objects and bundles ------------------------------------------------------------------------------------
 BUNDLE_STEPS: Final = (
-    128, 160, 207, 240, 320, 480, 640, 800, 1008, 1280, 1600, 1920,
+    128, 160, 207, 240, 320, 480, 640, 800, 978, 1280, 1600, 1920,
     2560, 3200, 3840, 5120, 6400, 7680, 10240, 12800, 15360,
-)  # fmt: skip  # fit LoRa 222/255, 508, packet radio 256; waste <= 1/3 below 480, 1/4 above on average
+)  # fmt: skip  # fit LoRa 222/255, 508, packet radio 256; 978: ten seconds at 700C; waste <= 1/3 below 480
 BUNDLE_BYTES_MAX: Final = BUNDLE_STEPS[-1]
 BUNDLE_BYTES_MIN: Final = BUNDLE_STEPS[0]
 SEQUENCE_MAX: Final = 2**24 - 1  # three bytes in the object

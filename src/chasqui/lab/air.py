@@ -1,31 +1,23 @@
 """A radio channel: who hears which frame, and which are lost. It knows frames only, no node.
 
-A frame takes its time on the air; whoever sends hears nothing; two frames at once destroy each other where both are
-heard; whoever wants to send waits for a free channel, and does not hear one that has only just begun.
+A frame takes its time on the air and is heard where it is loud enough; whoever sends hears nothing; of two frames at
+once the much louder one may get through; whoever wants to send waits for a free channel, and hears neither one that has
+only just begun nor one who is too far away.
 """
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 from typing import Final, Protocol
 
+from chasqui.lab.ground import Ground
+from chasqui.lab.medium import Medium
 from chasqui.lab.world import World
-from chasqui.links.kiss_link import KissLink, KissSettings
-from chasqui.links.rnode import airtime_ms
-from chasqui.links.rnode_link import RNodeLink, RNodeSettings
-from chasqui.node.link_port import LinkProfile
 
-STRENGTH_DB: Final = 10.0  # above the noise, where everybody is near
-_LORA_SLOT_MS: Final = 24  # of the RNode firmware: it waits 1 to 15 of them after a busy channel
-_LORA_SLOTS: Final = 15
-_LORA_DETECT_SYMBOLS: Final = 4  # of a preamble, until a board knows that the channel is busy
-_PACKET_SLOT_MS: Final = 100  # KISS: SlotTime 10, P 63 of 256
-_PACKET_PERSISTENCE: Final = 0.25
-_PACKET_DETECT_MS: Final = 50  # until the demodulator of a TNC has locked
+STRENGTH_DB: Final = 10.0  # above the noise, where everybody is near everybody
 
 
 class Ear(Protocol):
@@ -38,43 +30,6 @@ class Ear(Protocol):
     def sent(self, airtime_ms: int) -> None:
         """The frame of the last `send` has left, and took so long."""
         ...
-
-
-@dataclass(frozen=True)
-class Medium:
-    """What all stations of a channel are set to. `profile` is the one of the real link with these settings."""
-
-    profile: LinkProfile
-    airtime_ms: Callable[[int], int]  # of a frame of so many bytes
-    detect_ms: float  # after the beginning of a frame, until others hear that the channel is busy
-    wait_ms: Callable[[Random], int]  # once a busy channel is free again
-
-
-def lora_medium(settings: RNodeSettings) -> Medium:
-    """LoRa boards, as RNodes do it."""
-    lora = settings.lora
-    return Medium(
-        RNodeLink(settings).profile,
-        lambda size: math.ceil(airtime_ms(lora, size)),
-        _LORA_DETECT_SYMBOLS * lora.symbol_ms,
-        lambda chance: _LORA_SLOT_MS * chance.randint(1, _LORA_SLOTS),
-    )
-
-
-def packet_medium(settings: KissSettings) -> Medium:
-    """Packet radio, as TNCs do it."""
-    profile = KissLink(settings).profile
-    rate_bps = profile.bit_rate_bps or 1
-
-    def wait_ms(chance: Random) -> int:
-        slots = 0
-        while chance.random() >= _PACKET_PERSISTENCE:
-            slots += 1
-        return slots * _PACKET_SLOT_MS
-
-    return Medium(
-        profile, lambda size: profile.frame_overhead_ms + -(-size * 8000 // rate_bps), _PACKET_DETECT_MS, wait_ms
-    )
 
 
 @dataclass(eq=False)
@@ -104,9 +59,11 @@ class Tally:
 
 
 class Channel:
-    """One cell: everybody hears everybody, unless `reaches` says no. `loss` of frames at each receiver by itself.
+    """All stations that are set alike. Without a `ground` everybody is near everybody. `reaches` says whom nothing
+    keeps apart; `loss` of frames at each receiver by itself, on top.
 
-    `overheard` is called with each frame that has left: its sender, the frame, and how long it took.
+    `overheard` is called with each frame that has left: its sender, the frame, and how long it took. `heard`, `weak`,
+    `deaf`, `collided` and `lost` count what became of frames at each receiver that the ground lets hear something.
     """
 
     def __init__(
@@ -116,12 +73,14 @@ class Channel:
         chance: Random,
         loss: float = 0.0,
         reaches: Callable[[str, str], bool] = lambda sender, receiver: True,
+        ground: Ground | None = None,
     ) -> None:
         self.world, self.medium = world, medium
         self.loss = loss
+        self.ground = ground
         self.total = Tally()
         self.by_station: dict[str, Tally] = defaultdict(Tally)
-        self.heard = self.collided = self.deaf = self.lost = 0  # frames, at each receiver
+        self.heard = self.weak = self.deaf = self.collided = self.lost = 0
         self.overheard: Callable[[str, bytes, int], None] = lambda sender, frame, airtime_ms: None
         self._chance = chance
         self._reaches = reaches
@@ -134,10 +93,36 @@ class Channel:
 
     def send(self, name: str, frame: bytes) -> None:
         """Sends as soon as the channel is free. One frame of a station at a time."""
+        if self.medium.waits_always:
+            self.world.at_ms(self.world.now_ms + self.medium.wait_ms(self._chance), lambda: self._contend(name, frame))
+        else:
+            self._contend(name, frame)
+
+    def under_way(self, name: str) -> bool:
+        """Whether this station is on the air."""
+        return any(sent.sender == name for sent in self._on_air)
+
+    def level_dbm(self, sender: str, receiver: str) -> float | None:
+        """How loud one is where another one is; None: not at all."""
+        if not self._reaches(sender, receiver):
+            return None
+        if self.ground is None:
+            return self.medium.noise_dbm + STRENGTH_DB
+        loss_db = self.ground.losses(sender).get(receiver)
+        return None if loss_db is None else self.medium.power_dbm - loss_db
+
+    def hears(self, sender: str, receiver: str) -> bool:
+        """Whether one hears another one while nobody else sends."""
+        level_dbm = self.level_dbm(sender, receiver)
+        return level_dbm is not None and level_dbm >= self.medium.sensitivity_dbm
+
+    # -- inside -------------------------------------------------------------------------------------------------
+
+    def _contend(self, name: str, frame: bytes) -> None:
         world = self.world
-        free_ms = max((t.ends_ms for t in self._on_air if self._hears_busy(name, t)), default=world.now_ms)
+        free_ms = max((t.ends_ms for t in self._on_air if self._is_busy(name, t)), default=world.now_ms)
         if free_ms > world.now_ms:
-            world.at_ms(free_ms + self.medium.wait_ms(self._chance), lambda: self.send(name, frame))
+            world.at_ms(free_ms + self.medium.wait_ms(self._chance), lambda: self._contend(name, frame))
             return
         took_ms = self.medium.airtime_ms(len(frame))
         sent = Transmission(name, frame, world.now_ms, world.now_ms + took_ms, list(self._on_air))
@@ -146,13 +131,9 @@ class Channel:
         self._on_air.append(sent)
         world.at_ms(sent.ends_ms, lambda: self._end(sent))
 
-    def under_way(self, name: str) -> bool:
-        """Whether this station is on the air."""
-        return any(sent.sender == name for sent in self._on_air)
-
-    def _hears_busy(self, name: str, sent: Transmission) -> bool:
-        began = sent.begins_ms + self.medium.detect_ms <= self.world.now_ms
-        return began and sent.ends_ms > self.world.now_ms and self._reaches(sent.sender, name)
+    def _is_busy(self, name: str, sent: Transmission) -> bool:
+        began = sent.begins_ms + self.medium.detect_ms <= self.world.now_ms < sent.ends_ms
+        return began and self.hears(sent.sender, name)
 
     def _end(self, sent: Transmission) -> None:
         self._on_air.remove(sent)
@@ -160,22 +141,42 @@ class Channel:
         for tally in (self.total, self.by_station[sent.sender]):
             tally.add(sent.frame, took_ms)
         self.overheard(sent.sender, sent.frame, took_ms)
-        for name, ear in self._ears.items():
-            if name != sent.sender and self._arrives(sent, name):
-                self.heard += 1
-                ear.heard(sent.frame, STRENGTH_DB)
+        near = self._ears if self.ground is None else self.ground.losses(sent.sender)
+        for name in near:
+            ear = self._ears.get(name)
+            if ear is not None and name != sent.sender:
+                level_dbm = self._arrives(sent, name)
+                if level_dbm is not None:
+                    self.heard += 1
+                    ear.heard(sent.frame, level_dbm - self.medium.noise_dbm)
         self._ears[sent.sender].sent(took_ms)
 
-    def _arrives(self, sent: Transmission, receiver: str) -> bool:
-        if not self._reaches(sent.sender, receiver):
-            return False
-        if any(other.sender == receiver for other in sent.others):
+    def _arrives(self, sent: Transmission, receiver: str) -> float | None:
+        """How loud a frame is that comes through."""
+        level_dbm = self.level_dbm(sent.sender, receiver)
+        if level_dbm is None:
+            return None
+        if level_dbm < self.medium.sensitivity_dbm:
+            self.weak += 1
+            return None
+        critical_ms = sent.begins_ms + self.medium.slack_ms
+        others = [other for other in sent.others if other.ends_ms > critical_ms]
+        if any(other.sender == receiver for other in others):
             self.deaf += 1
-            return False
-        if any(self._reaches(other.sender, receiver) for other in sent.others):
+            return None
+        if any(self._destroys(other, sent, level_dbm, receiver) for other in others):
             self.collided += 1
-            return False
+            return None
         if self.loss and self._chance.random() < self.loss:
             self.lost += 1
+            return None
+        return level_dbm
+
+    def _destroys(self, other: Transmission, sent: Transmission, level_dbm: float, receiver: str) -> bool:
+        other_dbm = self.level_dbm(other.sender, receiver)
+        if other_dbm is None:
             return False
-        return True
+        if level_dbm - other_dbm < self.medium.capture_db:
+            return True
+        locked_ms = other.begins_ms + self.medium.slack_ms
+        return self.medium.locks and other_dbm >= self.medium.sensitivity_dbm and locked_ms < sent.begins_ms

@@ -18,6 +18,7 @@ from chasqui.lab.network import Cut, Mesh
 from chasqui.lab.people import Person
 from chasqui.lab.scenario import CourierTable, Event, RadioTable, Scenario, medium_of
 from chasqui.lab.stage import SET_UP_S, Stage
+from chasqui.lab.town import STEP_S, Town
 from chasqui.lab.world import DAY_S, HOUR_S
 
 _CHECK_EVERY_S = 5 * DAY_S
@@ -31,12 +32,17 @@ class Deeds:
         self.scenario = scenario
         self.end_s = SET_UP_S + int(scenario.days * DAY_S)
         self._hoards: dict[str, Stick] = {}
+        self.town = Town(scenario, stage.seed)
 
     def plan(self) -> None:
         """Asks the world for all of it."""
         self._links()
         for number, radio in enumerate(self.scenario.radios, 1):
             self._radio(f"radio {number}", radio)
+        for walk in self.scenario.walks:
+            self.stage.world.every(
+                STEP_S, partial(self._walk, walk.who), first_s=SET_UP_S + STEP_S, until_s=self.end_s
+            )
         for table in self.scenario.couriers:
             self._courier(table)
         for event in self.scenario.events:
@@ -85,13 +91,20 @@ class Deeds:
     def _radio(self, name: str, table: RadioTable) -> None:
         stage, until_s = self.stage, self._s(table.to_day)
         seed = f"{self.scenario.name} {stage.seed} {name}"
-        channel = Channel(stage.world, medium_of(table), Random(seed), table.loss, stage.network.reaches)
+        medium = medium_of(table)
+        ground = self.town.ground(medium, seed) if self.scenario.districts else None
+        channel = Channel(stage.world, medium, Random(seed), table.loss, stage.network.reaches, ground)
         stage.channels.append(channel)
         key = Secret(SeededEntropy(seed)(KEY_BYTES)) if table.key else NO_SECRET
         for who in table.between or self.scenario.everybody:
             board = RadioBoard(stage.devices[who], channel, name, key, table.dummies)
             stage.world.at(self._s(table.from_day), board.plug)
             stage.world.at(until_s, board.unplug)
+
+    def _walk(self, who: str) -> None:
+        came_to = self.town.walk(who, self.stage.world.now_s - SET_UP_S)
+        if came_to:
+            self.stage.world.tell(f"{who} comes to {came_to}")
 
     def _next_text(self, person: Person) -> None:
         world = self.stage.world

@@ -73,7 +73,7 @@ def grind(device: Device, group: GroupId) -> bool:
     tx = device.look()
     record = load_group(tx, group)
     state = mls.GroupState.from_bytes(head_of(tx, group, record)[1].mls_state)
-    made = [state.commit((), tx.entropy, tx.now_s, path=True).message for _ in range(GRINDS)]
+    made = [mls.shorten(state.commit((), tx.entropy, tx.now_s, path=True).message) for _ in range(GRINDS)]
     body = CommitBody((), bytes(ID_BYTES), day_of(tx.now_s), min(made, key=commit_id_of))
     try:
         say(tx, group, record, Kind.COMMIT, encode(body))

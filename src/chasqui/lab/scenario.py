@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from chasqui.base.errors import UserError
-from chasqui.lab.air import Medium, lora_medium, packet_medium
+from chasqui.lab.medium import Medium, lora_medium, packet_medium
 from chasqui.links.kiss_link import KissSettings
 from chasqui.links.lora import Lora
 from chasqui.links.rnode_link import RNodeSettings
@@ -74,6 +74,26 @@ class RadioTable(Part, frozen=True):
     loss: float = 0.0  # of frames, at each receiver by itself, beside what the channel loses
     from_day: float = 0.0
     to_day: float = 1e9
+
+
+class DistrictTable(Part, frozen=True):
+    """A part of the town, round; its people are anywhere in it."""
+
+    name: str
+    at: tuple[float, float]  # metres east and north
+    radius: float = 150.0
+    walls_db: float = 0.0
+    people: tuple[str, ...] = ()
+
+
+class WalkTable(Part, frozen=True):
+    """Somebody goes from district to district with a radio, again and again."""
+
+    who: str
+    stops: tuple[str, ...]
+    stay_hours: float = 2.0
+    walk_kmh: float = 4.0
+    from_hour: float = 0.0
 
 
 Deed = Literal[
@@ -146,6 +166,8 @@ class Scenario(Part, frozen=True):
     cuts: tuple[CutTable, ...] = ()
     couriers: tuple[CourierTable, ...] = ()
     radios: tuple[RadioTable, ...] = ()
+    districts: tuple[DistrictTable, ...] = ()
+    walks: tuple[WalkTable, ...] = ()
     events: tuple[Event, ...] = ()
     faults: Faults = Faults()
     chances: Chances | None = None
@@ -169,7 +191,8 @@ def read_scenario(text: str) -> Scenario:
 def medium_of(radio: RadioTable) -> Medium:
     """The channel of a radio. Raises `ValueError` for what no radio can be set to."""
     if radio.kind == "packet":
-        return packet_medium(KissSettings("lab", mtu_bytes=radio.mtu, airtime_share_max=radio.share))
+        settings = KissSettings("lab", mtu_bytes=radio.mtu, airtime_share_max=radio.share)
+        return packet_medium(settings, radio.power_dbm)
     lora = Lora(FREQUENCY_HZ, round(radio.bandwidth_khz * 1000), radio.spreading, radio.coding, radio.power_dbm)
     return lora_medium(RNodeSettings("lab", lora, radio.share, radio.mtu))
 
@@ -209,6 +232,8 @@ def _check(scenario: Scenario) -> None:
     used += [name for cut in scenario.cuts for side in cut.sides for name in side]
     used += [name for courier in scenario.couriers for name in courier.route]
     used += [name for radio in scenario.radios for name in radio.between]
+    used += [name for district in scenario.districts for name in district.people]
+    used += [walk.who for walk in scenario.walks]
     used += [name for event in scenario.events for name in (event.who, event.whom) if name]
     for name in used:
         _require(name in names, f"only people of it ('{name}' is nobody)")
@@ -222,6 +247,21 @@ def _check(scenario: Scenario) -> None:
             medium_of(radio)
         except ValueError as error:
             raise UserError(f"There is no such radio: {error}.", todo="The format is in `docs/lab.md`.") from error
+    if scenario.districts or scenario.walks:
+        _check_town(scenario)
+
+
+def _check_town(scenario: Scenario) -> None:
+    names = {district.name for district in scenario.districts}
+    _require(len(names) == len(scenario.districts), "each district once")
+    _require(all(district.radius > 0 and district.walls_db >= 0 for district in scenario.districts), "real districts")
+    for walk in scenario.walks:
+        _require(bool(walk.stops) and names.issuperset(walk.stops), "walks from district to district")
+        _require(walk.stay_hours >= 0 and walk.walk_kmh > 0 and walk.from_hour >= 0, "walks that can be walked")
+        _require(len(walk.stops) > 1 or walk.stay_hours > 0, "walks that lead somewhere")
+    placed = [name for district in scenario.districts for name in district.people]
+    placed += [walk.who for walk in scenario.walks]
+    _require(sorted(placed) == sorted(scenario.everybody), "one place for everybody: a district, or a walk")
 
 
 def _require(holds: bool, what: str) -> None:

@@ -61,6 +61,7 @@ from chasqui.mls.requests import (
 )
 from chasqui.mls.results import Application, Commit, Inspected, Kind, Member, Processed, Proposed
 from chasqui.mls.secret import Secret
+from chasqui.mls.short_commit import ShortCommit, read_short_commit, shorten
 from chasqui.mls.suite import CipherSuite, Crypto, Entropy, crypto_of
 from chasqui.mls.welcome import GroupInfo, Welcome
 
@@ -120,6 +121,7 @@ __all__ = [
     "Secret",
     "Sender",
     "SenderType",
+    "ShortCommit",
     "StateError",
     "Update",
     "UpdateProposal",
@@ -137,5 +139,7 @@ __all__ = [
     "propose_own_add",
     "read_key_package",
     "read_message",
+    "read_short_commit",
     "reinitialise",
+    "shorten",
 ]

@@ -20,6 +20,7 @@ from chasqui.mls.requests import ProposalRequest
 from chasqui.mls.results import Application, Commit, Inspected, Member, Processed, Proposed
 from chasqui.mls.secret import Secret
 from chasqui.mls.secret_tree import SecretTree
+from chasqui.mls.short_commit import lengthen, read_short_commit
 from chasqui.mls.suite import CipherSuite, Crypto, Entropy, crypto_of
 from chasqui.mls.transition import Advanced
 from chasqui.mls.tree import Tree
@@ -192,6 +193,17 @@ class GroupState:
         """
         del now
         return processing.process(self, read_message(message), psks)
+
+    def lengthen(self, data: bytes, leaf: int) -> bytes:
+        """The MLSMessage of a commit that a member made on this state, from its short form. Raises PeerError for what
+        is none, or where nobody sits at that leaf. Nothing is verified; the membership tag is ours."""
+        committer = self.tree.leaf(leaf)
+        if committer is None:
+            raise PeerError(Check.SENDER_UNKNOWN, f"leaf {leaf}")
+        short = read_short_commit(data, committer.signature_key)
+        membership = Secret(self._secret(self.secrets.membership, "membership key"))
+        place = self.context.group_id, self.context.epoch, leaf
+        return lengthen(self.crypto, short, *place, membership, self.context_bytes)
 
     def inspect(self, message: bytes) -> Inspected:
         """Who sent a handshake message and what it proposes, proven but not applied. Raises PeerError."""

@@ -34,6 +34,7 @@ class _Open:
     bounded: bool
     keyed: bool
     engine: Engine
+    frame_ms: int  # airtime of the largest frame
     at_ms: int
     wake_ms: int | None = None
 
@@ -56,7 +57,9 @@ class Broadcasts:
         settings = Settings(event.key, event.dummy_share)
         engine = Engine(air, settings, self._index, tx.entropy, event.at_ms)
         engine.ledger.restore(_kept_airtime(tx, event.name), event.at_ms)
-        self._links[event.link] = _Open(event.name, air.airtime_share_max < 1, bool(event.key), engine, event.at_ms)
+        frame_ms = air.airtime_ms(air.mtu_bytes)
+        bounded, keyed = air.airtime_share_max < 1, bool(event.key)
+        self._links[event.link] = _Open(event.name, bounded, keyed, engine, frame_ms, event.at_ms)
         self._looked(event.link, event.at_ms)
 
     def closed(self, link: BroadcastId) -> None:
@@ -77,6 +80,7 @@ class Broadcasts:
         except PeerError:
             return
         tx.link, tx.link_known = known.name, known.keyed
+        tx.frame_ms = known.frame_ms  # the whole step is about what this link brought
         take_bundles(tx, live, tuple(bundles))
         tx.link, tx.link_known = "", False
         self._brought = frozenset(map(bundle_id, bundles))

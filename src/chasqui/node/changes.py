@@ -13,7 +13,14 @@ from chasqui.base.days import day_of
 from chasqui.base.errors import PeerError, RefusedForSafetyError, UserError
 from chasqui.base.hashing import labelled_hash
 from chasqui.base.ids import ID_BYTES, MEMBER_KEY_BYTES, NO_GROUP, CommitId, EpochId, GroupId, MemberKey, ObjectId
-from chasqui.base.limits import COUNTER_WORN, GROUP_MEMBERS_MAX, GROUP_OPERATIONS_MAX, LEAF_BYTES_MAX, SLOT_S
+from chasqui.base.limits import (
+    COUNTER_WORN,
+    GROUP_MEMBERS_MAX,
+    GROUP_OPERATIONS_MAX,
+    LEAF_BYTES_MAX,
+    SLOT_FRAMES,
+    SLOT_S,
+)
 from chasqui.base.ranges import Ranges
 from chasqui.base.schema import encode
 from chasqui.groups.bodies import CommitBody, WelcomeBody
@@ -200,7 +207,8 @@ def leave(tx: Transaction, group: GroupId) -> None:
         record = load_group(tx, group)
         last_seq = record.seq + 1  # of this operation itself
         change = Remove(next_heads(tx, group, record), record.member, last_seq, Reason.LEFT)
-        _, record = issue(tx, group, record, change)
+        signed, _ = issue(tx, group, record, change)
+        record = publish(tx, group, (signed.id,))  # nobody else may have what it cites, and we answer no more
     shut(tx, group, record, Reason.LEFT)
 
 
@@ -241,7 +249,8 @@ def carry_out_due(tx: Transaction, group: GroupId, *, at_once: bool = False) -> 
     if not due or own not in roster.current:
         return False
     if not at_once:
-        turn_s = tx.now_s + SLOT_S * (1 + turns(head, present & roster.current).index(own))
+        slot_s = max(SLOT_S, SLOT_FRAMES * tx.frame_ms // 1000)
+        turn_s = tx.now_s + slot_s * (1 + turns(head, present & roster.current).index(own))
         if tx.get(Space.TURN, group) is None:
             tx.put(Space.TURN, group, u64(turn_s))
         return False
@@ -273,9 +282,10 @@ def carry_out(
         commit = state.commit(proposals, tx.entropy, tx.now_s, path=None if proposals else True)
     after = commit.state.without_message_secrets()
     r, first_day = tx.entropy(ID_BYTES), sealing_day(tx, epoch)
-    body = CommitBody(tuple(sorted(set(operations))), r, first_day, commit.message)
+    short = mls.shorten(commit.message)
+    body = CommitBody(tuple(sorted(set(operations))), r, first_day, short)
     said, record = say(tx, group, record, Kind.COMMIT, encode(body))
-    commit_id = commit_id_of(commit.message)
+    commit_id = commit_id_of(short)
     path = commit.removed or not proposals  # RFC 9420 12.4
     child = open_epoch(
         tx,
@@ -294,9 +304,9 @@ def carry_out(
     return Carried(follow(tx, group), r, first_day, commit.welcome, after)
 
 
-def commit_id_of(message: bytes) -> CommitId:
-    """The id of an MLS commit: the same for all who see it."""
-    return CommitId(labelled_hash(labels.HASH_COMMIT_ID, message))
+def commit_id_of(short: bytes) -> CommitId:
+    """The id of an MLS commit, of its short form: the same for all who see it."""
+    return CommitId(labelled_hash(labels.HASH_COMMIT_ID, short))
 
 
 def require_admin(record: GroupRecord, roster: Roster) -> None:
@@ -398,6 +408,7 @@ def shut(tx: Transaction, group: GroupId, record: GroupRecord, reason: Reason) -
     for epoch, _ in list(epochs_of(tx, group)):
         erase_epoch(tx, group, epoch)
     tx.erase(Space.DUE, group)
+    tx.erase_prefix(Space.OWED, group)
     tx.erase(Space.TURN, group)
     tx.erase_prefix(Space.HELD, group)
     tx.erase_prefix(Space.PENDING_ADD, group)

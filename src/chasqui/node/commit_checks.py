@@ -46,19 +46,10 @@ def check_only_additions_and_removals(processed: mls.Processed) -> None:
         raise PeerError("A commit does something that no operation can ask for.")
 
 
-def check_form(message: bytes, group: GroupId, number: int, leaf: int) -> None:
-    """The parent is settled, so that nothing else can be checked: a commit of this group and epoch, from that leaf."""
+def check_form(commit: bytes, committer: MemberKey) -> None:
+    """The parent is settled, so that nothing else can be checked: this has the form of a commit."""
     with peers_fault():
-        read = mls.read_message(message)
-    sender = read.content.sender if isinstance(read, mls.PublicMessage) else None
-    if (
-        not isinstance(read, mls.PublicMessage)
-        or sender is None
-        or (sender.type, sender.index) != (mls.SenderType.MEMBER, leaf)
-        or read.content.content_type != mls.ContentType.COMMIT
-        or (read.content.group_id, read.content.epoch) != (group, number)
-    ):
-        raise PeerError("Something that is no commit on its parent was sent as one.")
+        mls.read_short_commit(commit, committer)
 
 
 def check_cited(

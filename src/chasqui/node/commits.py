@@ -55,7 +55,7 @@ def take_commit(tx: Transaction, signed: SignedObject, bundle: bytes) -> None:
     if tx.get(Space.COMMIT, group + commit_id) is not None:
         return
     if not epoch.mls_state:
-        check_form(body.message, group, epoch.number, signed.origin.leaf)
+        check_form(body.message, signed.author)
         return
     history = history_of(tx, group)
     missing = missing_of(tx, group, body.operations)
@@ -65,9 +65,7 @@ def take_commit(tx: Transaction, signed: SignedObject, bundle: bytes) -> None:
         raise PeerError("A commit opens its epoch on another day than its own.")
     before = mls.GroupState.from_bytes(epoch.mls_state)
     with peers_fault():
-        processed = before.process(body.message)
-    if processed.sender_leaf != signed.origin.leaf:
-        raise PeerError("A commit was signed by one member and made by another.")
+        processed = before.process(before.lengthen(body.message, signed.origin.leaf))
     check_only_additions_and_removals(processed)
     rejoined = check_cited(tx, group, history, body, parent, processed)
     if processed.state is not None:
@@ -128,5 +126,6 @@ def removes_somebody(tx: Transaction, signed: SignedObject) -> bool:
     if head != signed.origin.epoch or signed.author not in roster_of(tx, signed.group).admins:
         return False
     with peers_fault():
-        seen = mls.GroupState.from_bytes(epoch.mls_state).inspect(body.message)
+        state = mls.GroupState.from_bytes(epoch.mls_state)
+        seen = state.inspect(state.lengthen(body.message, signed.origin.leaf))
     return any(isinstance(proposal, mls.Remove) for proposal in seen.proposals)

@@ -17,7 +17,7 @@ from chasqui.sealed.object import SHORT_OVERHEAD_BYTES
 
 LASTS_S_MAX: Final = 600  # what holds a link up for longer is asked about first
 _VOICE_SHARE: Final = 4  # speech as it is spoken may take a quarter of a link: others want to talk, too
-_SEALED_OVER_SPEECH: Final = 1.2  # 10 s at 700C: 875 bytes in a bundle of 1008, and the frames around it
+_SEALED_OVER_SPEECH: Final = 1.2  # 10 s at 700C: 875 bytes in a bundle of 978, and the frames around it
 _BLOCK_BYTES: Final = 2  # the length before a body
 _PART_BODY_BYTES: Final = 41  # digest and number beside the bytes of a part
 

@@ -9,7 +9,7 @@ from msgspec import structs
 from chasqui.base import labels
 from chasqui.base.days import day_of
 from chasqui.base.errors import RefusedForSafetyError
-from chasqui.base.ids import ID_BYTES, MEMBER_KEY_BYTES, CommitId, EpochId, GroupId, MemberKey
+from chasqui.base.ids import ID_BYTES, MEMBER_KEY_BYTES, CommitId, EpochId, GroupId, MemberKey, ObjectId
 from chasqui.base.limits import (
     BUNDLE_AGE_DAYS_MAX,
     BUNDLE_FUTURE_DAYS_MAX,
@@ -85,10 +85,11 @@ def open_epoch(
     parent: EpochId = NO_EPOCH,
     commit: CommitId = NO_COMMIT,
     updated: Collection[int] = (),
+    told: tuple[ObjectId, ...] = (),
 ) -> EpochId:
     """Derives and keeps the keys of a new epoch; of its parent's MLS state that is left which a sibling commit needs.
 
-    `updated`: leaves that got fresh keys by the commit.
+    `updated`: leaves that got fresh keys by the commit; `told`: where a welcome leads here, the heads of what it tells.
 
     Neither `r` nor the exporter secret is kept, so the root cannot be derived again. The caller sets the head.
     """
@@ -114,6 +115,7 @@ def open_epoch(
         mls_state=state.without_exporter_secret().to_bytes(),
         renewed=tuple((leaf, tx.now_s if leaf in fresh else known.get(leaf, tx.now_s)) for leaf, _ in roster),
         settled_s=before.settled_s if before is not None else 0,
+        told=told,
     )
     tx.save(Space.EPOCH, group + epoch, record)
     tx.put(Space.ROSTER, group + epoch, b"".join(key for _, key in roster))

@@ -14,7 +14,6 @@ from chasqui.groups.history import History, arrange
 from chasqui.groups.membership import Roster, members
 from chasqui.groups.operation import Confirm, Genesis, Operation, Reason, Remove, read_operation
 from chasqui.groups.witnesses import Said, read_witnesses
-from chasqui.media.burst import read_burst
 from chasqui.node import receipting
 from chasqui.node.asking import note_missing
 from chasqui.node.authors import load_author, note_object
@@ -42,6 +41,7 @@ from chasqui.node.pairing import send_spares, take_key_packages
 from chasqui.node.records import Space
 from chasqui.node.resealing import take_ask, take_reseal
 from chasqui.node.seats import is_demanded, take_demanded, take_seat
+from chasqui.node.speech import burst_in
 from chasqui.node.telling import hear_removed
 from chasqui.node.transaction import Transaction
 from chasqui.node.votes import take_vote
@@ -62,7 +62,7 @@ def handle(tx: Transaction, signed: SignedObject, bundle: BundleId) -> None:
             read_text(signed.body)
             _show(tx, signed)
         case Kind.VOICE:
-            read_burst(signed.body)
+            burst_in(signed)
             _show(tx, signed)
         case Kind.RECEIPT:
             if signed.body:
@@ -116,7 +116,7 @@ def count(tx: Transaction, signed: SignedObject, arrival: int = 0) -> None:
     take_vote(tx, signed)
     if load_group(tx, signed.group).elsewhere:
         follow(tx, signed.group)
-    receipting.owe(tx, signed.group, signed.kind)
+    receipting.owe(tx, signed.group, signed.kind, signed)
 
 
 def _show(tx: Transaction, signed: SignedObject) -> None:

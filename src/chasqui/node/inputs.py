@@ -151,12 +151,18 @@ class SendFile:
 
 @dataclass(frozen=True)
 class SendVoice:
-    """Speech of one recording (`media.codec2`). Answers with the ids of its bursts, in order."""
+    """Speech of one recording (`media.codec2`). Answers with the ids of its bursts, in order.
+
+    While somebody still speaks it comes in pieces: `more` goes on, and what follows names the first burst (`follows`)
+    and the place where it begins (`at`, in units of 40 ms)."""
 
     group: GroupId
     quality: Quality
     speech: bytes
     urgent: bool = False
+    more: bool = False
+    follows: ObjectId | None = None
+    at: int = 0
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from msgspec import structs
 
 from chasqui import mls
 from chasqui.base.errors import PeerError
-from chasqui.base.ids import EpochId, GroupId, MemberKey
+from chasqui.base.ids import EpochId, GroupId, MemberKey, ObjectId
 from chasqui.base.limits import (
     LEAF_BYTES_MAX,
 )
@@ -20,7 +20,7 @@ from chasqui.groups.bodies import read_demand, read_key_packages
 from chasqui.groups.fork_choice import turns
 from chasqui.groups.membership import Roster
 from chasqui.groups.mls_errors import peers_fault
-from chasqui.groups.operation import Lift, Operation, Rejoin, read_operation
+from chasqui.groups.operation import Operation, Rejoin, read_operation
 from chasqui.groups.pairing import SUITE
 from chasqui.groups.seats import seal_welcome
 from chasqui.node.branches import branches_of
@@ -121,15 +121,8 @@ def _give(tx: Transaction, group: GroupId, record: GroupRecord, operation: Opera
     proposals: tuple[mls.AddProposal | mls.RemoveProposal, ...] = (mls.AddProposal(seat.key_package),)
     if leaf is not None:
         proposals = (mls.RemoveProposal(leaf), *proposals)
-    roster = roster_of(tx, group)
-    lifts = [  # without them, what his REJOIN cites may have him under quarantine
-        cited
-        for other in history_of(tx, group).order
-        if isinstance(other.change, Lift) and other.change.member == operation.issuer and other.id in roster.counting
-        for cited in roster.behind(other.id)
-    ]
     record = say_earlier(tx, group, record, operation)
-    carried = carry_out(tx, group, record, (operation.id, *lifts), proposals)
+    carried = carry_out(tx, group, record, (operation.id,), proposals)
     body = welcome_to(tx, group, carried)
     tx.erase(Space.SEAT, group + operation.issuer)
     tx.notify(Notice("members", group))
@@ -174,15 +167,27 @@ def _is_due(tx: Transaction, group: GroupId, record: GroupRecord, operation: Ope
     """
     head, given_in, member = EpochId(record.head), EpochId(seat.epoch), operation.issuer
     branches = branches_of(tx, group)
-    if any(at in branches.made_by and operation.id in branches.made_by[at][1].operations for at in branches.path(head)):
+    path = branches.path(head)
+    if any(at in branches.made_by and operation.id in branches.made_by[at][1].operations for at in path):
         return False
     if seat.contact:
-        return True
+        return not _may_be_used(tx, group, path[-1], operation)
     fork = fork_of(branches, head, given_in)
     if fork is None:
         return False
     history, seated = history_of(tx, group), member in tree_keys(head_of(tx, group, record)[1])
     return not seated or any(entry_on(branches, history, member, at, fork) is not None for at in (head, given_in))
+
+
+def _may_be_used(tx: Transaction, group: GroupId, oldest: EpochId, operation: Operation) -> bool:
+    """Whether a commit before the oldest epoch that we know on our way may have cited a REJOIN: it was told with the
+    welcome that led us there, and its member sat there. All who know that commit would refuse ours."""
+    epoch, history = load_epoch(tx, group, oldest), history_of(tx, group)
+    return (
+        epoch is not None
+        and operation.issuer in tree_keys(epoch)
+        and any(head == operation.id or history.precedes(operation.id, ObjectId(head)) for head in epoch.told)
+    )
 
 
 def _let_rest(tx: Transaction, group: GroupId, record: GroupRecord, member: MemberKey, seat: SeatRecord) -> None:

@@ -5,14 +5,12 @@ from __future__ import annotations
 from chasqui.base.errors import PeerError, UsageError, UserError
 from chasqui.base.ids import GroupId, ObjectId
 from chasqui.base.limits import TEXT_BYTES_MAX
-from chasqui.media.burst import Burst, read_burst
 from chasqui.node.effects import Notice
 from chasqui.node.keys import u64
 from chasqui.node.order import order_of
 from chasqui.node.records import MessageRecord, Space
 from chasqui.node.transaction import Transaction
-from chasqui.sealed.kinds import Kind
-from chasqui.sealed.object import SignedObject, parse_whole
+from chasqui.sealed.object import SignedObject
 
 _ARRIVALS = b"arrivals"
 
@@ -51,12 +49,6 @@ def message_of(tx: Transaction, group: GroupId, message: ObjectId) -> MessageRec
     if record is None:
         raise UserError("There is no such message in this group.", todo="See `read`.")
     return record
-
-
-def burst_of(tx: Transaction, group: GroupId, message: ObjectId) -> Burst | None:
-    """The burst of a message; None where it holds no speech. Raises `UserError` where it is not here."""
-    signed = parse_whole(message_of(tx, group, message).whole, group)
-    return read_burst(signed.body) if signed.kind is Kind.VOICE else None
 
 
 def next_arrival(tx: Transaction) -> int:

@@ -12,7 +12,6 @@ from chasqui.base.ports import Entropy
 from chasqui.base.schema import encode
 from chasqui.groups.operation import GroupKind
 from chasqui.groups.pairing import Offer, read_pairing_file
-from chasqui.media.burst import cut
 from chasqui.node import deciding, inputs, pairing, saying
 from chasqui.node.broadcasts import Broadcasts
 from chasqui.node.changes import found_group, leave, require_clean, require_in
@@ -35,6 +34,7 @@ from chasqui.node.outbox import say
 from chasqui.node.records import LinkRecord, SelfRecord, Space
 from chasqui.node.renewal import renew_to_say
 from chasqui.node.seats import demand
+from chasqui.node.speech import say_bursts
 from chasqui.node.store_port import StoreReader
 from chasqui.node.transaction import Transaction
 from chasqui.node.upkeep import keep_up, next_due_s
@@ -168,17 +168,8 @@ class Node:
         return signed.id
 
     def _send_voice(self, tx: Transaction, event: inputs.SendVoice) -> object:
-        bursts = cut(event.quality, event.speech)
         require_clean(tx, event.group)
-        record = renew_to_say(tx, event.group)
-        bundle_class = BundleClass.URGENT if event.urgent else BundleClass.TEXT
-        sent = []
-        for burst in bursts:
-            arrival, body = next_arrival(tx), burst.to_body()
-            signed, record = say(tx, event.group, record, Kind.VOICE, body, bundle_class=bundle_class, arrival=arrival)
-            keep_message(tx, signed, arrival)
-            sent.append(signed.id)
-        return tuple(sent)
+        return say_bursts(tx, renew_to_say(tx, event.group), event)
 
     def _send_file(self, tx: Transaction, event: inputs.SendFile) -> object:
         require_clean(tx, event.group)

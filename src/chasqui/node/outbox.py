@@ -18,7 +18,7 @@ from chasqui.node.holding import hold
 from chasqui.node.records import EpochRecord, GroupRecord, Space
 from chasqui.node.transaction import Transaction
 from chasqui.node.votes import due_vote, mark_voted, note_spoken
-from chasqui.sealed.bundle import OVERHEAD_BYTES, room_beside, seal
+from chasqui.sealed.bundle import OVERHEAD_BYTES, room_beside, seal, step_for
 from chasqui.sealed.chain import Chain, advance
 from chasqui.sealed.kinds import CLASS_OF_KIND, BundleClass, Kind
 from chasqui.sealed.object import SHORT_OVERHEAD_BYTES, Origin, SignedObject, make_object
@@ -132,20 +132,29 @@ def _receipts(
 ) -> bytes:
     """As much of what is due as fits: a receipt may take the largest bundle, all else only its own padding."""
     used = SHORT_OVERHEAD_BYTES + len(write_length(len(body))) + len(body)
-    room = BUNDLE_BYTES_MAX - OVERHEAD_BYTES - used if kind is Kind.RECEIPT else room_beside(used)
     due = receipting.due_entries(tx, group, record, epoch) if receipting.is_owed(tx, group) else []
-    due = _fitting(due, room)  # before the vote: the order in which people read follows from them
+    first = receipting.waits_for(tx, group, epoch)
+    if kind is not Kind.RECEIPT:
+        room = room_beside(used)
+    elif first is None:
+        room = BUNDLE_BYTES_MAX - OVERHEAD_BYTES - used
+    else:  # on a slow link it is no larger than it has to be
+        least = encode_receipts(_fitting([e for e in due if e.leaf in first], BUNDLE_BYTES_MAX - OVERHEAD_BYTES - used))
+        room = step_for(used + len(write_length(len(least))) + len(least)) - OVERHEAD_BYTES - used
+    due = _fitting(due, room, first or frozenset())  # before the vote: the order in which people read follows from them
     vote = due_vote(tx, group, record) if room > len(encode_receipts(due)) + VOTE_BYTES else None
     if vote is not None:
         mark_voted(tx, group, record, vote)
     if due:
         receipting.mark_signed(tx, group, record, epoch, due)
+    if kind not in (Kind.RECEIPT, Kind.WITNESS):
+        receipting.go_on(tx, group)
     return encode_receipts(due, vote)
 
 
-def _fitting(due: list[ReceiptEntry], room: int) -> list[ReceiptEntry]:
+def _fitting(due: list[ReceiptEntry], room: int, first: frozenset[int] = frozenset()) -> list[ReceiptEntry]:
     chosen: list[ReceiptEntry] = []
-    for entry in sorted(due, key=lambda entry: len(entry.bitmap)):
+    for entry in sorted(due, key=lambda entry: (entry.leaf not in first, len(entry.bitmap))):
         size = len(encode_receipts((*chosen, entry)))
         if len(write_length(size)) + size > room:
             break

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from chasqui.base.ids import MEMBER_KEY_BYTES, GroupId, MemberKey
 from chasqui.base.ranges import Ranges
@@ -19,6 +20,10 @@ from chasqui.sealed.receipts import ReceiptEntry, entry_for
 _KEY = MEMBER_KEY_BYTES
 RECEIPT_DELAY_S = 2  # lets a burst of messages share one receipt; jitter comes on top
 RECEIPT_JITTER_S = 4
+_SLOW_FRAMES = 50  # of the largest size, without anything new: a receipt costs the airtime of two thirds of a text
+_SLOW_JITTER_FRAMES = 25
+_SLOW_FRAMES_MAX = 800  # a conversation that does not end keeps nobody from signing for it: a quarter of an hour
+_SLOW_S_MAX = 6 * 3600
 
 
 def have(tx: Transaction, group: GroupId, member: MemberKey, author: MemberKey) -> Ranges:
@@ -27,16 +32,91 @@ def have(tx: Transaction, group: GroupId, member: MemberKey, author: MemberKey) 
     return Ranges(record.spans) if record else Ranges()
 
 
-def owe(tx: Transaction, group: GroupId, kind: Kind) -> None:
-    """Something came that deserves a receipt. Receipts and witnesses do not, or they would never end."""
-    if kind not in (Kind.RECEIPT, Kind.WITNESS) and tx.get(Space.DUE, group) is None:
-        jitter = tx.entropy(1)[0] % RECEIPT_JITTER_S
-        tx.put(Space.DUE, group, u64(tx.now_s + RECEIPT_DELAY_S + jitter))
+class Due(NamedTuple):
+    """When a receipt is due. Whatever else comes or is said puts it off by `calm_s`, up to `latest_s`; 0: it is not put
+    off, and signs for everything. One that was put off signs for what deserves a receipt, and for the rest where there
+    is padding."""
+
+    at_s: int
+    latest_s: int = 0
+    calm_s: int = 0
+
+    @classmethod
+    def read(cls, value: bytes) -> Due:
+        """What stands in the record."""
+        return cls(*(int.from_bytes(value[at : at + 8], "big") for at in range(0, len(value), 8)))
+
+    def written(self) -> bytes:
+        """The record."""
+        return b"".join(map(u64, self))
+
+    def put_off(self, now_s: int) -> Due:
+        """The conversation goes on."""
+        return self._replace(at_s=min(now_s + self.calm_s, self.latest_s)) if self.latest_s else self
+
+
+def owe(tx: Transaction, group: GroupId, kind: Kind, came: SignedObject | None = None) -> None:
+    """Something came, or was done here, that deserves a receipt. Receipts and witnesses do not, or they would never
+    end. What a slow link brought is signed for when no more comes."""
+    if kind in (Kind.RECEIPT, Kind.WITNESS):
+        return
+    if came is not None:
+        key = group + came.author
+        tx.put(Space.OWED, key, max(tx.get(Space.OWED, key) or b"", u64(came.seq)))
+    value = tx.get(Space.DUE, group)
+    known = None if value is None else Due.read(value)
+    if tx.frame_ms and came is not None:
+        due = _slow(tx, known)
+    elif known is None or known.latest_s:
+        due = Due(tx.now_s + RECEIPT_DELAY_S + tx.entropy(1)[0] % RECEIPT_JITTER_S)
+    else:
+        return
+    tx.put(Space.DUE, group, due.written())
+
+
+def go_on(tx: Transaction, group: GroupId) -> None:
+    """We say something ourselves: what is to be signed for takes the next room, and waits for more."""
+    value = tx.get(Space.DUE, group)
+    if value is not None:
+        tx.put(Space.DUE, group, Due.read(value).put_off(tx.now_s).written())
+
+
+def put_off(tx: Transaction, group: GroupId, by_s: int) -> None:
+    """What is due cannot be said now."""
+    known = Due.read(tx.get(Space.DUE, group) or u64(tx.now_s))
+    tx.put(Space.DUE, group, known._replace(at_s=tx.now_s + by_s).written())
+
+
+def hurry(tx: Transaction, group: GroupId) -> None:
+    """A stick is about to leave: nothing is put off."""
+    if tx.get(Space.DUE, group) is not None:
+        tx.put(Space.DUE, group, Due(tx.now_s).written())
+
+
+def _slow(tx: Transaction, known: Due | None) -> Due:
+    """By the airtime of a frame, with jitter so that not all who heard it speak at once."""
+    if known is not None and known.at_s <= known.latest_s:
+        return known.put_off(tx.now_s)
+    if known is not None and not known.latest_s:
+        return known
+    jitter = int.from_bytes(tx.entropy(2), "big") * _SLOW_JITTER_FRAMES // 65_536
+    calm_s = min((_SLOW_FRAMES + jitter) * tx.frame_ms // 1000 + RECEIPT_DELAY_S, _SLOW_S_MAX)
+    latest_s = tx.now_s + min(_SLOW_FRAMES_MAX * tx.frame_ms // 1000 + calm_s, _SLOW_S_MAX)
+    return Due(tx.now_s + calm_s, latest_s, calm_s)
 
 
 def is_owed(tx: Transaction, group: GroupId) -> bool:
     """Whether something came that was not signed for yet."""
     return tx.get(Space.DUE, group) is not None
+
+
+def waits_for(tx: Transaction, group: GroupId, epoch: EpochRecord) -> frozenset[int] | None:
+    """The leaves of those who said what deserves a receipt, where a receipt signs for no more than it has to; None
+    where it signs for everything."""
+    value = tx.get(Space.DUE, group)
+    if value is None or not Due.read(value).latest_s:
+        return None
+    return frozenset(leaf for leaf, key in epoch.roster if tx.get(Space.OWED, group + key) is not None)
 
 
 def take_in(tx: Transaction, signed: SignedObject) -> None:
@@ -83,16 +163,29 @@ def due_entries(tx: Transaction, group: GroupId, record: GroupRecord, epoch: Epo
     return entries
 
 
+def lacks_receipt(tx: Transaction, group: GroupId, record: GroupRecord, epoch: EpochRecord) -> bool:
+    """Whether a receipt is due that has something to sign for."""
+    if not is_owed(tx, group):
+        return False
+    due, first = due_entries(tx, group, record, epoch), waits_for(tx, group, epoch)
+    return any(first is None or entry.leaf in first for entry in due)
+
+
 def mark_signed(
     tx: Transaction, group: GroupId, record: GroupRecord, epoch: EpochRecord, entries: list[ReceiptEntry]
 ) -> None:
-    """Remembers what we have signed for; nothing is due any more once all of it is."""
+    """Remembers what we have signed for; nothing is due any more once all of it is that has to be."""
     own = MemberKey(record.member)
     for entry in entries:
         author = member_at(epoch, entry.leaf)
         if author is not None:
             _note(tx, group, own, author, entry.have, record.seq + 1)
-    if not due_entries(tx, group, record, epoch) and tx.get(Space.WITNESS, group) is None:
+            owed = tx.get(Space.OWED, group + author)
+            if owed is not None and int.from_bytes(owed, "big") in have(tx, group, own, author):
+                tx.erase(Space.OWED, group + author)
+    if tx.get(Space.WITNESS, group) is not None:
+        return
+    if not lacks_receipt(tx, group, record, epoch):
         tx.erase(Space.DUE, group)
 
 

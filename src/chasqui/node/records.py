@@ -35,6 +35,7 @@ class Space(IntEnum):
     ALIAS = 23  # member key: contact group
     LINK = 24  # link id
     DUE = 25  # group: receipts wait to be sent
+    OWED = 49  # group, author 32: an object of his that deserves a receipt, by its number
     HELD = 26  # group, bundle: a commit that waits for an operation: its author, 1 byte whether it removes somebody
     PENDING_ADD = 27  # group, contact group: an addition that waits for a key package
     ANSWERED = 28  # key package ref of an offer that was answered
@@ -115,6 +116,7 @@ class EpochRecord(Body, frozen=True):
     renewed: tuple[tuple[int, int], ...] = ()  # (leaf, when it last got fresh keys, on the way to this epoch)
     settled_s: int = 0  # since when nothing on it can win any more; 0: it may, or has
     own_first: int = 0  # the number of our own object that would have counter 0 here; 0: we have said nothing in it
+    told: tuple[bytes, ...] = ()  # where a welcome led us in: the heads of the operations that it told
 
 
 class ChainRecord(Body, frozen=True):

@@ -59,11 +59,13 @@ def take_ask(tx: Transaction, signed: SignedObject) -> None:
         if noted is not None and len(noted[8:]) != MEMBER_KEY_BYTES:
             continue
         known = _find(tx, group, author, seq)
-        entitled = known is not None and (
-            known.kind in (Kind.OP, Kind.WITNESS) or asker in readers_of(tx, group, known.origin.epoch)
+        part = _part_in(files, seq) if own and known is None else None
+        said = known if part is None else _find(tx, group, author, seq - part[1] - 1)  # its manifest
+        entitled = said is not None and (
+            said.kind in (Kind.OP, Kind.WITNESS) or asker in readers_of(tx, group, said.origin.epoch)
         )
         where: bytes = b""
-        if known is not None and not entitled:
+        if (known is not None or part is not None) and not entitled:
             where = asker  # that it was not for him, is for him alone
         elif known is not None and known.kind in (Kind.OP, Kind.WITNESS) and signed.origin.epoch != head:
             where = signed.origin.epoch  # without it he may be unable to follow to where we are
@@ -74,7 +76,7 @@ def take_ask(tx: Transaction, signed: SignedObject) -> None:
             if is_sealed_already(tx, group, known.id, _if_clean(tx, group, where) or head):
                 continue
             takes = len(known.to_whole())
-        elif known is None and (part := _part_in(files, seq)) is not None:
+        elif part is not None and entitled:
             if is_sealed_already(tx, group, _part_id(*part), head):
                 continue
             takes = FILE_PART_BYTES

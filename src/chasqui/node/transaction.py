@@ -34,6 +34,7 @@ class Transaction:
         self.bundles_dropped: list[BundleId] = []
         self.link = ""  # the link that brings what this step takes in
         self.link_known = False  # whether on its other end are people whom the owner chose
+        self.frame_ms = 0  # airtime of its largest frame; 0: it came over something fast
         self.retry: set[GroupId] = set()  # groups in which a commit may have waited for what came
         self._store = store
         self._known = known  # what follows from the store as it is; None: nothing is known of it
@@ -134,7 +135,7 @@ class Transaction:
     def part(self) -> Transaction:
         """A transaction within this one: dropping it undoes only what was done through it."""
         part = Transaction(self, self.now_s, self.entropy)
-        part._began = self._writes
+        part._began, part.frame_ms = self._writes, self.frame_ms
         return part
 
     def absorb(self, part: Transaction) -> None:

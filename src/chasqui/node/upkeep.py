@@ -31,7 +31,7 @@ from chasqui.node.leaves import reseat, until_reseat
 from chasqui.node.outbox import say
 from chasqui.node.pairing import refill_spares
 from chasqui.node.pauses import ASLEEP, AWAKE, Pause
-from chasqui.node.receipting import due_entries
+from chasqui.node.receipting import Due, hurry, lacks_receipt, put_off
 from chasqui.node.records import InvitationRecord, MessageRecord, OwnKeyPackageRecord, Space
 from chasqui.node.renewal import renew_if_due, until_renewal
 from chasqui.node.resealing import answer, publish, until_answer, until_publish
@@ -61,15 +61,17 @@ def keep_up(tx: Transaction, *, everything: bool) -> None:
         for duty in _TURN:
             _apart(tx, group, duty.work, group)
     for group in _due(tx, everything=everything):
+        if everything:
+            hurry(tx, group)
         if not _apart(tx, group, _send_receipt, group):
-            tx.put(Space.DUE, group, u64(tx.now_s + SECONDS_PER_DAY))
+            put_off(tx, group, SECONDS_PER_DAY)
 
 
 def next_due_s(tx: Transaction, neighbours_s: int | None) -> int:
     """When the node wants to be stepped again; `neighbours_s` is when a neighbour has to have answered."""
     swept = int.from_bytes(tx.get(Space.META, _SWEPT) or b"", "big")
-    waiting = [*tx.scan(Space.DUE), *tx.scan(Space.TURN)]
-    due = [min(swept, tx.now_s) + SWEEP_EVERY_S, *(int.from_bytes(due, "big") for _, due in waiting)]
+    due = [min(swept, tx.now_s) + SWEEP_EVERY_S, *(int.from_bytes(turn, "big") for _, turn in tx.scan(Space.TURN))]
+    due += (Due.read(value).at_s for _, value in tx.scan(Space.DUE))
     return min(due if neighbours_s is None else [*due, neighbours_s])
 
 
@@ -109,7 +111,7 @@ def _due(tx: Transaction, *, everything: bool) -> list[GroupId]:
     return [
         GroupId(key)
         for key, value in tx.scan(Space.DUE)
-        if everything or not tx.now_s < int.from_bytes(value, "big") <= tx.now_s + SECONDS_PER_DAY
+        if everything or not tx.now_s < Due.read(value).at_s <= tx.now_s + SECONDS_PER_DAY
     ]
 
 
@@ -204,11 +206,11 @@ def _send_receipt(tx: Transaction, group: GroupId) -> None:
         tx.erase(Space.DUE, group)
         return
     if not is_clean(tx, group, head_of(tx, group, record)[1]):
-        tx.put(Space.DUE, group, u64(tx.now_s + _UNCLEAN_S))
+        put_off(tx, group, _UNCLEAN_S)
         return
     record = say_witnesses(tx, group, renew_if_worn(tx, group))
     for _ in range(_RECEIPTS_AT_ONCE):
-        if due_entries(tx, group, record, head_of(tx, group, record)[1]):
+        if lacks_receipt(tx, group, record, head_of(tx, group, record)[1]):
             _, record = say(tx, group, record, Kind.RECEIPT, b"")
     tx.erase(Space.DUE, group)
 

@@ -135,6 +135,7 @@ class MessageView:
     parts: tuple[int, int] | None  # (here, of) for a file
     burst: Burst | None = None  # of kind 'voice'
     signed: tuple[int, int] | None = None  # of a file of ours: parts that the slowest member has signed for, and all
+    verified: bool = False  # its author is a contact whose words were compared
 
 
 @dataclass(frozen=True)

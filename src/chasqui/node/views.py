@@ -13,7 +13,6 @@ from chasqui.groups.bodies import parts_of, read_manifest
 from chasqui.groups.fork_choice import Fork
 from chasqui.groups.membership import SeatState, members
 from chasqui.groups.operation import Genesis, GroupKind, Reason, Remove, Role
-from chasqui.media.burst import read_burst
 from chasqui.node.authors import gaps_of, load_author
 from chasqui.node.branches import open_forks
 from chasqui.node.changes import removal_waits
@@ -46,6 +45,7 @@ from chasqui.node.records import (
     PendingAddRecord,
     Space,
 )
+from chasqui.node.speech import burst_in
 from chasqui.node.store_port import prefix_end
 from chasqui.node.transaction import Transaction
 from chasqui.node.undecided import accused_views, expired_additions, waiting_views
@@ -237,13 +237,26 @@ def member_name(tx: Transaction, group: GroupId, member: MemberKey) -> str:
     record = tx.load(Space.GROUP, group, GroupRecord)
     if record is not None and member in (record.member, *record.former):
         return load_self(tx).name
-    contact = tx.get(Space.ALIAS, member)
-    if contact is None and record is not None and record.kind == GroupKind.CONTACT:
-        contact = group
+    contact = _contact_of(tx, record, group, member)
     if contact is not None:
         return _contact_name(tx, contact)
     known = tx.load(Space.MEMBER, group + member, MemberRecord)
     return (known.name if known else "") or member.hex()[:8]
+
+
+def is_verified(tx: Transaction, group: GroupId, member: MemberKey) -> bool:
+    """Whether a member is ourselves, or a contact whose words were compared."""
+    record = tx.load(Space.GROUP, group, GroupRecord)
+    if record is not None and member in (record.member, *record.former):
+        return True
+    contact = _contact_of(tx, record, group, member)
+    known = None if contact is None else tx.load(Space.CONTACT, contact, ContactRecord)
+    return known is not None and known.verified_s > 0
+
+
+def _contact_of(tx: Transaction, record: GroupRecord | None, group: GroupId, member: MemberKey) -> bytes | None:
+    contact = tx.get(Space.ALIAS, member)
+    return group if contact is None and record is not None and record.kind == GroupKind.CONTACT else contact
 
 
 def group_name(tx: Transaction, group: GroupId, record: GroupRecord) -> str:
@@ -283,6 +296,7 @@ class _Reader:
         self._readers: dict[bytes, tuple[MemberKey, ...]] = {}
         self._have: dict[tuple[MemberKey, MemberKey], Ranges] = {}
         self._names: dict[MemberKey, str] = {}
+        self._verified: dict[MemberKey, bool] = {}
         self._last_seq = {  # of the removed: the last object that counts
             MemberKey(key[len(group) :]): int.from_bytes(last, "big")
             for key, last in tx.scan_prefix(Space.REMOVED, group)
@@ -296,6 +310,7 @@ class _Reader:
         own = signed.author in self._own
         if signed.author not in self._names:
             self._names[signed.author] = member_name(self._tx, self._group, signed.author)
+            self._verified[signed.author] = is_verified(self._tx, self._group, signed.author)
         return MessageView(
             pos,
             signed.id,
@@ -310,8 +325,9 @@ class _Reader:
             receipts,
             size,
             parts,
-            read_burst(signed.body) if signed.kind is Kind.VOICE else None,
+            burst_in(signed) if signed.kind is Kind.VOICE else None,
             self._signed(signed, parts[1], waiting) if own and parts and waiting else None,
+            self._verified[signed.author],
         )
 
     def _state(

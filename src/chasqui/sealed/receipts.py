@@ -10,9 +10,11 @@ from chasqui.base.errors import PeerError
 from chasqui.base.limits import RECEIPT_BITMAP_BYTES_MAX, SEQUENCE_MAX
 from chasqui.base.ranges import Ranges
 
-_FIRST_FOLLOWS = 0x8000  # in the two bytes of the leaf
-_VOTE = 0x7FFF  # in place of a leaf: no tree is that large
-VOTE_BYTES = 4
+_FIRST, _BITMAP, _VOTE = 1, 2, 4  # in the lowest bits of an entry's head
+_FLAG_BITS = 3
+_NUMBER_BYTES_MAX = 4
+_LEAF_MAX = 2**16 - 1
+VOTE_BYTES = 3
 VOTE_REACH = 255  # commits that one vote can pass over, and commits that it can name
 
 
@@ -72,47 +74,63 @@ def entry_for(leaf: int, have: Ranges) -> ReceiptEntry:
 
 
 def encode_receipts(entries: Iterable[ReceiptEntry], vote: Vote | None = None) -> bytes:
-    """leaf 2, contiguous 3, bitmap length 1, bitmap; in the order of the leaves. Where the run does not begin at 1,
-    the top bit of the leaf is set and first 3 stands behind it. A vote comes last: 7fff, skip 1, count 1."""
-    said = b"".join(
-        _head(entry) + entry.contiguous.to_bytes(3, "big") + bytes((len(entry.bitmap),)) + entry.bitmap
-        for entry in sorted(entries)
-    )
-    return said if vote is None else said + _VOTE.to_bytes(2, "big") + bytes(vote)
-
-
-def _head(entry: ReceiptEntry) -> bytes:
-    if entry.first == 1:
-        return entry.leaf.to_bytes(2, "big")
-    return (entry.leaf | _FIRST_FOLLOWS).to_bytes(2, "big") + entry.first.to_bytes(3, "big")
+    """In the order of the leaves: head, first - 2 where it is not 1, contiguous or how far it is from first, bitmap
+    length and bitmap where there is one. Head: leaves left out since the last << 3, 1 for first, 2 for a bitmap. A vote
+    comes last: 4, skip 1, count 1."""
+    out, last = b"", -1
+    for entry in sorted(entries):
+        begins = _FIRST if entry.first > 1 else 0
+        head = (entry.leaf - last - 1) << _FLAG_BITS | begins | (_BITMAP if entry.bitmap else 0)
+        run = (entry.first - 2, entry.contiguous - entry.first) if begins else (entry.contiguous,)
+        out += b"".join(_number(number) for number in (head, *run))
+        if entry.bitmap:
+            out += bytes((len(entry.bitmap),)) + entry.bitmap
+        last = entry.leaf
+    return out if vote is None else out + bytes((_VOTE, *vote))
 
 
 def decode_receipts(data: bytes) -> tuple[tuple[ReceiptEntry, ...], Vote | None]:
-    """Raises `PeerError` unless the entries are in strict order of their leaves, in shortest form, and name only
-    numbers that an object can have, and a vote, if there is one, is the last and names a commit."""
+    """Raises `PeerError` unless the entries are in shortest form and name only numbers that an object can have, and a
+    vote, if there is one, is the last and names a commit."""
     reader = Reader(data)
     entries: list[ReceiptEntry] = []
+    leaf = -1
     while reader.left:
-        head = reader.uint(2)
+        head = _read_number(reader)
         if head == _VOTE:
             vote = Vote(reader.uint(1), reader.uint(1))
             reader.end()
             if not vote.named:
                 raise PeerError("A vote is for nothing.")
             return tuple(entries), vote
-        leaf, first = head & ~_FIRST_FOLLOWS, 1
-        if head & _FIRST_FOLLOWS:
-            first = reader.uint(3)
-            if first <= 1:
-                raise PeerError("A receipt is not in its shortest form.")
-        contiguous = reader.uint(3)
-        bitmap = reader.take(reader.uint(1))
-        if entries and leaf <= entries[-1].leaf:
-            raise PeerError("Receipts are out of order.")
-        if (bitmap and bitmap[-1] == 0) or (first > 1 and contiguous < first):
+        leaf += 1 + (head >> _FLAG_BITS)
+        first = _read_number(reader) + 2 if head & _FIRST else 1
+        contiguous = _read_number(reader) + (first if head & _FIRST else 0)
+        bitmap = reader.take(reader.uint(1)) if head & _BITMAP else b""
+        if head & _VOTE or leaf > _LEAF_MAX or (head & _BITMAP and not bitmap) or (bitmap and bitmap[-1] == 0):
             raise PeerError("A receipt is not in its shortest form.")
         entry = ReceiptEntry(leaf, contiguous, bitmap, first)
         if entry.last > SEQUENCE_MAX:
             raise PeerError("A receipt names an object that cannot be.")
         entries.append(entry)
     return tuple(entries), None
+
+
+def _number(value: int) -> bytes:
+    """Seven bits a byte, the highest first; the top bit says that more follow."""
+    groups = [value & 0x7F]
+    while value := value >> 7:
+        groups.append(value & 0x7F | 0x80)
+    return bytes(reversed(groups))
+
+
+def _read_number(reader: Reader) -> int:
+    value = 0
+    for at in range(_NUMBER_BYTES_MAX):
+        byte = reader.uint(1)
+        if at == 0 and byte == 0x80:
+            break
+        value = value << 7 | byte & 0x7F
+        if byte < 0x80:
+            return value
+    raise PeerError("A receipt is not in its shortest form.")

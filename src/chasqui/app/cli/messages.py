@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +24,9 @@ from chasqui.media.burst import QUALITY_OF_LABEL, QualityLabel
 if TYPE_CHECKING:
     from chasqui.app.client import DaemonClient
     from chasqui.app.local import LocalDesk
+    from chasqui.app.speech import Exporter
+
+PATIENCE_S = 60.0  # so long the rest of a recording is waited for before what is here is written out
 
 
 @click.command(cls=Leaf)
@@ -142,9 +146,10 @@ def _text(text: str) -> str:
 @click.pass_obj
 def read(call: Invocation, group: str, since: int, follow: bool, export: str | None) -> None:
     """Show messages, and what is missing."""
-    hear = _Hearing(call, export)
+    hear = _Hearing(call, export, PATIENCE_S if follow else 0.0)
     if not follow:
-        found, _ = call.call(requests.Read(group, since, hear.wants), message_results.Conversation)
+        request = requests.Read(group, since, hear.wants, whole=True)
+        found, _ = call.call(request, message_results.Conversation)
         found = hear.take(found)
         call.show(found, screen.conversation(found))
         return
@@ -159,24 +164,30 @@ def read(call: Invocation, group: str, since: int, follow: bool, export: str | N
                     print_json(message)
             else:
                 call.show(found, scroll.more(found))
+    hear.end()
 
 
 class _Hearing:
     """What `read` does about speech: writes it out where that was asked for, else says once if it cannot be heard."""
 
-    def __init__(self, call: Invocation, folder: str | None) -> None:
+    def __init__(self, call: Invocation, folder: str | None, patience_s: float) -> None:
         self._call = call
         self._folder = folder
+        self._patience_s = patience_s
+        self._exporter: Exporter | None = None
         self._told = False
         self.wants = folder is not None
 
     def take(self, found: message_results.Conversation) -> message_results.Conversation:
-        if not any(message.kind == "voice" for message in found.messages):
+        spoken = any(message.kind == "voice" for message in found.messages)
+        if self._exporter is None and not spoken:
             return found
         from chasqui.app import speech
 
         if self._folder is not None:
-            return speech.export(found, self._folder, self._call.tell)
+            if self._exporter is None:
+                self._exporter = speech.Exporter(self._folder, self._call.tell, self._patience_s)
+            return self._exporter.take(found, time.monotonic())
         if not self._told:
             self._told = True
             try:
@@ -184,6 +195,11 @@ class _Hearing:
             except MachineError as error:
                 self._call.tell(screen.codec_missing(error))
         return found
+
+    def end(self) -> None:
+        """Writes out what waited for the rest of it."""
+        if self._exporter is not None:
+            self._exporter.end()
 
 
 @click.command(cls=Leaf, short_help="Take a file or speech out of the vault.")
@@ -200,13 +216,13 @@ def save(call: Invocation, group: str, id: str, file: str) -> None:
         if saved.voice:
             from chasqui.app import speech
 
-            data = speech.recording_of(data)
+            data = speech.recording_of(speech.bodies_of(data))
     except BaseException:
         place.discard()
         raise
     place.write(data)
     if file != "-":
-        result = message_results.Saved(os.path.abspath(file), saved.name, len(data))
+        result = message_results.Saved(os.path.abspath(file), saved.name, len(data), missing_s=saved.missing_s)
         call.show(result, screen.saved(result))
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
-from msgspec import UnsetType
+from msgspec import UnsetType, structs
 
 from chasqui.app.message_results import Conversation, Gap, Message, Saved, Sent
+from chasqui.app.recordings import Recording, broken_off, recordings_in
 from chasqui.app.screens.text import (
     about,
     count,
@@ -68,8 +68,9 @@ def sent(result: Sent) -> str:
 
 def saved(result: Saved) -> str:
     """`save`"""
+    missing = f" {result.missing_s:.1f} s of it have not arrived: they are silent." if result.missing_s else ""
     return (
-        f"{safe_line(result.name)} ({size(result.size)}) is now in {safe_line(result.file)}.\n"
+        f"{safe_line(result.name)} ({size(result.size)}) is now in {safe_line(result.file)}.{missing}\n"
         "That copy is outside of the vault: whoever opens this device can read it."
     )
 
@@ -107,6 +108,8 @@ class Scroll:
 def _body(found: Conversation, today: str, gaps: Sequence[Gap]) -> list[str]:
     lines: list[str] = []
     left = list(gaps)
+    spoken = {part.id: recording for recording in recordings_in(found) for part in recording.messages}
+    shown: set[tuple[str, int, int]] = set()
     for message in found.messages:
         for gap in [g for g in left if g.author == message.author and g.last < message.seq]:
             left.remove(gap)
@@ -114,7 +117,12 @@ def _body(found: Conversation, today: str, gaps: Sequence[Gap]) -> list[str]:
         if _day(message) != today:
             today = _day(message)
             lines.append(local(message.time).strftime("%a %Y-%m-%d"))
-        lines += _message(message, local(message.time).strftime("%H:%M"), found.name)
+        clock, recording = local(message.time).strftime("%H:%M"), spoken.get(message.id)
+        if recording is None:
+            lines += _message(message, clock, found.name)
+        elif recording.key not in shown:
+            shown.add(recording.key)
+            lines += _recording(recording, clock, found)
     return lines + [_gap(gap) for gap in left]
 
 
@@ -157,10 +165,27 @@ def _head(found: Conversation) -> list[str]:
 
 
 def _message(message: Message, clock: str, group: str) -> list[str]:
+    body = _file(message, group) if message.kind == "file" else safe_lines(message.text)
+    return _entry(message, clock, body)
+
+
+def _recording(recording: Recording, clock: str, found: Conversation) -> list[str]:
+    """All bursts of it as one entry: it is delivered to whoever has them all."""
+    parts = recording.messages
+    receipts = {
+        member: "delivered" if all(part.receipts.get(member) == "delivered" for part in parts) else "waiting"
+        for member in parts[0].receipts
+    }
+    after = any(part.state == "after removal" for part in parts)
+    state = "after removal" if after else parts[0].state
+    whole = structs.replace(parts[0], receipts=receipts, state=state)
+    return _entry(whole, clock, _voice(recording, found))
+
+
+def _entry(message: Message, clock: str, body: list[str]) -> list[str]:
     who = "you" if message.own else safe_line(message.author_name)
     lead = f"{clock}  {who}: "
     rest = " " * 7
-    body = _BODIES.get(message.kind, _text)(message, group)
     lines = [lead + body[0], *(rest + line for line in body[1:])]
     if message.state == "after removal":
         lines += paragraph(f"! whoever removed {who} had not seen this: it may be from after that", rest, rest + "  ")
@@ -177,17 +202,20 @@ def _parts_signed(message: Message) -> str:
     return f"; the slowest has signed for {message.signed[0]} of {count(message.signed[1], 'part')}"
 
 
-def _text(message: Message, group: str) -> list[str]:
-    return safe_lines(message.text)
-
-
-def _voice(message: Message, group: str) -> list[str]:
-    first = f"[voice] {message.seconds} s, {message.quality}"
-    if message.more is True:
-        first += ", goes on in the next"
+def _voice(recording: Recording, found: Conversation) -> list[str]:
+    message = recording.messages[0]
+    first = f"[voice] {recording.seconds:.1f} s, {message.quality}"
+    if recording.earlier:
+        first = f"[voice] goes on, now {recording.seconds:.1f} s"
+    if recording.missing_s:
+        first += f"; {recording.missing_s:.1f} s of it have not arrived"
+    if broken_off(recording, found):
+        first += "; it breaks off there"
+    elif recording.more:
+        first += "; the rest has not arrived"
     if isinstance(message.file, str):
         return [first, f"written to {safe_line(message.file)}"]
-    return [first, f"to hear it: chasqui save {typed(group)} {short(message.id)} FILE.wav"]
+    return [first, f"to hear it: chasqui save {typed(found.name)} {short(message.id)} FILE.wav"]
 
 
 def _file(message: Message, group: str) -> list[str]:
@@ -197,9 +225,6 @@ def _file(message: Message, group: str) -> list[str]:
     if here < of:
         return [f"{first}: {here} of {count(of, 'part')} here, the rest is on its way"]
     return [first, f"to keep it: chasqui save {typed(group)} {short(message.id)} FILE"]
-
-
-_BODIES: Final = {"file": _file, "voice": _voice}
 
 
 def _gap(gap: Gap) -> str:
