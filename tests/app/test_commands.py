@@ -102,7 +102,7 @@ def test_status(two: tuple[Person, Person]) -> None:
     assert set(status) == {"vault", "name", "daemon", "links", "groups", "contacts", "waiting", "incoming"}
     assert status["daemon"] == {"running": False, "pid": None}
     assert status["links"][0].keys() == {"id", "kind", "settings", "state"}
-    counts = {"members", "messages", "confirmed", "alarms", "waiting", "accused"}
+    counts = {"members", "messages", "confirmed", "alarms", "waiting", "accused", "heard"}
     assert status["groups"][0].keys() == {"id", "name", "state"} | counts
 
 

@@ -29,6 +29,9 @@ def test_a_guest_speaks_with_some_and_sees_nothing_of_the_group(tmp_path: Path) 
     refused = ana.fail(1, "group", "add", "convoy", "ben", "--role", "guest")
     assert refused["message"].startswith("That contact is a member")
 
+    for whom, why in (("ana", "You speak with your guest anyway"), ("dora", "That is the guest")):
+        refused = ana.fail(1, "group", "add", "convoy", "dora", "--role", "guest", "--with", whom)
+        assert refused["message"].startswith(why)
     told = screen(ana, "group", "add", "convoy", "dora", "--role", "guest", "--with", "ben")
     assert "not in the group, but in a side group with you, convoy:dora" in told
     assert "ben is invited, too" in told

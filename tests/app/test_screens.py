@@ -79,6 +79,14 @@ def test_gaps_stand_in_their_place_and_receipts_are_counted() -> None:
     assert scroll.more(msgspec.structs.replace(calm, messages=())) == ""
 
 
+def test_numbers_that_an_older_copy_left_out_are_not_called_messages() -> None:
+    found = Conversation((message(1, B, 8_200, "back"),), (Gap(B, "ben", 4, 8_192), Gap(A, "ana", 2, 512)), "convoy")
+    screen = " ".join(messages.conversation(found).split())
+    assert "8 189 messages" not in screen
+    assert "ben goes on 8 189 numbers later. A vault that comes back from an older copy" in screen
+    assert "511 messages of ana have not arrived" in screen
+
+
 def test_a_group_whose_removal_waits_is_loud() -> None:
     member = MemberLine("eve", B, "member", "removed", None, None, False, 0)
     details = GroupDetails(

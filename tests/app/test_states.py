@@ -16,8 +16,10 @@ from chasqui.app.screens import messages as reading
 from chasqui.app.screens import vault
 from chasqui.app.screens.text import columns
 from chasqui.base.ids import GroupId
-from chasqui.node import inputs
-from chasqui.node.groups import load_group, save_group
+from chasqui.groups.operation import Rejoin
+from chasqui.node import inputs, pace
+from chasqui.node.changes import issue
+from chasqui.node.groups import history_of, load_group, save_group
 from tests.app import people as homes
 from tests.node.hostile import keep, mls_state, utter_commit
 from tests.node.world import Person, make_group, meet
@@ -235,3 +237,23 @@ def test_a_changed_answer_keeps_its_document(tmp_path: Path) -> None:
     (line,) = ana.do("group", "list")["groups"]
     assert (line["confirmed"], line["alarms"]) == (None, 0)
     assert msgspec.convert(line, GroupLine).name == "convoy"
+
+
+def test_long_before_nobody_can_be_let_in_it_is_said_who_signed_the_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    ana, ben, eve = (Person(name) for name in ("ana", "ben", "eve"))
+    group = make_group(ana, ben, eve)
+    monkeypatch.setattr(pace, "OPERATIONS_TO_INVITE_MAX", 16)
+    assert details(ana, group).filled is None
+    assert "changes of its members" not in screen.shown(details(ana, group))
+    tx = eve.tx()
+    record, heads = load_group(tx, group), history_of(tx, group).heads
+    for number in range(6):
+        _, record = issue(tx, group, record, Rejoin(heads, number.to_bytes(32, "big")))
+    keep(eve, tx)
+    eve.sync(ana)
+    found = details(ana, group)
+    assert found.filled is not None
+    assert (found.filled.changes, found.filled.member, found.filled.of) == (9, "eve", 6)
+    text = narrow(screen.shown(found))
+    assert f"chasqui group remove convoy {eve.key(group).hex()[:8]}" in " ".join(text.split())
+    assert "nobody can be let in" in " ".join(text.split())

@@ -10,13 +10,17 @@ import pytest
 
 from chasqui.app import groups as desk
 from chasqui.app import requests
-from chasqui.app.results import GroupLine, Groups, MemberLine, PendingLine
+from chasqui.app.results import GroupLine, GroupMade, Groups, MemberLine, PendingLine
 from chasqui.app.screens import groups as screen
 from chasqui.base.errors import UserError
+from chasqui.base.ids import GroupId
+from chasqui.groups.operation import Role
 from chasqui.node import inputs
+from chasqui.node.views import list_contacts
 from tests.app import people as homes
 from tests.app.test_states import details, narrow, read, runner, status
-from tests.node.world import Person, make_group, meet
+from tests.node.world import Person, make_group, meet, pair
+from tests.spec.test_doubles import two_admins_add
 
 OWN, OTHER = "aa" * 32, "bb" * 32
 
@@ -161,3 +165,35 @@ def test_of_those_who_are_out_no_keys_are_told() -> None:
 def test_an_invitation_in_the_list_says_what_to_type() -> None:
     line = GroupLine("ab" * 16, "with ana", "invited", 0, 0)
     assert "`chasqui group join 'with ana'`" in screen.listed(Groups((line,)))
+
+
+def test_how_many_words_shut_a_device_out_is_said_before_anybody_says_one() -> None:
+    ana, ben, caro, _ = four()
+    group = make_group(ana, ben)
+    told = flat(screen.shown(details(ben, group)))
+    assert "Taken ! one member who says that another's device was taken shuts it out at once" in told
+    contact = next(c.id for c in list_contacts(ana.tx()) if c.name == "ben")
+    assert "Taken" not in screen.shown(details(ana, GroupId(contact)))
+    ana.do(inputs.AddMember(group, pair(ana, caro), Role.MEMBER))
+    meet(ana, ben)
+    assert "Taken 2 members who say that a device was taken shut it out" in flat(screen.shown(details(ben, group)))
+    made = GroupMade("ab" * 16, "convoy")
+    assert "2 members who say so shut out a device that was taken (`chasqui group taken`), and one while you" in flat(
+        screen.created(made, 0, 1, 2)
+    )
+    assert "One member who says so shuts out" in flat(screen.created(made, 0, 1, 1))
+
+
+def test_two_seats_of_one_name_are_pointed_out_and_neither_is_forgotten() -> None:
+    crowd, group, keys = two_admins_add(joins_first=True)
+    ana, ben, _, dan = crowd
+    meet(ana, ben, dan)
+    one, other = (key.hex()[:8] for key in keys)
+    told = flat(screen.shown(details(dan, group)))
+    assert f"caro sits here under 2 keys: {one}, {other}." in told or f"2 keys: {other}, {one}." in told
+    done = desk.remove(runner(ana), requests.RemoveMember(group.hex(), keys[0].hex()))
+    text = flat(screen.removed(done))
+    assert "Somebody who is called caro still sits in the group" in text
+    assert f"`chasqui group remove convoy {other}`" in text
+    desk.remove(runner(ana), requests.RemoveMember(group.hex(), keys[1].hex()))
+    assert "sits here under" not in screen.shown(details(ana, group))

@@ -141,7 +141,7 @@ def joined() -> tuple[Outgoing, Incoming, dict[BundleId, bytes], CodedFrame]:
     held = {bundle_id(bundle_of(n)): bundle_of(n) for n in range(3)}
     outgoing.add_news([item_of(bundle_of(1))], 60_000)
     sent = outgoing.next(1, 65_000, held.get)
-    assert sent is not None
+    assert isinstance(sent, CodedFrame)
     third = CodedFrame(9, 9, 3, 2, bundle_of(2), False, False)
     incoming.heard(third, 120_000, asked=False)
     outgoing.heard(third)
@@ -158,7 +158,7 @@ def test_first_who_was_last_answers_and_others_where_that_did_not_help() -> None
     at_ms = 130_000 + 2 * incoming.retry_ms
     assert outgoing.ranks(at_ms) == {1}
     frame = outgoing.next(1, at_ms, held.get)
-    assert frame is not None
+    assert isinstance(frame, CodedFrame)
     assert frame.symbol == parity_symbol(frame.number, [checked(bundle_of(n)) for n in range(3)], 209)
 
 

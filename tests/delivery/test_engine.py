@@ -251,8 +251,8 @@ def test_whoever_floods_gets_a_bounded_part_of_memory_and_processor(monkeypatch:
     many = tuple(range(1, 200))
     for n in range(600):
         salt = n.to_bytes(2, "big")
-        engine.heard(write_radio_frame(SumFrame(TODAY % 256, salt, 0, 9, b"zz", many)), None, 10 * n)
-        engine.heard(write_radio_frame(MoreFrame(TODAY % 256, salt, 64, many)), None, 10 * n)
+        engine.heard(write_radio_frame(SumFrame(TODAY % 256, salt[1:] + b"\0", 0, None, b"", many)), None, 10 * n)
+        engine.heard(write_radio_frame(MoreFrame(TODAY % 256, salt[1:] + b"\0", 64, many)), None, 10 * n)
         engine.heard(write_radio_frame(CodedFrame(n % 256, n // 256, 192, 0, bundle_of(n), False, True)), None, 10 * n)
         for number in range(192, 194):
             parity = CodedFrame(0, 0, 192, number, bytes((n % 256,)) * 209, False, True)

@@ -15,9 +15,10 @@ from chasqui.base.limits import BUNDLE_STEPS
 from chasqui.delivery.generations import HeardGeneration, OwnGeneration, checked, cut, fits_whole, joined, part_count
 from chasqui.delivery.incoming import ASKED_MAX, Incoming
 from chasqui.delivery.index import Index, Item
-from chasqui.delivery.outgoing import Outgoing, Shares
+from chasqui.delivery.outgoing import Outgoing
 from chasqui.delivery.radio_frames import CodedFrame, NeedFrame
 from chasqui.delivery.reconciler import Reconciler
+from chasqui.delivery.sharing import Shares
 from chasqui.delivery.trickle import INTERVAL_MS_MAX, INTERVAL_MS_MIN, Trickle
 from tests.delivery.place import TODAY, bundle_of, seeded
 
@@ -252,6 +253,7 @@ def test_a_sketch_that_does_not_fit_its_fingerprint_is_not_acted_on() -> None:
             receiver.add(item)
     said = Reconciler(222, sender, seeded("a"), 0)._sum(TODAY, 4, None)
     hearer = Reconciler(222, receiver, seeded("b"), 0)
+    assert said.count is not None
     wrong_count = replace(said, count=said.count + 1)
     wrong_print = replace(said, fingerprint=b"??")
     for now_ms, wrong in ((1_000, wrong_count), (10_000, wrong_print)):

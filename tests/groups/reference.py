@@ -144,8 +144,12 @@ class Reference:
     def judged(self) -> Roster:
         """What the sets say."""
         late = self.late()
-        judge = Judge(self, NOTHING if self.rules.late_counts else late)
+        judge = self.judge(NOTHING if self.rules.late_counts else late)
         return judge.roster(frozenset(self.ops))
+
+    def judge(self, late: frozenset[str]) -> Judge:
+        """The other rules, if these are late."""
+        return Judge(self, late)
 
     def late(self) -> frozenset[str]:
         """Rule 4: what is late if only what was found is, and if all that would then be late is, too."""
@@ -159,7 +163,7 @@ class Reference:
 
     def late_if(self, late: frozenset[str]) -> frozenset[str]:
         """The rule applied once: what is late if these are."""
-        judge = Judge(self, late)
+        judge = self.judge(late)
         everything = frozenset(self.ops) - late
         return frozenset(
             o.id

@@ -5,10 +5,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 
-from chasqui.groups.history import arrange
-from chasqui.groups.membership import members
-from tests.groups.reference import ADMIN, MEMBER, Reference, Rules
-from tests.models.histories import as_operation, as_witness, key, object_id, stories
+from tests.groups.reference import ADMIN, MEMBER, Rules
+from tests.models.histories import agree, stories
 from tests.models.story import Story, names
 
 # -- the text by example -----------------------------------------------------------------------------------------
@@ -373,33 +371,14 @@ def test_paradox_a_lift_that_lets_count_what_makes_it_void(second_is_seen: bool)
 # -- the implementation --------------------------------------------------------------------------------------------
 
 
-def agree(story: Story) -> None:
-    """`members` says what the reference says."""
-    ops = list(story.ops.values())
-    sets = Reference(ops, story.witnesses)
-    said = sets.judged()
-    roster = members(arrange(map(as_operation, ops)), map(as_witness, story.witnesses))
-    seats = [(seat.member, int(seat.role), seat.member in roster.quarantined) for seat in roster.seats]
-    acting = {seat.member for seat in said.seats if seat.acting}
-    assert seats == [(key(s.member), ADMIN if s.acting else s.role, s.quarantined) for s in said.seats], acting
-    assert list(roster.admins) == [key(m) for m in said.admins]
-    assert set(roster.removals) == {key(m) for m in said.removed}
-    assert roster.void == {object_id(i) for i in said.void}
-    assert roster.pending == {object_id(i) for i in said.pending}
-    assert roster.late == {object_id(i) for i in said.late}
-    assert {m: o.id for m, o in roster.rejoins.items()} == {key(m): object_id(i) for m, i in said.key_packages}
-    effective = frozenset(sets.ops) - said.rightless - said.void - said.pending - said.late
-    assert roster.counting == {object_id(i) for i in effective}
-
-
 @settings(max_examples=300, deadline=None)
 @given(stories(longest=12))
 def test_it_is_what_the_reference_says(story: Story) -> None:
-    agree(story)
+    agree(story.ops.values(), story.witnesses)
 
 
 @pytest.mark.long
 @settings(max_examples=20000, deadline=None)
 @given(stories())
 def test_it_is_what_the_reference_says_at_length(story: Story) -> None:
-    agree(story)
+    agree(story.ops.values(), story.witnesses)

@@ -39,7 +39,9 @@ def test_run_watch_and_draw(capsys: pytest.CaptureFixture[str], tmp_path: Path) 
     told = capsys.readouterr().out
     assert "day 5, 01:00  ana removes cy" in told
     assert ": ana, ben, dee" in told[told.index("At the end: ") :]
-    assert svg.read_text(encoding="utf-8").startswith("<svg")
+    drawn = svg.read_text(encoding="utf-8")
+    assert drawn.startswith("<svg")
+    assert drawn.count("A thick one: all do") == 2, "to be seen, and to be read aloud"
 
 
 def test_a_failure_says_how_to_see_it_again_and_is_kept(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from hypothesis import strategies as st
@@ -9,9 +10,11 @@ from hypothesis import strategies as st
 from chasqui.base.ids import NO_GROUP, EpochId, GroupId, MemberKey, ObjectId
 from chasqui.groups import operation as real
 from chasqui.groups import witnesses as real_witnesses
+from chasqui.groups.history import arrange
+from chasqui.groups.membership import members
 from chasqui.sealed.kinds import Kind
 from chasqui.sealed.object import Origin, SignedObject
-from tests.groups.reference import ADMIN, MEMBER, Change, Op, Witness
+from tests.groups.reference import ADMIN, MEMBER, Change, Op, Reference, Roster, Witness
 from tests.models.story import Story
 
 NAMES = "abcdef"
@@ -155,3 +158,23 @@ def as_witness(w: Witness) -> real_witnesses.Witness:
     """The witness."""
     heads = tuple(sorted(map(object_id, w.heads)))
     return real_witnesses.Witness(key(w.member), object_id(w.removal), heads, w.seq, object_id(w.id))
+
+
+def agree(operations: Iterable[Op], witnesses: Iterable[Witness]) -> Roster:
+    """`members` says what the reference says. Gives that."""
+    ops, words = list(operations), list(witnesses)
+    sets = Reference(ops, words)
+    said = sets.judged()
+    roster = members(arrange(map(as_operation, ops)), map(as_witness, words))
+    seats = [(seat.member, int(seat.role), seat.member in roster.quarantined) for seat in roster.seats]
+    acting = {seat.member for seat in said.seats if seat.acting}
+    assert seats == [(key(s.member), ADMIN if s.acting else s.role, s.quarantined) for s in said.seats], acting
+    assert list(roster.admins) == [key(m) for m in said.admins]
+    assert set(roster.removals) == {key(m) for m in said.removed}
+    assert roster.void == {object_id(i) for i in said.void}
+    assert roster.pending == {object_id(i) for i in said.pending}
+    assert roster.late == {object_id(i) for i in said.late}
+    assert {m: o.id for m, o in roster.rejoins.items()} == {key(m): object_id(i) for m, i in said.key_packages}
+    effective = frozenset(sets.ops) - said.rightless - said.void - said.pending - said.late
+    assert roster.counting == {object_id(i) for i in effective}
+    return said

@@ -11,13 +11,14 @@ Left out: messages and clocks.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
 from itertools import combinations, permutations, product
 
-from tests.groups.reference import ADMIN, MEMBER, Change, Op, Reference, Roster, Rules, Witness
+from tests.groups.reference import ADMIN, MEMBER, Change, Op, Roster, Rules, Witness
+from tests.models.judging import Known, Memory
 
 Ops = frozenset[Op]
 KINDS = ("remove", "add")
@@ -73,6 +74,15 @@ class Model:
             made.append(Op(str(index), "a", index + 1, frozenset({made[-1].id}), change))
         return tuple(made)
 
+    @cached_property
+    def memory(self) -> Memory:
+        """What this search has found out."""
+        return Memory()
+
+    def judge(self, ops: Iterable[Op], witnesses: Iterable[Witness] = ()) -> Known:
+        """The reference, with these sets; the operations are closed."""
+        return Known(ops, witnesses, self.rules, self.memory)
+
     # -- operations ------------------------------------------------------------------------------------------
 
     def histories(self) -> Iterator[Ops]:
@@ -90,15 +100,15 @@ class Model:
                 todo += [ops | {o} for o in self._next(ops)]
 
     def _next(self, ops: Ops) -> Iterator[Op]:
-        sets = Reference(ops, (), self.rules)
+        sets = self.judge(ops)
         for past in self._pasts(sets):
-            roster = Reference([sets.ops[i] for i in past], (), self.rules).judged()
+            roster = self.judge([sets.ops[i] for i in past]).judged()
             for me in sorted(roster.current & frozenset(self.names)):  # p says nothing
                 mine = frozenset(o.id for o in ops if o.issuer == me)
                 if me in self.dishonest or mine <= past:
                     yield from self._changes(sets, past, me)
 
-    def _changes(self, sets: Reference, past: frozenset[str], me: str) -> Iterator[Op]:
+    def _changes(self, sets: Known, past: frozenset[str], me: str) -> Iterator[Op]:
         heads = frozenset(i for i in past if not any(i in sets.ops[j].heads for j in past))
         seq = 1 + max((o.seq for o in sets.ops.values() if o.issuer == me), default=0)
         for kind in self.kinds:
@@ -109,13 +119,13 @@ class Model:
                     continue
                 named = "add" if kind == "readd" else kind
                 text = f"{me}{seq}{sorted(heads)}{kind}{member}"
-                made_id = "x" + blake2b(text.encode(), digest_size=3).hexdigest()
+                made_id = _id_of(text)
                 made = Op(made_id, me, seq, heads, Change(named, member, 1 if kind == "role" else ADMIN))
-                whole = Reference([*(sets.ops[i] for i in past), made], (), self.rules)
+                whole = self.judge([*(sets.ops[i] for i in past), made])
                 if made_id not in whole.judged().rightless:
                     yield made
 
-    def _pasts(self, sets: Reference) -> Iterator[frozenset[str]]:
+    def _pasts(self, sets: Known) -> Iterator[frozenset[str]]:
         founding = [o.id for o in self.base]
         later = sorted(set(sets.ops) - set(founding))
         for size in range(len(later) + 1):
@@ -130,14 +140,14 @@ class Model:
 
     def witnessings(self, ops: Ops) -> Iterator[tuple[Witness, ...]]:
         """Every way to witness: an honest member has witnessed all removals that count, a dishonest one may."""
-        sets = Reference(ops, (), self.rules)
+        sets = self.judge(ops)
         removals = sorted((o for o in ops if o.change.kind == "remove"), key=lambda o: o.id)
         honest = [self._honestly(sets, m, removals) for m in self.honest]
         dishonest = [self._lies(sets, m, r) for m in self.dishonest for r in removals if m != r.change.member]
         for chosen in product(*honest, *dishonest):
             yield tuple(witness for said in chosen for witness in said)
 
-    def _honestly(self, sets: Reference, m: str, removals: list[Op]) -> list[tuple[Witness, ...]]:
+    def _honestly(self, sets: Known, m: str, removals: list[Op]) -> list[tuple[Witness, ...]]:
         """What m says, by every order in which the operations can have come to him."""
         founding = [o.id for o in self.base]
         later = [i for i in sets.ops if i not in founding]
@@ -149,13 +159,22 @@ class Model:
             if any(sets.ops[i].issuer == m and had[i] != sets.past(i) for i in order):
                 continue
             ways.add(tuple(self._word(sets, m, r, had[r.id]) for r in removals if r.change.member != m))
-        return sorted(ways, key=lambda said: [sorted(w.heads) for w in said])
+        # those that differ in nothing that rule 4 asks about are one
+        sorts: dict[tuple[frozenset[str], ...], tuple[Witness, ...]] = {}
+        for said in sorted(ways, key=lambda said: [sorted(w.heads) for w in said]):
+            sorts.setdefault(tuple(self._asked(sets, w) for w in said), said)
+        return list(sorts.values())
 
-    def _lies(self, sets: Reference, m: str, r: Op) -> list[tuple[Witness, ...]]:
+    def _asked(self, sets: Known, w: Witness) -> frozenset[str]:
+        """What a word says of those operations that its removal can make late: others are never asked about."""
+        gone, past = sets.ops[w.removal].change.member, sets.past(w.removal)
+        return frozenset(i for i in sets.named(w) if i not in past and (self.deep or sets.ops[i].issuer in (gone, "p")))
+
+    def _lies(self, sets: Known, m: str, r: Op) -> list[tuple[Witness, ...]]:
         least, most = self._word(sets, m, r, sets.past(r.id)), self._word(sets, m, r, frozenset(sets.ops))
-        return [(), (least,), (most,)] if least != most else [(least,)]
+        return [(), (least,), (most,)] if self._asked(sets, least) != self._asked(sets, most) else [(), (least,)]
 
-    def _word(self, sets: Reference, m: str, r: Op, had: frozenset[str]) -> Witness:
+    def _word(self, sets: Known, m: str, r: Op, had: frozenset[str]) -> Witness:
         return Witness(m, r.id, frozenset(i for i in had if not any(i in sets.past(j) for j in had)), 9, "w")
 
     # -- what must hold --------------------------------------------------------------------------------------
@@ -166,13 +185,13 @@ class Model:
         for ops in self.histories():
             for witnesses in self.witnessings(ops):
                 count += 1
-                sets = Reference(ops, witnesses, self.rules)
+                sets = self.judge(ops, witnesses)
                 roster = sets.judged()
                 for what in self._wrong(sets, roster):
                     return count, Found(what, ops, witnesses, roster)
         return count, None
 
-    def _wrong(self, sets: Reference, roster: Roster) -> Iterator[str]:
+    def _wrong(self, sets: Known, roster: Roster) -> Iterator[str]:
         late = sets.late()
         removals = [o for o in sets.ops.values() if o.change.kind == "remove" and o.id not in roster.rightless]
         for o in sets.ops.values():
@@ -200,16 +219,16 @@ class Model:
         if roster.current and not self._goes_on(sets, roster):
             yield "somebody is current, but nobody can act"
 
-    def _said(self, sets: Reference, r: Op) -> list[Witness]:
+    def _said(self, sets: Known, r: Op) -> list[Witness]:
         return [w for (m, i), w in sets.witnesses.items() if i == r.id and m in self.honest]
 
-    def _seen(self, sets: Reference, o: Op, r: Op) -> bool:
+    def _seen(self, sets: Known, o: Op, r: Op) -> bool:
         return self._most(sets, r, [w.member for w in self._said(sets, r) if o.id in sets.named(w)])
 
-    def _unseen(self, sets: Reference, o: Op, r: Op) -> bool:
+    def _unseen(self, sets: Known, o: Op, r: Op) -> bool:
         return self._most(sets, r, [w.member for w in self._said(sets, r) if o.id not in sets.named(w)])
 
-    def _most(self, sets: Reference, r: Op, members: list[str]) -> bool:
+    def _most(self, sets: Known, r: Op, members: list[str]) -> bool:
         """Whether they are more than two thirds of those whom nobody had put out there but the removed one (with p if
         r knew of him), two at least, in a group that is more than two thirds honest."""
         before = [sets.ops[i].change for i in sets.past(r.id)]
@@ -220,18 +239,23 @@ class Model:
         size = len(others) + any(c.member == "p" for c in before)
         return len(others) > 1 and 3 * len(others & frozenset(members)) > 2 * size
 
-    def _additions(self, sets: Reference) -> list[Op]:
+    def _additions(self, sets: Known) -> list[Op]:
         return [o for o in sets.ops.values() if o.change.kind == "add" and o.change.member == "p"]
 
-    def _is_void(self, sets: Reference, o: Op, removals: list[Op]) -> bool:
+    def _is_void(self, sets: Known, o: Op, removals: list[Op]) -> bool:
         late = sets.late()
         strikes = [r for r in removals if r.change.member == o.issuer != r.issuer and r.id not in late]
         return any(sets.concurrent(r.id, o.id) for r in strikes)
 
-    def _goes_on(self, sets: Reference, roster: Roster) -> bool:
+    def _goes_on(self, sets: Known, roster: Roster) -> bool:
         """Whether the first admin, who has everything, can let somebody in."""
         me = roster.admins[0]
         heads = frozenset(i for i in sets.ops if not any(i in o.heads for o in sets.ops.values()))
-        new = Op("xz", me, 99, heads, Change("add", "q"))
-        then = Reference([*sets.ops.values(), new], sets.witnesses.values(), self.rules).judged()
+        new = Op(_id_of(f"{me}{sorted(heads)}"), me, 99, heads, Change("add", "q"))
+        then = self.judge([*sets.ops.values(), new], sets.witnesses.values()).judged()
         return "q" in then.inside
+
+
+def _id_of(text: str) -> str:
+    """Equal ids mean equal operations, in all histories."""
+    return "x" + blake2b(text.encode(), digest_size=7).hexdigest()

@@ -7,13 +7,15 @@ from typing import Any
 import pytest
 
 from chasqui.base.days import day_of
+from chasqui.base.ids import bundle_id
 from chasqui.delivery.airtime import HOUR_MS
 from chasqui.delivery.engine import Engine
+from chasqui.delivery.index import Item
 from chasqui.delivery.radio_frames import CodedFrame, PackFrame, read_radio_frame, write_radio_frame
 from chasqui.node import broadcasts, inputs
 from chasqui.node.effects import Effect, Persist, Transmit, Wake
 from chasqui.node.link_port import BroadcastId, LinkProfile
-from tests.node.world import START_S, Person, make_group
+from tests.node.world import START_S, Person, make_group, pair
 
 AIR, OTHER = BroadcastId(1), BroadcastId(2)
 LORA = LinkProfile("lora", 255, 1760, True, True, 0.1, 0.1, 83)
@@ -203,3 +205,34 @@ def test_the_index_holds_what_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 STRANGERS = bytes((0x5C, day_of(START_S) % 256)) + bytes(126)
+
+
+@pytest.mark.must("M-RAD-14")
+def test_each_group_is_one_on_the_air_and_what_a_link_brought_of_others_is_one() -> None:
+    ana, ben, caro = Person("ana"), Person("ben"), Person("caro")
+    one, two = make_group(ana, ben), pair(ana, caro)
+    station = Station(ana)
+
+    def flows_of(before: set[bytes]) -> set[str]:
+        index = ana.node._broadcasts._index
+        new = [bundle_id(bundle) for bundle in ana.held() if bundle not in before]
+        return {item.flow for bundle in new if (item := index.item(bundle)) is not None}
+
+    said: list[set[str]] = []
+    for group in (one, two, one):
+        before = set(ana.held())
+        station.step(inputs.SendText(group, "at the bridge"))
+        said.append(flows_of(before))
+    assert said[0] == said[2] != said[1]
+    assert all(len(flows) == 1 for flows in said)
+    before = set(ana.held())
+    station.step(inputs.TakeBundles((STRANGERS, STRANGERS[:-1] + b"x"), "stick"))
+    assert flows_of(before) == {"link stick"}
+    known = {item.id: item.flow for day in station.person.node._broadcasts._index.days for item in _of(ana, day)}
+    ana.restart()
+    again = Station(ana)
+    assert {item.id: item.flow for day in again.person.node._broadcasts._index.days for item in _of(ana, day)} == known
+
+
+def _of(person: Person, day: int) -> list[Item]:
+    return list(person.node._broadcasts._index.of_day(day).values())

@@ -28,12 +28,13 @@ def signs(person: Person, group: GroupId, times: int, change: Callable[[tuple[Ob
     keep(person, tx)
 
 
+@pytest.mark.must("M-GRP-7")
 def test_whoever_fills_the_set_can_still_be_removed(monkeypatch: pytest.MonkeyPatch) -> None:
     ana, ben, eve = people = [Person(name) for name in ("ana", "ben", "eve")]
     group = make_group(*people)
     signs(eve, group, 60, lambda heads, number: Rejoin(heads, number.to_bytes(32, "big")))
     eve.sync(ana, ben)
-    monkeypatch.setattr(changes, "GROUP_OPERATIONS_MAX", 50)
+    monkeypatch.setattr(changes, "OPERATIONS_TO_INVITE_MAX", 50)
     with pytest.raises(UserError, match="too many changes"):
         ana.do(inputs.SetRole(group, ben.key(group), Role.ADMIN))
     ana.do(inputs.RemoveMember(group, eve.key(group)))

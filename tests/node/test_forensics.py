@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from chasqui import mls
 from chasqui.base import labels
 from chasqui.base.days import day_of
-from chasqui.base.ids import EpochId, GroupId
+from chasqui.base.ids import EpochId, GroupId, MemberKey
 from chasqui.base.schema import decode_own
 from chasqui.base.secret import Secret
 from chasqui.groups.operation import Role
@@ -27,7 +27,9 @@ from chasqui.node.records import EpochRecord, OwnKeyPackageRecord, Space
 from chasqui.node.views import list_contacts
 from chasqui.sealed.bundle import Bundle, parse_bundle, unmask
 from chasqui.sealed.epoch_keys import DayKeys
+from tests.node.test_upkeep import heard_of
 from tests.node.world import Person, make_group, meet, settled_group
+from tests.spec.test_doubles import two_admins_add
 from tests.spec.test_newcomers import unsettled
 
 
@@ -172,3 +174,38 @@ def test_who_is_out_keeps_no_key_of_a_next_leaf(how: str) -> None:
     signs, *opens = found()
     assert not any(opens)
     assert signs == (how == "taken"), "who is only quarantined may be let in again, with the same key"
+
+
+@pytest.mark.must("M-JOI-4", "M-SEA-9")
+@pytest.mark.parametrize("how", ["used", "never used", "for a second seat"])
+def test_the_key_that_opens_a_welcome_is_gone_when_that_was_opened_or_is_over(how: str) -> None:
+    """Broken on purpose: without the erasure in `joining.enter`, in `upkeep` and in `doubles`, they are found."""
+    crowd, group, keys = two_admins_add(joins_first=False)
+    ana, _, caro, _ = crowd
+    packages = [
+        mls.KeyPackageKeys.from_bytes(own.keys)
+        for _, own in caro.tx().load_prefix(Space.KEY_PACKAGE, b"", OwnKeyPackageRecord)
+    ]
+    opens = {
+        MemberKey(mls.read_key_package(made.key_package).signature_key): made.init_private.reveal()
+        for made in packages
+    }
+
+    def found(member: MemberKey) -> bool:
+        return any(opens[member] in value for space in Space for _, value in caro.store.scan(space))
+
+    assert all(found(key) for key in keys), "the control"
+    meet(*crowd) if how == "for a second seat" else ana.sync(caro)
+    if how == "never used":
+        caro.now_s += 175 * 86_400
+        heard_of(caro)
+        caro.do(inputs.Tick())
+        assert not found(keys[0])
+        return
+    caro.do(inputs.JoinGroup(group))
+    assert not found(caro.key(group))
+    for _ in range(6):
+        for person in crowd:
+            person.now_s += 6 * 3600
+        meet(*crowd)
+    assert not any(found(key) for key in keys)

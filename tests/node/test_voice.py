@@ -13,7 +13,8 @@ from chasqui.groups.bodies import AskBody
 from chasqui.media.burst import Burst, Quality
 from chasqui.node import inputs
 from chasqui.node.speech import bursts_of
-from chasqui.node.views import incoming, list_contacts
+from chasqui.node.under_way import incoming
+from chasqui.node.views import list_contacts
 from chasqui.sealed.kinds import BundleClass, Kind
 from tests.node.hostile import fresh, utter, utter_object
 from tests.node.world import START_S, Person, make_group, meet, settled_group

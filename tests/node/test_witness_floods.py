@@ -74,7 +74,7 @@ def test_what_was_too_much_comes_as_soon_as_it_is_cited_or_the_removal_is_here()
     assert ana.do(inputs.TakeBundles((first,))).refused == 1
     two, second = utter_object(eve, group, Kind.WITNESS, encode_witnesses(((made_up(999), ()),)))
     tx = ana.tx()
-    note_missing(tx, group, two.id)
+    note_missing(tx, group, two.id, ben.key(group))
     keep(ana, tx)
     assert not ana.do(inputs.TakeBundles((second,))).refused, "a commit waits for it"
     ana.do(inputs.TakeBundles((operation,)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from chasqui.app import message_results, requests, results
+from chasqui.app import log_results, message_results, requests, results
 from chasqui.app.requests import Request
 from chasqui.app.results import Result
 
@@ -18,6 +18,7 @@ ANSWER_OF: Final[dict[type[Request], type[Result]]] = {
     requests.CreateGroup: results.GroupMade,
     requests.ListGroups: results.Groups,
     requests.ShowGroup: results.GroupDetails,
+    requests.ShowLog: log_results.GroupLog,
     requests.AddMember: results.Added,
     requests.AddGuest: results.Guest,
     requests.JoinGroup: results.GroupMade,

@@ -11,6 +11,7 @@ from chasqui.app.results import (
     Added,
     Asked,
     Confirmed,
+    FilledLine,
     ForkLine,
     GroupChecked,
     GroupDetails,
@@ -20,6 +21,7 @@ from chasqui.app.results import (
     Left,
     MemberChanged,
     MemberLine,
+    Newcomer,
     PendingLine,
     ProofLine,
     Removed,
@@ -35,9 +37,10 @@ from chasqui.node.checking import check_group
 from chasqui.node.delivered import DeliveredView, delivered_to
 from chasqui.node.groups import not_joined
 from chasqui.node.guests import guests_of, still_beside
+from chasqui.node.pace import filled
 from chasqui.node.records import ContactRecord, InvitationRecord, Space
 from chasqui.node.transaction import Transaction
-from chasqui.node.view_types import GroupView, MemberView, PendingView
+from chasqui.node.view_types import GroupView, MemberView, NewcomerView, PendingView
 from chasqui.node.views import group_view, list_groups, member_name
 
 _ROLES = {"member": Role.MEMBER, "admin": Role.ADMIN}
@@ -69,6 +72,7 @@ def lines_of(tx: Transaction) -> tuple[GroupLine, ...]:
             line.alarms,
             line.waiting,
             line.accused,
+            (line.newcomer.heard, line.newcomer.of) if line.newcomer else None,
         )
         for line in list_groups(tx)
         if line.kind is not GroupKind.CONTACT
@@ -103,6 +107,7 @@ def show(runner: Runner, request: requests.ShowGroup) -> GroupDetails:
         tuple(ProofLine(p.name, p.member.hex(), p.parent.hex(), _two(p.commits)) for p in view.proofs),
         stamp_or_none(view.asked_s),
         view.quorum,
+        view.taken,
         tuple(guest_line(guest) for guest in guests_of(tx, view.id)),
         tuple(
             AccusedLine(
@@ -110,7 +115,22 @@ def show(runner: Runner, request: requests.ShowGroup) -> GroupDetails:
             )
             for a in view.accused
         ),
+        newcomer_line(view.newcomer),
+        _filled_line(tx, view),
     )
+
+
+def newcomer_line(new: NewcomerView | None) -> Newcomer | None:
+    """What somebody who came in knows of the others."""
+    return None if new is None else Newcomer(new.heard, new.of, stamp(new.since_s))
+
+
+def _filled_line(tx: Transaction, view: GroupView) -> FilledLine | None:
+    found = filled(tx, view.id) if view.own else None
+    if found is None:
+        return None
+    changes, most, times = found
+    return FilledLine(changes, _name_in(view, most), most.hex(), times)
 
 
 def _pending_line(view: GroupView, waits: PendingView) -> PendingLine:
@@ -168,7 +188,9 @@ def remove(runner: Runner, request: requests.RemoveMember) -> Removed:
     waits = _waits(view, "remove", member.key)
     state = "unconfirmed" if waits else "removal-pending" if view.state == "removal-pending" else "removed"
     beside = still_beside(runner.look(), group, member.key)
-    return Removed(member.key.hex(), member.name, state, waits, view.name, beside)
+    same = (m.key.hex() for m in view.members if m.name == member.name and m.state in ("current", "invited"))
+    also = tuple(key for key in same if key != member.key.hex())
+    return Removed(member.key.hex(), member.name, state, waits, view.name, beside, also)
 
 
 def set_role(runner: Runner, request: requests.SetRole) -> MemberChanged:

@@ -6,30 +6,57 @@ from typing import ClassVar
 
 from msgspec import UNSET, UnsetType, field
 
-from chasqui.app.results import Result, SlowLink
+from chasqui.app.results import Newcomer, Result, SlowLink
 from chasqui.media.burst import QualityLabel
 
 
 class Sent(Result, frozen=True):
     """`send`: durable from now on."""
 
-    _PEOPLE_ONLY: ClassVar[tuple[str, ...]] = ("group", "members", "links", "daemon")
+    _PEOPLE_ONLY: ClassVar[tuple[str, ...]] = ("group", "members", "links", "daemon", "new")
     id: str
     group: str = ""
     members: int = 0
     links: int = 0
     daemon: bool = False
+    new: Newcomer | None = None
     bursts: tuple[str, ...] | UnsetType = UNSET  # the ids of all, in order
     seconds: float | UnsetType = UNSET
     quality: str | UnsetType = UNSET
     slow: tuple[SlowLink, ...] | UnsetType = UNSET
 
 
+class Slowest(Result, frozen=True):
+    """What the slowest link of a vault says of itself (`node.link_port.LinkProfile`)."""
+
+    id: str
+    kind: str
+    mtu_bytes: int
+    bit_rate_bps: int
+    broadcast: bool
+    needs_daemon: bool
+    loss_expected: float
+    airtime_share_max: float
+    frame_overhead_ms: int
+
+
 class QualityChosen(Result, frozen=True):
-    """How speech is coded for the links of a vault, and the kind of the link that decides; empty for none."""
+    """How speech is coded for the links of a vault, and the kind of the link that decides; empty for none. `last_pos`:
+    the place of the newest message of the group."""
 
     quality: QualityLabel
     link: str
+    slowest: Slowest | None = None
+    group: str = ""
+    last_pos: int = 0
+
+
+class Talked(Result, frozen=True):
+    """`talk`: what was sealed, and how much speech was not."""
+
+    bursts: tuple[str, ...]
+    seconds: float
+    discarded_s: float
 
 
 class Message(Result, frozen=True):
@@ -94,6 +121,7 @@ class Conversation(Result, frozen=True):
         "alarms",
         "asked",
         "accused",
+        "new",
         "earlier",
     )
     messages: tuple[Message, ...]
@@ -106,6 +134,7 @@ class Conversation(Result, frozen=True):
     alarms: tuple[str, ...] = ()  # names of members who signed two changes of keys for one state
     asked: str | None = None  # when new keys were asked for, and not given yet
     accused: tuple[str, ...] = ()  # names of members who still read, though others say that their device was taken
+    new: Newcomer | None = None
     earlier: tuple[Earlier, ...] = ()  # bursts of the same recordings that came before
 
 

@@ -9,19 +9,24 @@ from msgspec import UNSET, structs
 from chasqui.app import requests
 from chasqui.app.desk import Surroundings, stamp, stamp_or_none
 from chasqui.app.errors import SlowLinkError
+from chasqui.app.groups import newcomer_line
 from chasqui.app.links import profiles_of
-from chasqui.app.message_results import Conversation, Earlier, Gap, Message, QualityChosen, Saved, Sent
+from chasqui.app.message_results import Conversation, Earlier, Gap, Message, QualityChosen, Saved, Sent, Slowest
 from chasqui.app.names import find_group, find_message
 from chasqui.app.results import SlowLink
 from chasqui.app.runner import Runner
 from chasqui.app.screens.text import about
 from chasqui.base.ids import GroupId, ObjectId
-from chasqui.media.burst import QUALITY_OF_LABEL, SAMPLES_PER_S, cut
+from chasqui.media.burst import QUALITY_OF_LABEL, SAMPLES_PER_S, Quality, cut
 from chasqui.node import inputs
+from chasqui.node.changes import require_clean
 from chasqui.node.cost import LASTS_S_MAX, bundles_of_file, bundles_of_speech, cost_on, quality_for, slowest
 from chasqui.node.groups import not_joined
+from chasqui.node.messages import last_arrival
+from chasqui.node.newcomer import newcomer_view
 from chasqui.node.records import Space
-from chasqui.node.speech import bursts_of, recorded
+from chasqui.node.renewal import renew_to_say
+from chasqui.node.speech import bursts_of, recorded, say_bursts
 from chasqui.node.transaction import Transaction
 from chasqui.node.view_types import Conversation as ReadConversation
 from chasqui.node.view_types import MessageView
@@ -32,7 +37,7 @@ def send_text(runner: Runner, request: requests.SendText, around: Surroundings) 
     """A text into a group."""
     group = _joined(runner, request.group)
     message: ObjectId = runner.step(inputs.SendText(group, request.text, request.urgent))
-    return _sent(runner, message, around)
+    return _sent(runner, group, message, around)
 
 
 def send_file(runner: Runner, request: requests.SendFile, data: bytes, around: Surroundings) -> Sent:
@@ -40,14 +45,34 @@ def send_file(runner: Runner, request: requests.SendFile, data: bytes, around: S
     group = _joined(runner, request.group)
     slow = _slow(runner, bundles_of_file(len(data)), request.confirmed)
     message: ObjectId = runner.step(inputs.SendFile(group, request.name, data, request.urgent))
-    return structs.replace(_sent(runner, message, around), slow=slow or UNSET)
+    return structs.replace(_sent(runner, group, message, around), slow=slow or UNSET)
 
 
-def choose_quality(runner: Runner) -> QualityChosen:
-    """How speech is to be coded for the links of this vault."""
-    profiles = [profile for _, profile in profiles_of(runner.look())]
-    decides = slowest(profiles)
-    return QualityChosen(quality_for(profiles).label, decides.kind if decides else "")
+def choose_quality(runner: Runner, request: requests.ChooseQuality) -> QualityChosen:
+    """How speech is to be coded for the links of this vault. Raises what sending to the group would."""
+    name, last_pos = "", 0
+    if request.group:
+        group = _joined(runner, request.group)
+        _require_can_speak(runner.look(), group)
+        name = group_view(runner.look(), group).name
+        last_pos = last_arrival(runner.look())
+    profiles = profiles_of(runner.look())
+    decides = slowest(profile for _, profile in profiles)
+    quality = quality_for(profile for _, profile in profiles).label
+    if decides is None or decides.bit_rate_bps is None:
+        return QualityChosen(quality, "", None, name, last_pos)
+    link = next(link for link, profile in profiles if profile is decides)
+    said = Slowest(
+        link, decides.kind, decides.mtu_bytes, decides.bit_rate_bps, decides.broadcast, decides.needs_daemon,
+        decides.loss_expected, decides.airtime_share_max, decides.frame_overhead_ms,
+    )  # fmt: skip
+    return QualityChosen(quality, decides.kind, said, name, last_pos)
+
+
+def _require_can_speak(tx: Transaction, group: GroupId) -> None:
+    """Says one frame into a look at the vault that is thrown away: raises whatever stands against it."""
+    require_clean(tx, group)
+    say_bursts(tx, renew_to_say(tx, group), inputs.SendVoice(group, Quality.Q700C, bytes(4)))
 
 
 def send_voice(runner: Runner, request: requests.SendVoice, speech: bytes, around: Surroundings) -> Sent:
@@ -61,7 +86,7 @@ def send_voice(runner: Runner, request: requests.SendVoice, speech: bytes, aroun
         inputs.SendVoice(group, quality, speech, request.urgent, request.more, follows, request.at)
     )
     return structs.replace(
-        _sent(runner, sent[0], around),
+        _sent(runner, group, sent[0], around),
         bursts=tuple(burst.hex() for burst in sent),
         seconds=round(sum(burst.seconds for burst in bursts), 1),
         quality=request.quality,
@@ -98,8 +123,10 @@ def _joined(runner: Runner, text: str) -> GroupId:
     return group
 
 
-def _sent(runner: Runner, message: ObjectId, around: Surroundings) -> Sent:
-    return Sent(message.hex(), links=runner.look().count(Space.LINK), daemon=around.pid is not None)
+def _sent(runner: Runner, group: GroupId, message: ObjectId, around: Surroundings) -> Sent:
+    tx = runner.look()
+    new = newcomer_line(newcomer_view(tx, group))
+    return Sent(message.hex(), links=tx.count(Space.LINK), daemon=around.pid is not None, new=new)
 
 
 def read(runner: Runner, request: requests.Read) -> Conversation:
@@ -125,6 +152,7 @@ def read(runner: Runner, request: requests.Read) -> Conversation:
         tuple(sorted({proof.name for proof in view.proofs})),
         stamp_or_none(view.asked_s),
         tuple(member_name(tx, group, a.member) for a in view.accused if not a.shut_out and a.member != view.own),
+        newcomer_line(view.newcomer),
         tuple(_earlier(tx, group, found, request.since)) if request.whole and request.since else (),
     )
 

@@ -65,6 +65,12 @@ class ShowGroup(Request, frozen=True):
     group: str
 
 
+class ShowLog(Request, frozen=True):
+    """`group log`"""
+
+    group: str
+
+
 class AddMember(Request, frozen=True):
     """`group add`"""
 
@@ -160,7 +166,10 @@ class SendFile(Request, frozen=True):
 
 
 class ChooseQuality(Request, frozen=True):
-    """`send GROUP --voice`: how speech is to be coded for the links of this vault."""
+    """`send GROUP --voice`, `talk`: how speech is to be coded for the links of this vault. Of a group: whether one can
+    speak there now."""
+
+    group: str = ""
 
 
 class SendVoice(Request, frozen=True):
@@ -231,6 +240,7 @@ AnyRequest = (
     | CreateGroup
     | ListGroups
     | ShowGroup
+    | ShowLog
     | AddMember
     | AddGuest
     | JoinGroup

@@ -101,6 +101,7 @@ class GroupLine(Result, frozen=True):
     alarms: int = 0  # members who signed two changes of keys for one state
     waiting: int = 0  # changes that wait for the word of an admin
     accused: int = 0  # members of whom others say that their device was taken
+    heard: tuple[int, int] | None = None  # of state 'new': how many of the others were heard since, of how many
 
 
 class WaitingCounts(Result, frozen=True):
@@ -255,6 +256,23 @@ class Guest(Result, frozen=True):
     state: str
 
 
+class Newcomer(Result, frozen=True):
+    """You have come in here at `since`, and of `of` others `heard` were heard here: the rest may be elsewhere."""
+
+    heard: int
+    of: int
+    since: str
+
+
+class FilledLine(Result, frozen=True):
+    """A group that nears the number of changes after which nobody is let in, and who signed the most of them (`of`)."""
+
+    changes: int
+    member: str
+    key: str
+    of: int
+
+
 class GroupDetails(Result, frozen=True):
     """`group show`. `head` is empty where we are not in the group."""
 
@@ -270,8 +288,11 @@ class GroupDetails(Result, frozen=True):
     alarms: tuple[ProofLine, ...] = ()
     asked: str | None = None  # when new keys were asked for, and not given yet
     quorum: int = 1  # so many admins stand behind every change
+    taken: int = 2  # so many members who say so shut a taken device out, as many as there are now
     guests: tuple[Guest, ...] = ()
     accused: tuple[AccusedLine, ...] = ()
+    new: Newcomer | None = None
+    filled: FilledLine | None = None
 
 
 class GroupChecked(Result, frozen=True):
@@ -301,8 +322,7 @@ class Added(Result, frozen=True):
 
 
 class Removed(Result, frozen=True):
-    """`group remove`: `removed`, or `removal-pending` where somebody else has to renew the keys, or `unconfirmed` where
-    the `operation` waits for another admin."""
+    """`group remove`: `removed`, `removal-pending` where others renew keys, `unconfirmed`: the `operation` waits."""
 
     _PEOPLE_ONLY: ClassVar[tuple[str, ...]] = ("group",)
     member: str
@@ -311,11 +331,11 @@ class Removed(Result, frozen=True):
     operation: str = ""
     group: str = ""
     beside: tuple[str, ...] = ()  # side groups of guests in which that person still is
+    also: tuple[str, ...] = ()  # keys of other seats that go by the same name
 
 
 class MemberChanged(Result, frozen=True):
-    """`group role`, `group taken` and `group lift`: the member as it is now, and the `operation` that waits for another
-    admin."""
+    """`group role`, `group taken`, `group lift`: the member as it is now; the `operation` that waits for an admin."""
 
     _PEOPLE_ONLY: ClassVar[tuple[str, ...]] = ("group", "wanted")
     member: str

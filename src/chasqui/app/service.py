@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from chasqui.app import contacts, groups, guests, links, messages, requests, results, syncing
+from chasqui.app import contacts, groups, guests, links, log, messages, requests, results, syncing
 from chasqui.app.desk import Ask, Surroundings
 from chasqui.app.errors import UnfinishedVaultError
 from chasqui.app.requests import Request
@@ -15,7 +15,8 @@ from chasqui.base.errors import UserError
 from chasqui.node import inputs
 from chasqui.node.pairing import load_self
 from chasqui.node.records import Space
-from chasqui.node.views import incoming, list_contacts, waiting
+from chasqui.node.under_way import incoming, waiting
+from chasqui.node.views import list_contacts
 
 Answered = tuple[Result, bytes]
 _Quick = Callable[[Runner, Any, bytes, Surroundings], Answered]
@@ -85,6 +86,7 @@ _QUICK: Final[dict[type[Request], _Quick]] = {
     requests.CreateGroup: lambda runner, request, *_: (groups.create(runner, request), b""),
     requests.ListGroups: lambda runner, request, *_: (groups.list_all(runner, request), b""),
     requests.ShowGroup: lambda runner, request, *_: (groups.show(runner, request), b""),
+    requests.ShowLog: lambda runner, request, *_: (log.show(runner, request), b""),
     requests.AddMember: lambda runner, request, *_: (groups.add(runner, request), b""),
     requests.AddGuest: lambda runner, request, *_: (guests.add(runner, request), b""),
     requests.JoinGroup: lambda runner, request, *_: (groups.join(runner, request), b""),
@@ -98,7 +100,7 @@ _QUICK: Final[dict[type[Request], _Quick]] = {
     requests.LeaveGroup: lambda runner, request, *_: (groups.leave(runner, request), b""),
     requests.SendText: lambda runner, request, _, around: (messages.send_text(runner, request, around), b""),
     requests.SendFile: lambda runner, request, data, around: (messages.send_file(runner, request, data, around), b""),
-    requests.ChooseQuality: lambda runner, *_: (messages.choose_quality(runner), b""),
+    requests.ChooseQuality: lambda runner, request, *_: (messages.choose_quality(runner, request), b""),
     requests.SendVoice: lambda runner, request, data, around: (messages.send_voice(runner, request, data, around), b""),
     requests.Read: lambda runner, request, *_: (messages.read(runner, request), b""),
     requests.Save: lambda runner, request, *_: messages.save(runner, request),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 HOUR_MS: Final = 3_600_000
@@ -28,6 +28,12 @@ class Air:
     def hour_ms(self) -> int:
         """What may be sent within any hour."""
         return int(self.airtime_share_max * HOUR_MS)
+
+
+def part_of(air: Air, share: float) -> Air:
+    """The same medium with a part of its budget, of at least two of the largest frames."""
+    least = min(2 * air.airtime_ms(air.mtu_bytes) / HOUR_MS, air.airtime_share_max)
+    return replace(air, airtime_share_max=max(air.airtime_share_max * share, least))
 
 
 class AirtimeLedger:

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from chasqui.base.ids import bundle_id
 from chasqui.base.ports import Entropy
 from chasqui.base.secret import NO_SECRET, Secret
-from chasqui.delivery.airtime import HOUR_MS, Air, AirtimeLedger
+from chasqui.delivery.airtime import HOUR_MS, Air, AirtimeLedger, part_of
 from chasqui.delivery.chance import below, exponential
 from chasqui.delivery.incoming import Incoming
 from chasqui.delivery.index import Index, Item
-from chasqui.delivery.outgoing import Fetch, Outgoing, Shares
+from chasqui.delivery.outgoing import ANSWERS, Fetch, Outgoing
+from chasqui.delivery.outgoing import Turn as OutgoingTurn
 from chasqui.delivery.radio_frames import (
+    BatchFrame,
     CodedFrame,
     DaysFrame,
     MoreFrame,
@@ -30,11 +32,14 @@ from chasqui.delivery.radio_frames import (
     write_radio_frame,
 )
 from chasqui.delivery.reconciler import Findings, Reconciler
+from chasqui.delivery.sharing import Shares
 from chasqui.delivery.veil import MAC_BYTES, unveil, veil
 
 ASKED_MS = 600_000  # so long after we said what we hold, answers may be for us
 ANSWER_SPREAD_FRAMES = 20  # of the largest size: who sent it before answers at once, then who hears the asker best
 STRENGTH_BEST_DB = 20.0
+SUMMARIES_SHARE = 0.2  # of a budget: what anybody can make us say by disagreeing
+ANSWERS_SHARE = 0.5  # of a budget: what anybody can make us send by asking
 RESERVE_SHARE = 0.2  # of a budget that has a bound: for what is urgent, whatever else waits
 CALM_FRAMES = 6  # of the largest size: after so long without a symbol or a NEED a burst is over
 CALM_MS = 3_000
@@ -59,16 +64,29 @@ class Turn:
     wake_ms: int | None = None
 
 
+@dataclass(frozen=True)
+class _UnderWay:
+    """The frame that the link has. `rank` and `turn` where it brings a bundle; `summary`: it says what is held."""
+
+    expected_ms: int
+    rank: int | None
+    turn: OutgoingTurn | None
+    summary: bool
+
+
 class Engine:
     """One node's end of one broadcast link."""
 
     def __init__(self, air: Air, settings: Settings, index: Index, entropy: Entropy, now_ms: int) -> None:
         self._air = air
         self._settings = settings
+        self._frame_ms = air.airtime_ms(air.mtu_bytes)
         self._index = index
         self._entropy = entropy
         self.ledger = AirtimeLedger(air)
-        self._under_way: tuple[int, int | None] | None = None  # expected airtime, rank
+        self._summaries = AirtimeLedger(part_of(air, SUMMARIES_SHARE))
+        self._answers = AirtimeLedger(part_of(air, ANSWERS_SHARE))
+        self._under_way: _UnderWay | None = None
         self._room = air.mtu_bytes - (MAC_BYTES if settings.key else 0)
         self._begin(now_ms)
 
@@ -105,12 +123,9 @@ class Engine:
             case PackFrame(bundles):
                 return self._came(list(bundles), now_ms)
             case CodedFrame():
-                self._stir(now_ms)
-                brought = self._incoming.heard(frame, now_ms, asked=self._asks(now_ms))
-                self._outgoing.heard(frame)
-                if brought and not frame.followed and not self._incoming.lacks(frame):
-                    self._reconciler.served(now_ms)
-                return self._came(brought, now_ms)
+                return self._heard_symbol(frame, now_ms)
+            case BatchFrame():
+                return [bundle for symbol in frame.symbols for bundle in self._heard_symbol(symbol, now_ms)]
             case NeedFrame():
                 self._stir(now_ms)
                 if not self._outgoing.needed(frame, now_ms):
@@ -134,11 +149,16 @@ class Engine:
         """The frame under way has left. None: it took what was expected."""
         if self._under_way is None:
             return
-        (expected_ms, rank), self._under_way = self._under_way, None
-        took_ms = expected_ms if airtime_ms is None else airtime_ms
+        was, self._under_way = self._under_way, None
+        took_ms = was.expected_ms if airtime_ms is None else airtime_ms
         self.ledger.add(now_ms, took_ms)
-        if rank is not None:
-            self._shares.add(rank, took_ms)
+        if was.summary:
+            self._summaries.add(now_ms, took_ms)
+        if was.rank is not None and was.turn is not None:
+            self._shares.add(was.rank, took_ms)
+            self._outgoing.took(was.rank, was.turn, took_ms)
+            if was.turn.kind == ANSWERS:
+                self._answers.add(now_ms, took_ms)
 
     # -- turns ----------------------------------------------------------------------------------------------
 
@@ -154,15 +174,18 @@ class Engine:
             return Turn(wake_ms=free_ms)
         kept_ms = int(RESERVE_SHARE * self._air.hour_ms) if self._air.airtime_share_max < 1 else 0
         plain_ms = self.ledger.free_at_ms(now_ms, min(frame_ms + kept_ms, self._air.hour_ms)) or now_ms
+        self._outgoing.answers_free = self._answers.free_at_ms(now_ms, frame_ms) == now_ms
         frame, rank = self._urgent(now_ms, fetch) if plain_ms > now_ms else self._anything(now_ms, fetch)
         if frame is None:
             return Turn(wake_ms=max(self._due_ms(now_ms) if plain_ms <= now_ms else plain_ms, now_ms + 1))
-        if isinstance(frame, CodedFrame | NeedFrame):
+        if isinstance(frame, CodedFrame | BatchFrame | NeedFrame):
             self._stir(now_ms)
         data = write_radio_frame(frame)
         if self._settings.key:
             data = veil(self._settings.key, data)
-        self._under_way = self._air.airtime_ms(len(data)), rank
+        whose = None if rank is None else self._outgoing.turn
+        summary = isinstance(frame, DaysFrame | SumFrame | MoreFrame | WantFrame)
+        self._under_way = _UnderWay(self._air.airtime_ms(len(data)), rank, whose, summary)
         return Turn(data)
 
     def _urgent(self, now_ms: int, fetch: Fetch) -> tuple[RadioFrame | None, int | None]:
@@ -176,8 +199,10 @@ class Engine:
     def _anything(self, now_ms: int, fetch: Fetch) -> tuple[RadioFrame | None, int | None]:
         """A frame, and its rank where it brings a bundle."""
         frame: RadioFrame | None = self._incoming.need(now_ms) or self._outgoing.announcement(now_ms)
-        frame = frame or self._reconciler.thanks(now_ms)
-        if frame is None and self._reconciles(now_ms):
+        summaries_free = self._summaries.free_at_ms(now_ms, self._frame_ms) == now_ms
+        if summaries_free:
+            frame = frame or self._reconciler.thanks(now_ms)
+        if frame is None and summaries_free and self._reconciles(now_ms):
             frame = self._reconciler.frame(now_ms)
             if frame is not None:
                 self._asked_ms, self._kept_off_ms = now_ms, None
@@ -196,6 +221,14 @@ class Engine:
         return None, None
 
     # -- inside ---------------------------------------------------------------------------------------------
+
+    def _heard_symbol(self, frame: CodedFrame, now_ms: int) -> list[bytes]:
+        self._stir(now_ms)
+        brought = self._incoming.heard(frame, now_ms, asked=self._asks(now_ms))
+        self._outgoing.heard(frame)
+        if brought and not frame.followed and not self._incoming.lacks(frame):
+            self._reconciler.served(now_ms)
+        return self._came(brought, now_ms)
 
     def _came(self, bundles: list[bytes], now_ms: int) -> list[bytes]:
         for bundle in bundles:
@@ -258,8 +291,16 @@ class Engine:
         return True
 
     def _due_ms(self, now_ms: int) -> int:
-        dues = self._outgoing.due_ms, self._incoming.due_ms, self._reconciler.thanks_ms, self._dummy_ms
+        answers_ms = None
+        if not self._outgoing.answers_free and self._outgoing.answers_wait(now_ms):
+            answers_ms = self._answers.free_at_ms(now_ms, self._frame_ms)
+        dues = self._outgoing.due_ms, self._incoming.due_ms, answers_ms, self._dummy_ms
         due = [at_ms for at_ms in dues if at_ms is not None]
+        free_ms = self._summaries.free_at_ms(now_ms, self._frame_ms) or now_ms
+        if free_ms > now_ms:
+            return min([free_ms, *due])
+        if self._reconciler.thanks_ms is not None:
+            due.append(self._reconciler.thanks_ms)
         if self._reconciles(now_ms) or self._kept_off_ms is None:
             return min([self._reconciler.due_ms, *due])
         until_ms = self._kept_off_ms + KEPT_OFF_MS_MAX

@@ -80,7 +80,7 @@ class OwnGeneration:
     heard: HeardGeneration | None = None  # the same as others go on with it; of parts and answers there is none
     asked_ms: int = -3_600_000  # when somebody asked whose answer was the business of another
     answers_ms: int = 0  # when what is owed is sent, unless somebody else sends it before
-    ours: set[BundleId] = field(default_factory=set)  # what this node has put into it
+    flows: dict[BundleId, str] = field(default_factory=dict)  # what this node has put into it, and whose it is
 
     @property
     def count(self) -> int:
@@ -110,10 +110,25 @@ class OwnGeneration:
         """Whether something of it is to be sent now."""
         return bool(self.unsent) or (self.owed > 0 and self.answers_ms <= now_ms)
 
+    def turns(self, now_ms: int) -> dict[str, int | None]:
+        """Which source of each group would go out next; None: parity, which is for everybody in turn."""
+        if not self.ready(now_ms):
+            return {}
+        if not self.unsent:
+            return {self._flow_of(self.answered % self.count): None}
+        found: dict[str, int | None] = {}
+        for number in self.unsent:
+            found.setdefault(self._flow_of(number), number)
+        return found
+
+    def _flow_of(self, number: int) -> str:
+        bundle = self.bundles[0 if self.parts else number]
+        return "" if bundle is None else self.flows.get(bundle, "")
+
     @property
     def behind_us(self) -> int:
         """How many sources of others came after the last of ours: whose was the last is the first to answer."""
-        last = max((at for at, bundle in enumerate(self.bundles) if bundle in self.ours), default=0)
+        last = max((at for at, bundle in enumerate(self.bundles) if bundle in self.flows), default=0)
         return self.count - 1 - last if self.heard is not None else 0
 
     @property

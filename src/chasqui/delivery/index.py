@@ -22,6 +22,7 @@ class Item:
     size: int
     rank: int
     day: int
+    flow: str = ""  # whose it is, as far as this node can tell: of one of its groups, or the link that brought it
 
     @property
     def urgent(self) -> bool:

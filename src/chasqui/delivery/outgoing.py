@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Final, NamedTuple
 
 from chasqui.base.ids import BundleId
 from chasqui.base.ports import Entropy
@@ -14,7 +15,8 @@ from chasqui.delivery.erasure import PARITY_FIRST, PARITY_MAX
 from chasqui.delivery.generations import BUNDLES_MAX, HeardGeneration, OwnGeneration, cut, fits_whole, part_count
 from chasqui.delivery.incoming import OPEN_MS, Incoming
 from chasqui.delivery.index import Item
-from chasqui.delivery.radio_frames import CodedFrame, NeedFrame
+from chasqui.delivery.radio_frames import BATCH_HEADER_BYTES, BatchFrame, CodedFrame, NeedFrame, batch_of
+from chasqui.delivery.sharing import WEIGHTS, Flows, in_turns
 
 Fetch = Callable[[BundleId], bytes | None]
 NEWS_JITTER_MS: Final = 4_000  # two nodes to which a stick brought the same must not send at once
@@ -30,9 +32,10 @@ ANSWERED_SHARE: Final = (
 )
 ANSWERED_MORE: Final = 16  # and these; what is lacking then is asked for by name
 RETRIES_MS: Final = 30_000  # within that it is the same that is asked for again
+NEWS: Final = "news"
+ANSWERS: Final = "answers"  # whoever asks for everything must not keep back what is new
+RANKS: Final = len(WEIGHTS)
 SPARED_MS: Final = 600_000  # so long an answer that was spared once is not spared again
-WEIGHTS: Final = (60, 60, 30, 10)  # of airtime, by rank, while several ranks wait
-URGENT_SHARE: Final = 0.3  # as long as urgent ones have not had more than that they go before everything
 
 
 @dataclass
@@ -45,26 +48,11 @@ class _Waiting:
     copies: int = 0
 
 
-class Shares:
-    """Who comes next while several ranks wait, by the airtime that each has had of late."""
+class Turn(NamedTuple):
+    """Whose turn it is: news, or answers to what somebody asked for; of which group."""
 
-    def __init__(self, now_ms: int) -> None:
-        self._used = [0.0, 0.0, 0.0, 0.0]
-        self._halved_ms = now_ms
-
-    def choose(self, ranks: Iterable[int], now_ms: int) -> int:
-        """One of the ranks that wait."""
-        while now_ms - self._halved_ms >= HOUR_MS // 2:
-            self._used = [used / 2 for used in self._used]
-            self._halved_ms += HOUR_MS // 2
-        waiting = set(ranks)
-        if 0 in waiting and (waiting == {0} or self._used[0] <= URGENT_SHARE * sum(self._used)):
-            return 0
-        return min(waiting, key=lambda rank: (self._used[rank] / WEIGHTS[rank], rank))
-
-    def add(self, rank: int, airtime_ms: int) -> None:
-        """This rank was on the air."""
-        self._used[rank] += airtime_ms
+    kind: str
+    flow: str
 
 
 class Outgoing:
@@ -77,6 +65,10 @@ class Outgoing:
         self._waiting: dict[BundleId, _Waiting] = {}
         self._open: dict[tuple[int, int, bool], OwnGeneration] = {}  # by rank, size, asked for
         self._kept: dict[tuple[int, int], tuple[int, OwnGeneration]] = {}  # by source and number: rank, generation
+        self._flows = tuple(Flows() for _ in range(RANKS))
+        self._kinds = tuple(Flows() for _ in range(RANKS))
+        self.answers_free = True  # whether answers may go out now
+        self.turn = Turn(NEWS, "")  # whose the frame is that went out last
         self._spared: dict[BundleId, int] = {}  # answers that somebody's word has spared us, and when
         self._order = 0
         self._number = below(entropy, 256)
@@ -166,33 +158,47 @@ class Outgoing:
 
     def ranks(self, now_ms: int) -> set[int]:
         """Whose turn it could be."""
-        found = {waiting.item.rank for waiting in self._waiting.values() if waiting.due_ms <= now_ms}
-        return found | {rank for rank, own in self._kept.values() if own.ready(now_ms)}
+        found = {w.item.rank for w in self._waiting.values() if w.due_ms <= now_ms and self._free(answer=w.answer)}
+        ready = ((rank, own) for rank, own in self._kept.values() if own.ready(now_ms))
+        return found | {rank for rank, own in ready if self._free(answer=own.asked)}
 
     @property
     def due_ms(self) -> int | None:
         """When something of this is to be looked at again."""
-        due = [waiting.due_ms for waiting in self._waiting.values()]
-        due += [0 for _, own in self._kept.values() if own.unsent]
-        due += [own.answers_ms for _, own in self._kept.values() if own.owed]
+        due = [waiting.due_ms for waiting in self._waiting.values() if self._free(answer=waiting.answer)]
+        kept = [own for _, own in self._kept.values() if self._free(answer=own.asked)]
+        due += [0 for own in kept if own.unsent]
+        due += [own.answers_ms for own in kept if own.owed]
         due += [own.tell_ms for _, own in self._kept.values() if own.untold]
         return min(due, default=None)
 
-    def next(self, rank: int, now_ms: int, fetch: Fetch) -> CodedFrame | None:
+    def next(self, rank: int, now_ms: int, fetch: Fetch) -> CodedFrame | BatchFrame | None:
         """A frame of this rank; None where what waited is gone."""
         if now_ms - self._source_ms >= HOUR_MS:
             self._new_source(now_ms)
-        for owner, own in self._kept.values():
-            if owner == rank and own.ready(now_ms):
-                frame = self._continued(own, now_ms, fetch)
-                if frame is not None:
-                    return frame
-        due = [w for w in self._waiting.values() if w.item.rank == rank and w.due_ms <= now_ms]
-        for waiting in sorted(due, key=lambda w: (w.due_ms, w.order)):
-            frame = self._begun(waiting, now_ms, fetch)
+        while turns := self._turns(rank, now_ms):
+            kind = self._kinds[rank].choose(dict.fromkeys(turn.kind for turn in turns))
+            flow = self._flows[rank].choose(turn.flow for turn in turns if turn.kind == kind)
+            self.turn = Turn(kind, flow)
+            chosen = turns[self.turn]
+            if isinstance(chosen, _Waiting):
+                frame = self._begun(chosen, now_ms, fetch)
+            else:
+                frame = self._continued(*chosen, now_ms, fetch)
             if frame is not None:
                 return frame
         return None
+
+    def took(self, rank: int, turn: Turn, airtime_ms: int) -> None:
+        """A frame of this rank has been on the air."""
+        self._kinds[rank].add(turn.kind, airtime_ms)
+        self._flows[rank].add(turn.flow, airtime_ms)
+
+    def answers_wait(self, now_ms: int) -> bool:
+        """Whether some answer is due, free or not."""
+        if any(waiting.answer and waiting.due_ms <= now_ms for waiting in self._waiting.values()):
+            return True
+        return any(own.asked and own.ready(now_ms) for _, own in self._kept.values())
 
     def announcement(self, now_ms: int) -> CodedFrame | None:
         """After a while in which nobody asked: how many sources a generation had."""
@@ -203,13 +209,29 @@ class Outgoing:
                 return own.announcement()
         return None
 
-    def repeat(self, item: Item, now_ms: int, fetch: Fetch) -> CodedFrame | None:
+    def repeat(self, item: Item, now_ms: int, fetch: Fetch) -> CodedFrame | BatchFrame | None:
         """A bundle that everybody may have already."""
         if item.id in self._waiting or not self._can_carry(item):
             return None
         return self._begun(_Waiting(item, now_ms, 0, True), now_ms, fetch)
 
     # -- inside ---------------------------------------------------------------------------------------------
+
+    def _free(self, *, answer: bool) -> bool:
+        return self.answers_free or not answer
+
+    def _turns(self, rank: int, now_ms: int) -> dict[Turn, tuple[OwnGeneration, int | None] | _Waiting]:
+        """What each group would send next, of its own and in answer; what was begun first."""
+        turns: dict[Turn, tuple[OwnGeneration, int | None] | _Waiting] = {}
+        for owner, own in self._kept.values():
+            if owner == rank and self._free(answer=own.asked):
+                for flow, number in own.turns(now_ms).items():
+                    turns.setdefault(Turn(ANSWERS if own.asked else NEWS, flow), (own, number))
+        due = [w for w in self._waiting.values() if w.item.rank == rank and w.due_ms <= now_ms]
+        for waiting in sorted(due, key=lambda w: (w.due_ms, w.order)):
+            if self._free(answer=waiting.answer):
+                turns.setdefault(Turn(ANSWERS if waiting.answer else NEWS, waiting.item.flow), waiting)
+        return turns
 
     def _can_carry(self, item: Item) -> bool:
         return fits_whole(item.size, self._room) or part_count(item.size, self._room) is not None
@@ -218,7 +240,7 @@ class Outgoing:
         self._order += 1
         self._waiting[item.id] = _Waiting(item, due_ms, self._order, answer, due_ms + PUT_OFF_MS_MAX)
 
-    def _begun(self, waiting: _Waiting, now_ms: int, fetch: Fetch) -> CodedFrame | None:
+    def _begun(self, waiting: _Waiting, now_ms: int, fetch: Fetch) -> CodedFrame | BatchFrame | None:
         item = waiting.item
         self._waiting.pop(item.id, None)
         if fetch(item.id) is None:
@@ -230,32 +252,40 @@ class Outgoing:
         else:
             parts = part_count(item.size, self._room) or 0
             own = self._generation(item, parts, waiting.answer, now_ms)
-            own.bundles, own.unsent = [item.id], list(range(parts))
-        return self._continued(own, now_ms, fetch)
+            own.bundles, own.unsent, own.flows = [item.id], list(range(parts)), {item.id: item.flow}
+        first = own.unsent[0] if own.parts else own.bundles.index(item.id)
+        return self._continued(own, first, now_ms, fetch)
 
     def _sent_in(self, item: Item) -> OwnGeneration | None:
         """The generation in which it was sent already."""
-        return next((own for _, own in self._kept.values() if not own.parts and item.id in own.ours), None)
+        return next((own for _, own in self._kept.values() if not own.parts and item.id in own.flows), None)
 
     def _put(self, own: OwnGeneration, item: Item) -> None:
         if item.id not in own.bundles:
             own.bundles.append(item.id)
-        own.ours.add(item.id)
+        own.flows[item.id] = item.flow
         own.unsent.append(own.bundles.index(item.id))
 
     def _take_along(self, own: OwnGeneration, waiting: _Waiting, now_ms: int) -> None:
-        """What else is to be sent, of this rank and size, is announced from the first symbol on."""
+        """What else is to be sent, of this rank and size, is announced from the first symbol on: of each group as
+        much."""
         kind = waiting.item.rank, waiting.item.size, waiting.answer
-        for other in list(self._waiting.values()):
+        lines: dict[str, list[Item]] = {}
+        for other in self._waiting.values():
             same = (other.item.rank, other.item.size, other.answer) == kind
-            if same and own.count < BUNDLES_MAX and (not other.answer or other.due_ms <= now_ms):
-                del self._waiting[other.item.id]
-                self._put(own, other.item)
+            if same and (not other.answer or other.due_ms <= now_ms):
+                lines.setdefault(other.item.flow, []).append(other.item)
+        for item in islice(in_turns(lines.values()), max(BUNDLES_MAX - own.count, 0)):
+            del self._waiting[item.id]
+            self._put(own, item)
 
-    def _continued(self, own: OwnGeneration, now_ms: int, fetch: Fetch) -> CodedFrame | None:
+    def _continued(
+        self, own: OwnGeneration, unsent: int | None, now_ms: int, fetch: Fetch
+    ) -> CodedFrame | BatchFrame | None:
         own.touched_ms = now_ms
-        if own.unsent:
-            number = own.unsent.pop(0)
+        if unsent is not None:
+            number = unsent
+            own.unsent.remove(number)
             sources = self._sources(own, fetch, None if own.parts else number)
             one_by_one = own.heard is not None and own.heard.pace_ms > 0
             own.untold = 0 if own.asked else 2 if one_by_one else 1  # whoever lacks what was asked for asks again
@@ -268,9 +298,27 @@ class Outgoing:
         if sources is None:
             return None
         frame = own.frame(number, sources, followed=bool(own.unsent or own.owed))
-        if own.heard is not None and number < PARITY_FIRST:
-            self._incoming.said(own.heard, frame, now_ms)
-        return frame
+        if number >= PARITY_FIRST or own.parts:
+            return frame
+        frames = [frame, *self._more_of(own, number, fetch)]
+        more = bool(own.unsent or own.owed)
+        frames = [replace(each, followed=more or at < len(frames) - 1) for at, each in enumerate(frames)]
+        for each in frames:
+            if own.heard is not None:
+                self._incoming.said(own.heard, each, now_ms)
+        return batch_of(frames) if len(frames) > 1 else frames[0]
+
+    def _more_of(self, own: OwnGeneration, number: int, fetch: Fetch) -> list[CodedFrame]:
+        """The sources behind this one, as many as go into the same frame."""
+        found: list[CodedFrame] = []
+        room = (self._room - BATCH_HEADER_BYTES) // own.size - 1
+        while (following := number + 1 + len(found)) in own.unsent and len(found) < room:
+            sources = self._sources(own, fetch, following)
+            if sources is None:
+                break
+            own.unsent.remove(following)
+            found.append(own.frame(following, sources, followed=False))
+        return found
 
     def _sources(self, own: OwnGeneration, fetch: Fetch, only: int | None) -> list[bytes] | None:
         """The symbols, as far as they are needed; None where one of them is no longer held."""
@@ -287,8 +335,9 @@ class Outgoing:
         together = not asked and not item.urgent
         joined = self._incoming.open_for(item.size, now_ms) if together else None
         if joined is not None:
-            _, known = self._kept.get(joined[:2], (0, None))
-            return known or self._join(item, *joined, now_ms)
+            rank, known = self._kept.get(joined[:2], (item.rank, None))
+            if rank == item.rank:
+                return known or self._join(item, *joined, now_ms)
         found = self._open.get((item.rank, item.size, asked))
         young = found is not None and found.count < BUNDLES_MAX and now_ms - found.opened_ms < OPEN_MS
         if found is not None and young and not found.behind_us and found.whole:

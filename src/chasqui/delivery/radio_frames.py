@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
@@ -14,11 +14,15 @@ from chasqui.delivery.erasure import SOURCES_MAX
 
 SHORT_ID_BYTES: Final = 4
 CODED_HEADER_BYTES: Final = 5
+BATCH_HEADER_BYTES: Final = 6
 SUM_HEADER_BYTES: Final = 8
+LONG_SUM_HEADER_BYTES: Final = 3  # of a sketch that needs no other check than itself
+LONG_SUM_SYNDROMES: Final = 16  # a larger set passes for a wrong one once in 16!, which is rarer than 2^-44
 MORE_HEADER_BYTES: Final = 5
 REQUEST_HEADER_BYTES: Final = 3
 DAYS_HEADER_BYTES: Final = 4
 DAY_BYTES: Final = 3
+BATCH: Final = 1  # low nibble of PACK: the bundles are sources of a generation
 PARTS: Final = 1  # low nibble of CODED: the sources are the parts of one bundle
 FOLLOWED: Final = 2  # low nibble of CODED: more of this generation comes without being asked for
 ASKED: Final = 4  # low nibble of CODED: somebody lacked these; who did not has them
@@ -62,14 +66,54 @@ class CodedFrame:
 
 
 @dataclass(frozen=True)
+class BatchFrame:
+    """A PACK of bundles of one size that are sources of a generation, from `number` on."""
+
+    source: int
+    generation: int
+    count: int
+    number: int
+    bundles: tuple[bytes, ...]
+    followed: bool
+    asked: bool = False
+
+    @property
+    def symbols(self) -> list[CodedFrame]:
+        """The same, one by one."""
+        return [
+            CodedFrame(
+                self.source,
+                self.generation,
+                self.count,
+                self.number + at,
+                bundle,
+                parts=False,
+                followed=self.followed or at < len(self.bundles) - 1,
+                asked=self.asked,
+            )
+            for at, bundle in enumerate(self.bundles)
+        ]
+
+
+def batch_of(symbols: Sequence[CodedFrame]) -> BatchFrame:
+    """Sources of one generation whose numbers follow each other, as one frame."""
+    first, last = symbols[0], symbols[-1]
+    bundles = tuple(symbol.symbol for symbol in symbols)
+    return BatchFrame(
+        first.source, first.generation, last.count, first.number, bundles, last.followed, asked=first.asked
+    )
+
+
+@dataclass(frozen=True)
 class SumFrame:
     """What the sender holds of a day (mod 256): of those whose short id ends in `split` zero bits, their count (mod
-    2^16), a fingerprint, and the first syndromes of their sketch."""
+    2^16), a fingerprint, and the first syndromes of their sketch. A long sketch comes without count and fingerprint,
+    and the second byte of its salt is 0."""
 
     day: int
     salt: bytes
     split: int
-    count: int
+    count: int | None
     fingerprint: bytes
     syndromes: tuple[int, ...]
 
@@ -112,7 +156,7 @@ class DaysFrame:
     days: tuple[tuple[int, bytes], ...]
 
 
-RadioFrame = PackFrame | CodedFrame | SumFrame | MoreFrame | WantFrame | NeedFrame | DaysFrame
+RadioFrame = PackFrame | CodedFrame | BatchFrame | SumFrame | MoreFrame | WantFrame | NeedFrame | DaysFrame
 
 
 def write_radio_frame(frame: RadioFrame) -> bytes:
@@ -124,6 +168,10 @@ def write_radio_frame(frame: RadioFrame) -> bytes:
             return _head(RadioFrameType.PACK) + b"".join(
                 bytes((BUNDLE_STEPS.index(len(bundle)),)) + bundle for bundle in bundles
             )
+        case BatchFrame(source, generation, count, number, bundles, followed, asked):
+            flags = BATCH | (FOLLOWED if followed else 0) | (ASKED if asked else 0)
+            head = bytes((source, generation, count, number, BUNDLE_STEPS.index(len(bundles[0]))))
+            return _head(RadioFrameType.PACK, flags) + head + b"".join(bundles)
         case CodedFrame(source, generation, count, number, symbol, parts, followed, asked):
             flags = (PARTS if parts else 0) | (FOLLOWED if followed else 0) | (ASKED if asked else 0)
             if number == count - 1:
@@ -131,6 +179,8 @@ def write_radio_frame(frame: RadioFrame) -> bytes:
             return _head(RadioFrameType.CODED, flags) + bytes((source, generation, count, number)) + symbol
         case SumFrame(day, salt, split, count, fingerprint, syndromes):
             head = _head(RadioFrameType.SUM, split) + bytes((day,)) + salt
+            if count is None:
+                return head[:LONG_SUM_HEADER_BYTES] + _words(syndromes)
             return head + count.to_bytes(2, "big") + fingerprint + _words(syndromes)
         case MoreFrame(day, salt, first, syndromes):
             return _head(RadioFrameType.MORE) + bytes((day,)) + salt + bytes((first,)) + _words(syndromes)
@@ -152,7 +202,7 @@ def read_radio_frame(data: bytes) -> RadioFrame:
         kind = RadioFrameType(first >> 4)
     except ValueError:
         raise PeerError("A frame is of an unknown type.") from None
-    if low and kind not in (RadioFrameType.CODED, RadioFrameType.SUM):
+    if low and kind not in (RadioFrameType.CODED, RadioFrameType.SUM, RadioFrameType.PACK):
         raise PeerError("A frame is of an unknown type.")
     return _READERS[kind](reader, low)
 
@@ -163,7 +213,9 @@ def _read_bundle(reader: Reader, low: int) -> PackFrame:
     return PackFrame((reader.rest(),))
 
 
-def _read_pack(reader: Reader, low: int) -> PackFrame:
+def _read_pack(reader: Reader, low: int) -> RadioFrame:
+    if low:
+        return _read_batch(reader, low)
     bundles = []
     while reader.left:
         step = reader.uint(1)
@@ -173,6 +225,20 @@ def _read_pack(reader: Reader, low: int) -> PackFrame:
     if len(bundles) < 2:
         raise PeerError("A pack of one bundle or none.")
     return PackFrame(tuple(bundles))
+
+
+def _read_batch(reader: Reader, low: int) -> BatchFrame:
+    if low & ~(BATCH | FOLLOWED | ASKED) or not low & BATCH:
+        raise PeerError("A frame is of an unknown type.")
+    source, generation, count, number, step = reader.take(5)
+    if step >= len(BUNDLE_STEPS):
+        raise PeerError("A frame carries something that is no bundle.")
+    bundles = []
+    while reader.left:
+        bundles.append(reader.take(BUNDLE_STEPS[step]))
+    if len(bundles) < 2 or not number + len(bundles) <= count <= SOURCES_MAX:
+        raise PeerError("A pack of one bundle or none, or of a generation that cannot be.")
+    return BatchFrame(source, generation, count, number, tuple(bundles), bool(low & FOLLOWED), bool(low & ASKED))
 
 
 def _read_coded(reader: Reader, low: int) -> CodedFrame:
@@ -186,8 +252,16 @@ def _read_coded(reader: Reader, low: int) -> CodedFrame:
 
 
 def _read_sum(reader: Reader, low: int) -> SumFrame:
+    if reader.left % 4 == (LONG_SUM_HEADER_BYTES - 1) % 4:
+        day, salt, syndromes = reader.uint(1), reader.take(1) + b"\0", _read_words(reader)
+        if len(syndromes) < LONG_SUM_SYNDROMES:
+            raise PeerError("A short sketch without a check.")
+        return SumFrame(day, salt, low, None, b"", syndromes)
     day, salt, count, fingerprint = reader.uint(1), reader.take(2), reader.uint(2), reader.take(2)
-    return SumFrame(day, salt, low, count, fingerprint, _read_words(reader))
+    syndromes = _read_words(reader)
+    if len(syndromes) >= LONG_SUM_SYNDROMES:
+        raise PeerError("A long sketch with a check that it does not need.")
+    return SumFrame(day, salt, low, count, fingerprint, syndromes)
 
 
 def _read_more(reader: Reader, low: int) -> MoreFrame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Final
@@ -15,6 +15,8 @@ from chasqui.delivery.index import Index, Item, fingerprint, short_id
 from chasqui.delivery.radio_frames import (
     DAY_BYTES,
     DAYS_HEADER_BYTES,
+    LONG_SUM_HEADER_BYTES,
+    LONG_SUM_SYNDROMES,
     MORE_HEADER_BYTES,
     REQUEST_HEADER_BYTES,
     SHORT_ID_BYTES,
@@ -43,14 +45,16 @@ SILENT_WHEN_EMPTY_MS: Final = 300_000  # a node that holds nothing says so at fi
 
 @dataclass
 class _Known:
-    """A SUM that was sent or heard. `elements` is our own set at that moment, where we sent it."""
+    """A SUM that was sent or heard. `elements` is our own set at that moment, where we sent it. `whole`: of which this
+    is the half that ends in one zero bit more, where that came under the same salt and was too much."""
 
     day: int
     split: int
-    count: int
+    count: int | None  # None: the sketch is long enough to need no other check
     fingerprint: bytes
     syndromes: tuple[int, ...]
     elements: tuple[int, ...] | None = None
+    whole: _Known | None = None
 
 
 @dataclass
@@ -186,6 +190,10 @@ class Reconciler:
         self._planned.pop(("sum", day), None)
         syndromes = frame.syndromes[:SYNDROMES_MAX]
         known = _Known(day, frame.split, frame.count, frame.fingerprint, syndromes)
+        before = self._sums.get((day, frame.salt))
+        if before is not None and before.elements is None and before.split + 1 == frame.split:
+            before.whole = None
+            known.whole = before
         self._keep(frame.salt, known)
         return self._compare(frame.salt, known, now_ms)
 
@@ -211,9 +219,9 @@ class Reconciler:
         if frame.salt in self._wanted:
             self._wanted[frame.salt] -= asked
         found: list[Item] = []
-        for (day, salt), known in self._sums.items():
+        for day, salt in self._sums:
             if salt == frame.salt:
-                ours = self._index.short_ids(salt, day, known.split)
+                ours = self._index.short_ids(salt, day)
                 found += [ours[short] for short in asked if short in ours]
         return Findings(found)
 
@@ -260,26 +268,22 @@ class Reconciler:
         self._plan(("sum", day), now_ms, lambda _: self._sum(day, abs(apart) + SYNDROMES_SPARE, split))
 
     def _sum(self, day: int, capacity: int, split: int | None) -> SumFrame:
-        most = min((self._room - SUM_HEADER_BYTES) // SYNDROME_BYTES, SYNDROMES_MAX)
+        most = min((self._room - LONG_SUM_HEADER_BYTES) // SYNDROME_BYTES, SYNDROMES_MAX)
+        if most < LONG_SUM_SYNDROMES:
+            most = min((self._room - SUM_HEADER_BYTES) // SYNDROME_BYTES, LONG_SUM_SYNDROMES - 1)
         if split is None:
             split = 0
             while capacity >> split > most and split < SPLIT_MAX:
                 split += 1
-        salt = self._entropy(2)
-        elements = tuple(self._index.short_ids(salt, day, split))
         count = min((capacity >> split) + SYNDROMES_SPARE * bool(split), most)
-        known = _Known(
-            day,
-            split,
-            len(elements) % 65_536,
-            fingerprint(salt, len(elements), sum(elements)),
-            syndromes_of(elements, count) if elements else (),
-            elements,
-        )
-        self._keep(salt, known)
-        return SumFrame(day % 256, salt, split, known.count, known.fingerprint, known.syndromes)
+        long = count >= LONG_SUM_SYNDROMES
+        salt = self._entropy(1) + b"\0" if long else self._entropy(2)
+        elements = tuple(self._index.short_ids(salt, day, split))
+        return self._said(salt, day, split, elements, count)
 
-    def _more(self, salt: bytes, known: _Known, first: int) -> MoreFrame | None:
+    def _more(self, salt: bytes, known: _Known, first: int) -> MoreFrame | SumFrame | None:
+        if first >= SYNDROMES_MAX:
+            return self._half(salt, known)
         room = (self._room - MORE_HEADER_BYTES) // SYNDROME_BYTES
         count = min(room, max(first, 4), SYNDROMES_MAX - first)
         if known.elements is None or count <= 0:
@@ -287,9 +291,32 @@ class Reconciler:
         known.syndromes = syndromes_of(known.elements, first + count)
         return MoreFrame(known.day % 256, salt, first, known.syndromes[first:])
 
+    def _half(self, salt: bytes, known: _Known) -> SumFrame | None:
+        """Of what we said, those that end in one zero bit more. The other half is what is left of the whole: nothing
+        of a sketch that was too small is lost."""
+        split = known.split + 1
+        if known.elements is None or split > SPLIT_MAX or not known.elements:
+            return None
+        elements = tuple(element for element in known.elements if not element & ((1 << split) - 1))
+        return self._said(salt, known.day, split, elements, SYNDROMES_MAX)
+
+    def _said(self, salt: bytes, day: int, split: int, elements: tuple[int, ...], capacity: int) -> SumFrame:
+        """A SUM, with as many syndromes as asked for and as fit."""
+        if elements and capacity >= LONG_SUM_SYNDROMES and salt.endswith(b"\0"):
+            most = (self._room - LONG_SUM_HEADER_BYTES) // SYNDROME_BYTES
+            if min(capacity, most) >= LONG_SUM_SYNDROMES:
+                syndromes = syndromes_of(elements, min(capacity, most, SYNDROMES_MAX))
+                self._keep(salt, _Known(day, split, None, b"", syndromes, elements))
+                return SumFrame(day % 256, salt, split, None, b"", syndromes)
+        most = min((self._room - SUM_HEADER_BYTES) // SYNDROME_BYTES, LONG_SUM_SYNDROMES - 1)
+        count, check = len(elements) % 65_536, fingerprint(salt, len(elements), sum(elements))
+        syndromes = syndromes_of(elements, min(capacity, most)) if elements else ()
+        self._keep(salt, _Known(day, split, count, check, syndromes, elements))
+        return SumFrame(day % 256, salt, split, count, check, syndromes)
+
     def _compare(self, salt: bytes, known: _Known, now_ms: int) -> Findings:
         ours = self._index.short_ids(salt, known.day, known.split)
-        if _is(known, salt, len(ours), sum(ours)):
+        if known.count is not None and _is(known, salt, len(ours), sum(ours)):
             if not known.split:
                 self._trickle.agreed()
             return Findings()
@@ -298,24 +325,47 @@ class Reconciler:
             return Findings(list(ours.values()))
         if now_ms < self._decodes_ms:
             return Findings()  # another summary will come
-        self._decodes_ms = now_ms + DECODING_MS * len(known.syndromes)
+        self._decodes_ms = now_ms + DECODING_MS * len(known.syndromes) * (1 if known.whole is None else 2)
+        differ = self._differ(salt, known, ours)
+        if differ is None:
+            self._look_closer(salt, known, len(ours), now_ms)
+            return Findings()
+        if known.whole is not None:
+            wider = self._index.short_ids(salt, known.day, known.whole.split)
+            differ += self._of_other_half(known, known.whole, wider, ours)
+            ours = wider
+        missing = [short for short in differ if short not in ours]
+        if missing:
+            self._want(salt, missing, now_ms)
+        return Findings([ours[short] for short in differ if short in ours])
+
+    def _differ(self, salt: bytes, known: _Known, ours: Mapping[int, Item]) -> list[int] | None:
+        """What one of the two holds and the other does not; None where the sketch is too small for it."""
         differ = elements_from(summed(syndromes_of(tuple(ours), len(known.syndromes)), known.syndromes))
-        if differ is not None:
-            missing = [short for short in differ if short not in ours]
-            extra = [ours[short] for short in differ if short in ours]
-            total = sum(ours) + sum(missing) - sum(short for short in differ if short in ours)
-            if _is(known, salt, len(ours) + len(missing) - len(extra), total):
-                if missing:
-                    self._want(salt, missing, now_ms)
-                return Findings(extra)
-        self._look_closer(salt, known, len(ours), now_ms)
-        return Findings()
+        if differ is None or any(short & ((1 << known.split) - 1) for short in differ):
+            return None
+        if known.count is None:
+            return differ
+        missing = [short for short in differ if short not in ours]
+        total = sum(ours) + sum(missing) - sum(short for short in differ if short in ours)
+        return differ if _is(known, salt, len(ours) + 2 * len(missing) - len(differ), total) else None
+
+    def _of_other_half(
+        self, half: _Known, whole: _Known, wider: Mapping[int, Item], ours: Mapping[int, Item]
+    ) -> list[int]:
+        """What differs of the half that was not said: its sketch is that of the whole less that of the other."""
+        theirs = summed(whole.syndromes, half.syndromes)
+        if len(theirs) < LONG_SUM_SYNDROMES:
+            return []  # too small to be its own check; another summary will come
+        rest = tuple(short for short in wider if short not in ours)
+        return elements_from(summed(syndromes_of(rest, len(theirs)), theirs)) or []
 
     def _look_closer(self, salt: bytes, known: _Known, ours: int, now_ms: int) -> None:
         """The sketch was too small: more of it, or the half of what it was about."""
-        apart = abs((ours - known.count + 32_768) % 65_536 - 32_768)
+        apart = 0 if known.count is None else abs((ours - known.count + 32_768) % 65_536 - 32_768)
         first = len(known.syndromes)
-        if max(apart, first) < SYNDROMES_MAX:
+        halved = apart < SYNDROMES_MAX and known.split < SPLIT_MAX
+        if halved or max(apart, first) < SYNDROMES_MAX:
             self._plan(("ask", known.day, salt), now_ms, lambda _: MoreFrame(known.day % 256, salt, first, ()))
         elif known.split < SPLIT_MAX:
             split = min(known.split + max(1, (apart // SYNDROMES_MAX).bit_length()), SPLIT_MAX)

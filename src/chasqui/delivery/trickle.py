@@ -10,6 +10,7 @@ from chasqui.delivery.chance import below
 INTERVAL_MS_MIN: Final = 30_000
 INTERVAL_MS_MAX: Final = 32 * 60_000  # 30 s doubled six times
 REDUNDANCY: Final = 1  # who heard one that agrees stays silent
+SILENT_MS_MAX: Final = 2 * 3_600_000  # but not for longer: what he heard may be a liar's
 
 
 class Trickle:
@@ -19,6 +20,7 @@ class Trickle:
         self._entropy = entropy
         self._interval_ms = INTERVAL_MS_MIN
         self._fired = False
+        self._spoke_ms = now_ms
         self._begin(now_ms)
 
     @property
@@ -41,7 +43,8 @@ class Trickle:
         fires = False
         if not self._fired and now_ms >= self._fire_ms:
             self._fired = True
-            fires = self._heard < REDUNDANCY
+            fires = self._heard < REDUNDANCY or now_ms >= self._spoke_ms + SILENT_MS_MAX
+            self._spoke_ms = now_ms if fires else self._spoke_ms
         if now_ms >= self._end_ms:
             self._interval_ms = min(2 * self._interval_ms, INTERVAL_MS_MAX)
             self._begin(now_ms)

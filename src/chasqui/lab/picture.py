@@ -12,11 +12,15 @@ from chasqui.lab.world import DAY_S, clock_of
 ROW: Final = 26  # pixels
 LANE: Final = 30
 LEFT: Final = 34
-TOP: Final = 96
+TOP: Final = 118
 _GAP: Final = 14  # where a day or more passes
 _LETTER: Final = 7.4  # width of one at 13 px
 _WHEN_X: Final = 48  # columns of the text, from its left edge and from the one before
 _WHAT_X: Final = 96
+_LEGEND: Final = (
+    "A dot is an epoch, a line the commit that began it. A thin ring: those beside it send there at the end. "
+    "A thick one: all do, the group is one."
+)
 _INKS: Final = ("#1f4e8c", "#b03a2e", "#1e7a46", "#7d3c98", "#a35b00", "#0e7c7b", "#8e2458", "#4d5656")
 
 
@@ -29,15 +33,17 @@ def draw(title: str, subtitle: str, branches: Sequence[Branch], heads: Mapping[b
     notes = [_note(heads.get(branch.epoch, ()), len(heads) == 1) for branch in branches]
     widest = max((len(a) + len(b) for a, b in zip(labels, notes, strict=True)), default=20)
     width = int(max(text_x + _WHEN_X + _WHAT_X + widest * _LETTER, LEFT + 1.7 * _LETTER * len(title)))
-    width = int(max(width, LEFT + _LETTER * len(subtitle)))
+    width = int(max(width, LEFT + _LETTER * max(len(subtitle), len(_LEGEND))))
     height = TOP + (rows[branches[-1].epoch] if branches else 0) + ROW
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
         'font-family="DejaVu Sans, Verdana, sans-serif" font-size="13" fill="#222222">',
         f"<title>{escape(title)}</title>",
+        f"<desc>{escape(f'{subtitle} {_LEGEND}')}</desc>",
         f'<rect width="{width}" height="{height}" fill="#fdfcf8"/>',
         f'<text x="{LEFT - 10}" y="36" font-size="20" font-weight="bold">{escape(title)}</text>',
         f'<text x="{LEFT - 10}" y="60" fill="#555555">{escape(subtitle)}</text>',
+        f'<text x="{LEFT - 10}" y="82" fill="#555555">{escape(_LEGEND)}</text>',
     ]
     known = {branch.epoch: branch for branch in branches}
     for branch in branches:

@@ -32,10 +32,7 @@ def picture(run: Run, outcome: Outcome) -> str:
             heads.setdefault(head, []).append(name)
     title = f"{outcome.scenario}, seed {outcome.seed}: the branches of the group"
     ended = "one group" if len(heads) == 1 else f"{len(heads)} heads"
-    subtitle = (
-        f"{outcome.days:.0f} days; {outcome.epochs} epochs; branches: {outcome.branches}; at the end: {ended}. "
-        "A dot is an epoch, a line the commit that began it."
-    )
+    subtitle = f"{outcome.days:.0f} days; {outcome.epochs} epochs; branches: {outcome.branches}; at the end: {ended}."
     return draw(title, subtitle, list(stage.ledger.branches[stage.group].by_epoch.values()), heads)
 
 

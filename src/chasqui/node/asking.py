@@ -6,16 +6,16 @@ Whoever lacks something says so once it has been missing for a day; the answer i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from chasqui.base.ids import GroupId, MemberKey, ObjectId
+from chasqui.base.ids import MEMBER_KEY_BYTES, GroupId, MemberKey, ObjectId
 from chasqui.base.limits import ASK_AGAIN_S, ASKED_MAX, GROUP_MEMBERS_MAX, SECONDS_PER_DAY
 from chasqui.base.ranges import Ranges
 from chasqui.base.schema import encode
 from chasqui.groups.bodies import AskBody
 from chasqui.node.authors import gaps_of
 from chasqui.node.derived import derived
-from chasqui.node.groups import load_group
+from chasqui.node.groups import history_of, load_group
 from chasqui.node.keys import u64
 from chasqui.node.outbox import BODY_BYTES_MAX, say
 from chasqui.node.pauses import ASLEEP, AWAKE, Pause
@@ -29,14 +29,38 @@ _ASK_BYTES = 16  # the lengths of the lists; below, what each thing that is aske
 _OPERATION_BYTES = 18
 _AUTHOR_BYTES = 38
 _RUN_BYTES = 11
+_TIMES_BYTES = 16
 
 
-def note_missing(tx: Transaction, group: GroupId, operation: ObjectId) -> bool:
-    """Something cites an operation that is not here. Whether nothing did before."""
-    if tx.get(Space.MISSING, group + operation) is not None:
+def note_missing(tx: Transaction, group: GroupId, operation: ObjectId, by: MemberKey) -> bool:
+    """Something of a member cites an operation that is not here. Whether that is news; two are enough to know."""
+    noted = tx.get(Space.MISSING, group + operation) or u64(tx.now_s) + u64(0)
+    citers = citers_of(tx, group, operation)
+    if by in citers or len(citers) > 1:
         return False
-    tx.put(Space.MISSING, group + operation, u64(tx.now_s) + u64(0))
+    tx.put(Space.MISSING, group + operation, noted + by)
     return True
+
+
+def note_cited(tx: Transaction, group: GroupId, cited: Iterable[ObjectId], by: MemberKey) -> bool:
+    """Something of a member that waits cites these, and by them what they wait for themselves. Whether that is news."""
+    history = history_of(tx, group)
+    waiting = {operation.id: operation.heads for operation in history.deferred}
+    found, news, rest = set(), False, set(cited)
+    while rest:
+        each = rest.pop()
+        found.add(each)
+        if each in waiting:
+            rest |= waiting[each] - found
+        elif each not in history.position:
+            news |= note_missing(tx, group, each, by)
+    return news
+
+
+def citers_of(tx: Transaction, group: GroupId, operation: ObjectId) -> frozenset[MemberKey]:
+    """Members who cite what is, or was, not here; two at most."""
+    keys = (tx.get(Space.MISSING, group + operation) or b"")[_TIMES_BYTES:]
+    return frozenset(MemberKey(keys[at : at + MEMBER_KEY_BYTES]) for at in range(0, len(keys), MEMBER_KEY_BYTES))
 
 
 def ask(tx: Transaction, group: GroupId) -> None:
@@ -54,7 +78,7 @@ def until_ask(tx: Transaction, group: GroupId) -> Pause:
     for key, value in tx.scan_prefix(Space.MISSING, group):
         if _came(tx, key):
             return AWAKE
-        pause = pause.and_(_pause(int.from_bytes(value[:8], "big"), int.from_bytes(value[8:], "big")))
+        pause = pause.and_(_pause(*_times(value)))
     gaps = _gaps(tx, group)
     for author, lacked in tx.load_prefix(Space.LACKED, group, LackRecord):
         if author not in gaps or not Ranges(gaps[author]).common(Ranges(lacked.spans)).spans:
@@ -79,13 +103,18 @@ def _gaps(tx: Transaction, group: GroupId) -> Mapping[bytes, tuple[tuple[int, in
 def _missing_operations(tx: Transaction, group: GroupId) -> tuple[bytes, ...]:
     due: list[bytes] = []
     for key, value in list(tx.scan_prefix(Space.MISSING, group)):
-        operation, since_s, asked_s = key[len(group) :], value[:8], int.from_bytes(value[8:], "big")
+        operation, (since_s, asked_s) = key[len(group) :], _times(value)
         if _came(tx, key):
             tx.erase(Space.MISSING, key)
-        elif _is_due(tx, int.from_bytes(since_s, "big"), asked_s) and len(due) < ASKED_MAX:
+        elif _is_due(tx, since_s, asked_s) and len(due) < ASKED_MAX:
             due.append(operation)
-            tx.put(Space.MISSING, key, since_s + u64(tx.now_s))
+            tx.put(Space.MISSING, key, u64(since_s) + u64(tx.now_s) + value[_TIMES_BYTES:])
     return tuple(due)
+
+
+def _times(missing: bytes) -> tuple[int, int]:
+    """Since when something is missing, and when it was asked for."""
+    return int.from_bytes(missing[:8], "big"), int.from_bytes(missing[8:_TIMES_BYTES], "big")
 
 
 def _came(tx: Transaction, key: bytes) -> bool:

@@ -131,6 +131,17 @@ def open_forks(tx: Transaction, group: GroupId) -> tuple[Fork, ...]:
     return tuple(fork for fork in forks if fork.silent() - out)
 
 
+def is_passed_over(tx: Transaction, group: GroupId) -> bool:
+    """Whether others have gone on without us, by what does not count, from an epoch that leads to our head; until that
+    is settled."""
+    record = load_group(tx, group)
+    if not record.passed or record.out or not record.head:
+        return False
+    branches = branches_of(tx, group)
+    root = root_of(tx, group, record, branches)
+    return EpochId(record.passed) in _from_root(branches, root, EpochId(record.head))
+
+
 def unsettled_path(tx: Transaction, group: GroupId) -> tuple[tuple[CommitId, CommitRecord], ...]:
     """The commits between the settled root and our head, the newest first."""
     record = load_group(tx, group)

@@ -18,9 +18,9 @@ from chasqui.node.inbox import take_bundles
 from chasqui.node.keys import u64
 from chasqui.node.link_port import BroadcastId, LinkProfile
 from chasqui.node.live_epochs import LiveEpochs
-from chasqui.node.records import BundleRecord, Space
+from chasqui.node.records import BundleRecord, ForeignRecord, Space
 from chasqui.node.transaction import Transaction
-from chasqui.sealed.bundle import parse_bundle
+from chasqui.sealed.bundle import Bundle, parse_bundle
 
 _AIRTIME: Final = b"airtime "
 _MINUTE_MS: Final = 60_000
@@ -49,11 +49,11 @@ class Broadcasts:
         self._now: BroadcastId | None = None  # the link whose clock this step tells
         self._brought: frozenset[BundleId] = frozenset()
 
-    def opened(self, tx: Transaction, event: inputs.BroadcastOpened) -> None:
+    def opened(self, tx: Transaction, live: LiveEpochs, event: inputs.BroadcastOpened) -> None:
         """A link is there. Raises `ValueError` where it does not say how fast it is."""
         air = _air(event.profile)
         if not self._links:
-            self._index = _index(tx)
+            self._index = _index(tx, live)
         settings = Settings(event.key, event.dummy_share)
         engine = Engine(air, settings, self._index, tx.entropy, event.at_ms)
         engine.ledger.restore(_kept_airtime(tx, event.name), event.at_ms)
@@ -100,14 +100,14 @@ class Broadcasts:
         if known is not None:
             known.wake_ms = None
 
-    def outcome(self, tx: Transaction) -> list[Effect]:
+    def outcome(self, tx: Transaction, live: LiveEpochs) -> list[Effect]:
         """Ends a step: tells the engines what it has brought, and asks the one whose time is known what to do. The
         others are asked when their own clocks are looked at."""
         now, self._now = self._now, None
         brought, self._brought = self._brought, frozenset()
         if not self._links:
             return []
-        fresh = self._follow(tx)
+        fresh = self._follow(tx, live)
         effects: list[Effect] = []
         for link, known in self._links.items():
             known.engine.gained((i for i in fresh if link != now or i.id not in brought), known.at_ms)
@@ -127,16 +127,16 @@ class Broadcasts:
         """After a step that failed half way: what engines and index know may be wrong."""
         self._now, self._brought, self._stale = None, frozenset(), True
 
-    def _follow(self, tx: Transaction) -> list[Item]:
+    def _follow(self, tx: Transaction, live: LiveEpochs) -> list[Item]:
         """Brings the index up to date; gives what is new in it."""
         if self._stale:
             self._stale = False
-            self._index = _index(tx)
+            self._index = _index(tx, live)
             for known in self._links.values():
                 known.engine.begin_again(self._index, known.at_ms)
             return [item for bundle in tx.bundles_held if (item := self._index.item(bundle)) is not None]
         self._index.today = day_of(tx.now_s)
-        fresh = [item for bundle in tx.bundles_held if (item := _item(tx, bundle)) is not None]
+        fresh = [item for bundle in tx.bundles_held if (item := _item(tx, live, bundle)) is not None]
         for item in fresh:
             self._index.add(item)
         for bundle in tx.bundles_dropped:
@@ -158,26 +158,36 @@ def _air(profile: LinkProfile) -> Air:
     return Air(profile.mtu_bytes, profile.bit_rate_bps, profile.frame_overhead_ms, profile.airtime_share_max)
 
 
-def _index(tx: Transaction) -> Index:
+def _index(tx: Transaction, live: LiveEpochs) -> Index:
     index = Index(day_of(tx.now_s))
     for key, data in tx.scan(Space.BUNDLE):
-        item = _item_of(BundleId(key), decode_own(data, BundleRecord).data, index.today)
+        item = _item_of(tx, live, BundleId(key), decode_own(data, BundleRecord).data)
         if item is not None:
             index.add(item)
     return index
 
 
-def _item(tx: Transaction, bundle: BundleId) -> Item | None:
+def _item(tx: Transaction, live: LiveEpochs, bundle: BundleId) -> Item | None:
     data = _fetch(tx, bundle)
-    return None if data is None else _item_of(bundle, data, day_of(tx.now_s))
+    return None if data is None else _item_of(tx, live, bundle, data)
 
 
-def _item_of(bundle: BundleId, data: bytes, today: int) -> Item | None:
+def _item_of(tx: Transaction, live: LiveEpochs, bundle: BundleId, data: bytes) -> Item | None:
     try:
-        parsed = parse_bundle(data, today)
+        parsed = parse_bundle(data, day_of(tx.now_s))
     except PeerError:  # of a day that this clock does not believe in
         return None
-    return Item(bundle, len(data), parsed.bundle_class, parsed.day)
+    return Item(bundle, len(data), parsed.bundle_class, parsed.day, _flow(tx, live, parsed))
+
+
+def _flow(tx: Transaction, live: LiveEpochs, bundle: Bundle) -> str:
+    """Who shares airtime with whom: each of our groups is one; of others' groups we cannot tell one from another, so
+    what one link brought is one. Never written down: a bundle that is on the disk does not tell whose it is."""
+    carried = tx.load(Space.FOREIGN, bundle.id, ForeignRecord)
+    if carried is not None:
+        return f"link {carried.link}"
+    epoch = live.recogniser.find(bundle.mark, bundle.mark_body, bundle.day)
+    return "" if epoch is None else f"group {live.group_of(epoch).hex()}"
 
 
 def _fetch(tx: Transaction, bundle: BundleId) -> bytes | None:

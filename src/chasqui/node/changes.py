@@ -18,6 +18,7 @@ from chasqui.base.limits import (
     GROUP_MEMBERS_MAX,
     GROUP_OPERATIONS_MAX,
     LEAF_BYTES_MAX,
+    OPERATIONS_TO_INVITE_MAX,
     SLOT_FRAMES,
     SLOT_S,
 )
@@ -223,7 +224,7 @@ def issue(
     if isinstance(change, Remove | Accuse | Confirm):
         full = sum(o.issuer == record.member for o in history_of(tx, group).order) >= GROUP_OPERATIONS_MAX
     else:
-        full = tx.count(Space.OPERATION, group, prefix_end(group)) >= GROUP_OPERATIONS_MAX // 2
+        full = tx.count(Space.OPERATION, group, prefix_end(group)) >= OPERATIONS_TO_INVITE_MAX
     if full:
         raise UserError("This group has seen too many changes.", todo="Make a new group with its members.")
     signed, record = say(tx, group, record, Kind.OP, encode_change(change))

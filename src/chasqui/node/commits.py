@@ -24,7 +24,7 @@ from chasqui.node.citing import missing_of
 from chasqui.node.commit_checks import check_cited, check_form, check_leaves, check_only_additions_and_removals
 from chasqui.node.effects import Notice
 from chasqui.node.epochs import head_of, load_epoch, open_epoch
-from chasqui.node.groups import history_of, load_group, note_members, roster_of
+from chasqui.node.groups import history_of, load_group, note_members, roster_of, save_group
 from chasqui.node.records import Space
 from chasqui.node.transaction import Transaction
 from chasqui.node.votes import note_committed
@@ -76,6 +76,8 @@ def take_commit(tx: Transaction, signed: SignedObject, bundle: bytes) -> None:
             taken = record.member in roster.quarantined
             tx.notify(Notice("quarantined" if taken else "removed", group))
             shut(tx, group, record, Reason.TAKEN if taken else Reason.REMOVED)
+        elif record.member not in rejoined:
+            save_group(tx, group, record, passed=parent)
         return
     _check_pace(tx, signed)
     after = processed.state.without_message_secrets()

@@ -5,14 +5,17 @@ Spec: `docs/spec/forks.md`, "Second seats".
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from chasqui import mls
+from chasqui.base.errors import ChasquiError
 from chasqui.base.ids import GroupId, MemberKey, ObjectId
 from chasqui.groups.membership import cites
 from chasqui.groups.operation import Add, GroupKind, Reason, Remove, encode_change
 from chasqui.node.authors import note_object
 from chasqui.node.derived import derived
-from chasqui.node.epochs import NOWHERE
-from chasqui.node.groups import history_of, load_group, roster_of, save_operations, witnesses_of
+from chasqui.node.epochs import NOWHERE, head_of
+from chasqui.node.groups import history_of, is_clean, load_group, roster_of, save_operations, witnesses_of
 from chasqui.node.pauses import ASLEEP, AWAKE, Pause
 from chasqui.node.records import OwnKeyPackageRecord, Space
 from chasqui.node.resealing import publish
@@ -22,6 +25,15 @@ from chasqui.sealed.object import Origin, make_object
 from chasqui.sealed.signing import signing_key
 
 _ONLY_SEQ = 1  # nothing else is ever said with that key
+
+
+def leave_doubles_now(tx: Transaction, group: GroupId) -> None:
+    """Leaves them before anything else can befall us, if we can say something in the group; else with our next turn."""
+    record, part = load_group(tx, group), tx.part()
+    if record.head and is_clean(tx, group, head_of(tx, group, record)[1]):
+        with suppress(ChasquiError):
+            leave_doubles(part, group)
+            tx.absorb(part)
 
 
 def leave_doubles(tx: Transaction, group: GroupId) -> None:

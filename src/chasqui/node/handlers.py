@@ -15,7 +15,7 @@ from chasqui.groups.membership import Roster, members
 from chasqui.groups.operation import Confirm, Genesis, Operation, Reason, Remove, read_operation
 from chasqui.groups.witnesses import Said, read_witnesses
 from chasqui.node import receipting
-from chasqui.node.asking import note_missing
+from chasqui.node.asking import citers_of, note_cited
 from chasqui.node.authors import load_author, note_object
 from chasqui.node.branches import follow
 from chasqui.node.changes import carry_out_due, shut
@@ -37,6 +37,7 @@ from chasqui.node.large import completed, forget_large, take_manifest, take_part
 from chasqui.node.late import open_late
 from chasqui.node.leaves import take_demand, take_seat_package
 from chasqui.node.messages import keep_message, next_arrival, read_text
+from chasqui.node.pace import charge
 from chasqui.node.pairing import send_spares, take_key_packages
 from chasqui.node.records import Space
 from chasqui.node.resealing import take_ask, take_reseal
@@ -129,13 +130,14 @@ def _operation(tx: Transaction, signed: SignedObject) -> None:
     operation = read_operation(signed)
     if isinstance(operation.change, Genesis):
         raise PeerError("A genesis operation came inside a group.")
+    charge(tx, signed.group, operation)
     then = _admit(tx, operation)
     count(tx, signed)
     before = removed_members(tx, signed.group)
     roster = save_operations(tx, signed.group, (signed,), then)
-    for head in operation.heads - history_of(tx, signed.group).position.keys():
-        if tx.get(Space.OPERATION, signed.group + head) is None:
-            note_missing(tx, signed.group, head)
+    by = min(citers_of(tx, signed.group, operation.id) - {operation.issuer}, default=operation.issuer)
+    if note_cited(tx, signed.group, operation.heads, by):  # whoever cites it cites its past
+        tx.retry_refused.add(signed.group)
     if operation.id not in roster.rightful and roster.shut_out == before:
         return
     record = load_group(tx, signed.group)
@@ -166,11 +168,11 @@ def _take_a_turn(tx: Transaction, group: GroupId, roster: Roster) -> None:
 def _admit(tx: Transaction, operation: Operation) -> tuple[History, Roster]:
     """Of what counts for nothing now, keeps a few of each member: what waits for its past, what has no right, what is
     late. Whether it has a right depends on what is late, and so can come later, with witnesses. Refuses the rest, so
-    that nobody without rights fills the set."""
+    that nobody without rights fills the set; but not what somebody else cites, or that one's would wait for it."""
     known = history_of(tx, operation.signed.group)
     then = arrange((*known.order, *known.deferred, operation))
     roster = members(then, witnesses_of(tx, operation.signed.group))
-    if operation.id in roster.rightful:
+    if operation.id in roster.rightful or citers_of(tx, operation.signed.group, operation.id) - {operation.issuer}:
         return then, roster
     idle = [other for other in (*known.order, *known.deferred) if other.id not in roster.rightful]
     if sum(other.issuer == operation.issuer for other in idle) >= OPERATIONS_IDLE_MAX:

@@ -8,7 +8,7 @@ from chasqui.base.days import MisdatedError, day_of
 from chasqui.base.errors import PeerError
 from chasqui.base.ids import ID_BYTES, EpochId, GroupId
 from chasqui.base.limits import COMMITS_DEFERRED_MAX
-from chasqui.node.asking import note_missing
+from chasqui.node.asking import note_cited
 from chasqui.node.commits import Deferred, removes_somebody
 from chasqui.node.effects import Notice
 from chasqui.node.epochs import load_epoch, member_at, note_day
@@ -60,14 +60,15 @@ def catch_up(tx: Transaction, live: LiveEpochs) -> None:
     that waited for an operation are tried again, until nothing more gives way."""
     live.forget(tx.epochs_erased)
     tx.epochs_erased.clear()
-    while tx.epochs_opened or tx.retry:
+    while tx.epochs_opened or tx.retry or tx.retry_refused:
         opened, tx.epochs_opened = tx.epochs_opened, []
+        refused, tx.retry_refused = tx.retry_refused, set()
         retry, tx.retry = tx.retry | {group for group, _ in opened}, set()
         for group, epoch in opened:
             record = load_epoch(tx, group, epoch)
             if record is not None:
                 live.learn(group, epoch, record)
-        if opened:
+        if opened or refused:
             for bundle in _newly_recognised(tx, live):
                 if _try_open(tx, live, bundle):
                     adopt(tx, bundle)
@@ -159,9 +160,8 @@ def _open(tx: Transaction, live: LiveEpochs, epoch: EpochId, bundle: Bundle) -> 
     except Deferred as deferred:
         # the key stays: the bundle is opened again when what it waits for has come
         _defer(tx, signed, bundle)
-        newly_cited = [operation for operation in deferred.missing if note_missing(tx, group, operation)]
-        if newly_cited:
-            tx.epochs_opened.append((group, epoch))  # what was too much of one member is tried again: it is cited now
+        if note_cited(tx, group, deferred.missing, signed.author):
+            tx.retry_refused.add(group)  # what was too much of one member is cited now
         return
     tx.erase(Space.HELD, group + bundle.id)
     if load_epoch(tx, group, epoch) is not None:

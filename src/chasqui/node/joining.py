@@ -24,6 +24,7 @@ from chasqui.groups.witnesses import Said, Witness, read_witnesses
 from chasqui.node.authors import expect_after, expect_from_start
 from chasqui.node.changes import shut
 from chasqui.node.commit_checks import check_leaves
+from chasqui.node.doubles import leave_doubles_now
 from chasqui.node.effects import Notice
 from chasqui.node.epochs import open_epoch
 from chasqui.node.groups import keep_words, note_member, note_members, save_group, save_operations
@@ -67,11 +68,12 @@ def take_welcome(tx: Transaction, contact: GroupId, data: bytes) -> None:
 
 def _learn_double(tx: Transaction, part: Transaction, contact: GroupId, told: Told, body: WelcomeBody) -> None:
     """We are in the group, and somebody who did not know it has added us again: what he tells is kept, so that we hear
-    of the second seat, and leave it (`doubles`), before anything can befall the first."""
+    of the second seat, and leave it, before anything can befall the first."""
     with suppress(PeerError):  # a repetition: its key package is used up
         _our_key_package(tx, told.history, contact, body)
         tx.absorb(part)
         tx.retry.add(GroupId(body.group))
+        leave_doubles_now(tx, GroupId(body.group))
 
 
 def invited_with(tx: Transaction) -> frozenset[bytes]:

@@ -70,7 +70,7 @@ class Node:
         try:
             answer = _HANDLERS[type(event)](self, tx, event)
             catch_up(tx, self._live)
-            effects = [*tx.outcome(), *self._neighbours.outcome(tx), *self._broadcasts.outcome(tx)]
+            effects = [*tx.outcome(), *self._neighbours.outcome(tx), *self._broadcasts.outcome(tx, self._live)]
             due_s = next_due_s(tx, self._neighbours.due_s)
         except BaseException:
             self._live = LiveEpochs(self._store)
@@ -216,7 +216,7 @@ class Node:
         self._neighbours.closed(event.session)
 
     def _broadcast_opened(self, tx: Transaction, event: inputs.BroadcastOpened) -> None:
-        self._broadcasts.opened(tx, event)
+        self._broadcasts.opened(tx, self._live, event)
 
     def _broadcast_heard(self, tx: Transaction, event: inputs.BroadcastHeard) -> None:
         self._broadcasts.heard(tx, self._live, event.link, event.frame, event.strength_db, event.at_ms)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from enum import IntEnum
+from enum import IntEnum, unique
 
 from chasqui.base.schema import Body
 
 
+@unique
 class Space(IntEnum):
     """One ordered set of keys each. Numbers are never reused."""
 
@@ -45,7 +46,7 @@ class Space(IntEnum):
     VOTE = 35  # group, parent epoch 16, member 32: ids of the children for which it voted, 16 each
     PROOF = 36  # group, member 32, parent epoch 16: ids of two commits that it made on one parent, 16 each
     TURN = 37  # group: when it is our turn to commit what others have not
-    MISSING = 38  # group, operation: something cites it and it is not here: since when 8, asked for when 8
+    MISSING = 38  # group, operation: something cites it and it is not here: since when 8, asked when 8, by whom 32 each
     LACKED = 39  # group, author 32: numbers that did not come
     ANSWER = 40  # group, author 32, seq 3: a number that somebody lacks, and when it is our turn to answer
     RESEALED = 41  # group, object id: the newest epoch in which it was sealed again
@@ -56,6 +57,7 @@ class Space(IntEnum):
     LATE = 46  # contact, commit: one of ours that the other may not have
     REPEATED = 47  # group, object id: what we have sealed again ourselves: in which epoch, and when
     ASKED = 48  # group, member 32: what it has made us seal again of late
+    PACE = 50  # group, member 32: how many operations it has signed of late
     REORDER = 30  # group: an object came late, the order has to be worked out again
     WITNESS = 34  # group, removal 16, member 32: what that member had; group: words of ours may be due
     ORPHAN = 32  # group, author 32, digest 32, index 4: a part whose manifest has not come: since when
@@ -96,6 +98,7 @@ class GroupRecord(Body, frozen=True):
     quorum: int = 1  # so many admins stand behind every change
     entry: bytes = b""  # our first epoch here, since we got a leaf last, while it may turn out to have lost
     elsewhere: tuple[bytes, ...] = ()  # other entries that we were given since: the others may be there
+    passed: bytes = b""  # the newest epoch that others have left without us, by what does not count
 
 
 class EpochRecord(Body, frozen=True):
@@ -176,6 +179,13 @@ class AskedRecord(Body, frozen=True):
     since_s: int
     asks: int
     bytes: int
+
+
+class PaceRecord(Body, frozen=True):
+    """Until when a member has used up what it may sign: of changes of others, and of what concerns itself."""
+
+    changes_s: int
+    own_affairs_s: int
 
 
 class HaveRecord(Body, frozen=True):

@@ -36,6 +36,7 @@ class Transaction:
         self.link_known = False  # whether on its other end are people whom the owner chose
         self.frame_ms = 0  # airtime of its largest frame; 0: it came over something fast
         self.retry: set[GroupId] = set()  # groups in which a commit may have waited for what came
+        self.retry_refused: set[GroupId] = set()  # groups in which something was refused that may be taken now
         self._store = store
         self._known = known  # what follows from the store as it is; None: nothing is known of it
         self._changed: set[Fact] = set()
@@ -154,6 +155,7 @@ class Transaction:
         self.bundles_held += part.bundles_held
         self.bundles_dropped += part.bundles_dropped
         self.retry |= part.retry
+        self.retry_refused |= part.retry_refused
 
     # -- what follows ----------------------------------------------------------------------------------------
 

@@ -4,8 +4,9 @@ whose devices may have been taken."""
 from __future__ import annotations
 
 from chasqui.base.ids import GroupId, MemberKey, ObjectId
+from chasqui.groups.history import History
 from chasqui.groups.membership import Roster
-from chasqui.groups.operation import Add, Lift, Operation, Remove, Role, SetRole
+from chasqui.groups.operation import Add, Genesis, Lift, Operation, Remove, Role, SetRole
 from chasqui.node.deciding import is_too_old, waiting_changes
 from chasqui.node.groups import history_of
 from chasqui.node.invitations import is_expired
@@ -26,6 +27,13 @@ def waiting_views(tx: Transaction, group: GroupId, roster: Roster) -> tuple[Pend
     by_id = {operation.id: operation for operation in history.order}
     found = (by_id[known] for known in waiting_changes(history, roster))
     return tuple(_waiting_view(tx, operation, expired=operation.id in expired) for operation in found)
+
+
+def accusers_needed(history: History, roster: Roster) -> int:
+    """How many members, if they say that somebody's device was taken, shut him out, as many as there are now."""
+    founded = history.order[0].change if history.order else None
+    wanted = founded.taken if isinstance(founded, Genesis) else 1
+    return max(1, min(wanted, len(roster.members) - 1))
 
 
 def accused_views(roster: Roster) -> tuple[AccusedView, ...]:

@@ -29,6 +29,7 @@ from chasqui.node.large import erase_large, sweep_large
 from chasqui.node.late import say_late
 from chasqui.node.leaves import reseat, until_reseat
 from chasqui.node.outbox import say
+from chasqui.node.pace import retry_refused, until_retry
 from chasqui.node.pairing import refill_spares
 from chasqui.node.pauses import ASLEEP, AWAKE, Pause
 from chasqui.node.receipting import Due, hurry, lacks_receipt, put_off
@@ -284,6 +285,7 @@ def _sweep_key_packages(tx: Transaction) -> None:
 
 _SWEEP: Final = (
     _Duty(_retry_held, _until_held),
+    _Duty(retry_refused, until_retry),
     _Duty(_expire, until_expired),
     _Duty(erase_settled, until_settled),
     _Duty(_sweep_content, _until_content),

@@ -69,6 +69,16 @@ class ProofView:
 
 
 @dataclass(frozen=True)
+class NewcomerView:
+    """Somebody has come in here, and does not know yet whether the others are here, too: of how many others how many
+    were heard since."""
+
+    heard: int
+    of: int
+    since_s: int
+
+
+@dataclass(frozen=True)
 class GroupView:
     """`group show`."""
 
@@ -86,7 +96,24 @@ class GroupView:
     proofs: tuple[ProofView, ...] = ()
     asked_s: int = 0  # when we asked for a new leaf and did not get it yet
     quorum: int = 1  # so many admins stand behind every change
+    taken: int = 1  # so many accusers shut somebody out, of as many members as there are
     accused: tuple[AccusedView, ...] = ()
+    newcomer: NewcomerView | None = None
+
+
+@dataclass(frozen=True)
+class OperationView:
+    """A line of `group log`: what `by` signed of `member`, and what became of it. `change`: the id of the operation
+    that this one confirms; `reason` of a removal."""
+
+    id: ObjectId
+    time_s: int
+    by: MemberKey
+    what: str
+    member: MemberKey
+    change: bytes
+    reason: int
+    state: str
 
 
 @dataclass(frozen=True)
@@ -103,6 +130,7 @@ class GroupLine:
     alarms: int = 0  # members who signed two commits for one parent
     waiting: int = 0  # changes that wait for an admin
     accused: int = 0  # members of whom others say that their device was taken
+    newcomer: NewcomerView | None = None
 
 
 @dataclass(frozen=True)

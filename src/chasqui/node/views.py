@@ -14,7 +14,7 @@ from chasqui.groups.fork_choice import Fork
 from chasqui.groups.membership import SeatState, members
 from chasqui.groups.operation import Genesis, GroupKind, Reason, Remove, Role
 from chasqui.node.authors import gaps_of, load_author
-from chasqui.node.branches import open_forks
+from chasqui.node.branches import is_passed_over, open_forks
 from chasqui.node.changes import removal_waits
 from chasqui.node.delivered import last_number
 from chasqui.node.epochs import head_of, leaf_of, readers_of
@@ -30,6 +30,7 @@ from chasqui.node.groups import (
 )
 from chasqui.node.keys import u64
 from chasqui.node.large import parts_here
+from chasqui.node.newcomer import newcomer_view
 from chasqui.node.pairing import load_self
 from chasqui.node.receipting import have, told
 from chasqui.node.records import (
@@ -39,7 +40,6 @@ from chasqui.node.records import (
     InvitationRecord,
     LackRecord,
     LinkRecord,
-    ManifestRecord,
     MemberRecord,
     MessageRecord,
     PendingAddRecord,
@@ -48,7 +48,7 @@ from chasqui.node.records import (
 from chasqui.node.speech import burst_in
 from chasqui.node.store_port import prefix_end
 from chasqui.node.transaction import Transaction
-from chasqui.node.undecided import accused_views, expired_additions, waiting_views
+from chasqui.node.undecided import accused_views, accusers_needed, expired_additions, waiting_views
 from chasqui.node.view_types import (
     ContactView,
     Conversation,
@@ -56,12 +56,11 @@ from chasqui.node.view_types import (
     GapView,
     GroupLine,
     GroupView,
-    IncomingView,
     MemberView,
     MessageView,
+    NewcomerView,
     PendingView,
     ProofView,
-    Waiting,
 )
 from chasqui.sealed.kinds import Kind
 from chasqui.sealed.object import SignedObject, parse_whole
@@ -80,8 +79,11 @@ def list_groups(tx: Transaction) -> list[GroupLine]:
         forks = fork_views(tx, group)
         confirmed = (forks[0].confirmed, forks[0].of) if forks else None
         alarms = len({key[len(group) : -ID_BYTES] for key, _ in tx.scan_prefix(Space.PROOF, group)})
-        state = _state(tx, group, record, forks)
-        line = GroupLine(group, name, GroupKind(record.kind), state, size, messages, confirmed, alarms)
+        newcomer = newcomer_view(tx, group)
+        state = _state(tx, group, record, forks, newcomer)
+        line = GroupLine(
+            group, name, GroupKind(record.kind), state, size, messages, confirmed, alarms, newcomer=newcomer
+        )
         lines.append(line if record.out else _with_undecided(tx, line))
     for key, data in tx.scan(Space.INVITATION):
         name = decode_own(data, InvitationRecord).name
@@ -151,7 +153,7 @@ def group_view(tx: Transaction, group: GroupId) -> GroupView:
         PendingView("add", _contact_name(tx, contact), waiting.since_s)
         for contact, waiting in tx.load_prefix(Space.PENDING_ADD, group, PendingAddRecord)
     ]
-    forks = fork_views(tx, group)
+    forks, newcomer = fork_views(tx, group), newcomer_view(tx, group)
     void = tuple(
         replace(waits, member=member_name(tx, group, MemberKey(waits.key)))
         for waits in waiting_views(tx, group, roster)
@@ -160,7 +162,7 @@ def group_view(tx: Transaction, group: GroupId) -> GroupView:
         group,
         group_name(tx, group, record),
         GroupKind(record.kind),
-        _state(tx, group, record, forks),
+        _state(tx, group, record, forks, newcomer),
         record.head,
         MemberKey(record.member),
         tuple(views),
@@ -171,7 +173,9 @@ def group_view(tx: Transaction, group: GroupId) -> GroupView:
         tuple(_proofs(tx, group)),
         0 if record.out else record.demanded_s,
         record.quorum,
+        accusers_needed(history, roster),
         () if record.out else accused_views(roster),
+        newcomer,
     )
 
 
@@ -266,26 +270,6 @@ def group_name(tx: Transaction, group: GroupId, record: GroupRecord) -> str:
     return record.name
 
 
-def incoming(tx: Transaction) -> list[IncomingView]:
-    """Files of others of which parts are missing, as their manifests came."""
-    found = []
-    for key, data in tx.scan(Space.MANIFEST):
-        group, author, digest = GroupId(key[:ID_BYTES]), MemberKey(key[ID_BYTES:-_DIGEST_BYTES]), key[-_DIGEST_BYTES:]
-        manifest = decode_own(data, ManifestRecord)
-        if manifest.kind == Kind.MANIFEST and not manifest.erased:
-            here, of = parts_here(tx, group, author, digest), parts_of(manifest.size)
-            if here < of:
-                name = group_name(tx, group, load_group(tx, group))
-                found.append(IncomingView(name, manifest.name, manifest.size, here, of))
-    return found
-
-
-def waiting(tx: Transaction) -> Waiting:
-    """How much is held, and how much of it for strangers."""
-    carried = tx.count(Space.FOREIGN)
-    return Waiting(tx.count(Space.BUNDLE), carried)
-
-
 class _Reader:
     """Views of messages, with what many of them share read once."""
 
@@ -373,7 +357,6 @@ class _Reader:
         return found
 
 
-_DIGEST_BYTES = 32
 _KINDS = {Kind.MANIFEST: "file", Kind.VOICE: "voice"}
 _SEAT_STATES = {SeatState.CURRENT: "", SeatState.QUARANTINED: "quarantined"}
 
@@ -391,7 +374,7 @@ def _member_view(
     author = load_author(tx, group, member)
     heard = author.last_heard_s
     own = member == record.member
-    joined = own or heard or member in _founders(tx, group)
+    joined = own or heard or author.sealed_before > 1 or member in _founders(tx, group)
     state = state or ("current" if joined else "invited")
     upto = have(tx, group, member, MemberKey(record.member)).end_of_run(author.ours_from)
     return MemberView(
@@ -424,7 +407,13 @@ def _contact_name(tx: Transaction, contact: bytes) -> str:
     return record.name if record else contact.hex()[:8]
 
 
-def _state(tx: Transaction, group: GroupId, record: GroupRecord, forks: Sequence[ForkView]) -> str:
+def _state(
+    tx: Transaction,
+    group: GroupId,
+    record: GroupRecord,
+    forks: Sequence[ForkView],
+    newcomer: NewcomerView | None,
+) -> str:
     if record.out:
         return {Reason.LEFT: "left", Reason.TAKEN: "quarantined"}.get(Reason(record.out), "removed")
     if record.stale_s:
@@ -434,4 +423,8 @@ def _state(tx: Transaction, group: GroupId, record: GroupRecord, forks: Sequence
     _, epoch = head_of(tx, group, record)
     if not is_clean(tx, group, epoch):
         return "removal-pending"
+    if is_passed_over(tx, group):
+        return "passed-over"
+    if newcomer is not None:
+        return "new"  # a fork on which his entry stands he cannot see
     return "fork-pending" if forks else "current"

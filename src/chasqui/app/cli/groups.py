@@ -37,7 +37,7 @@ def create(call: Invocation, name: str, retention: str | None, taken: int, quoru
         raise UsageError("That is no number of admins.", todo=f"Give --quorum a number from 1 to {QUORUM_MAX}.")
     retention_s = seconds_of(retention) if retention is not None else 0
     result, _ = call.call(requests.CreateGroup(name, retention_s, taken, quorum), results.GroupMade)
-    call.show(result, screen.created(result, retention_s, quorum))
+    call.show(result, screen.created(result, retention_s, quorum, taken))
 
 
 @group.command("list")
@@ -58,6 +58,18 @@ def show(call: Invocation, group: str) -> None:
     from chasqui.app.screens import groups as screen
 
     result, _ = call.call(requests.ShowGroup(group), results.GroupDetails)
+    call.show(result, screen.shown(result))
+
+
+@group.command()
+@click.argument("group")
+@click.pass_obj
+def log(call: Invocation, group: str) -> None:
+    """Who added, removed or accused whom, in order, and what became of it."""
+    from chasqui.app.log_results import GroupLog
+    from chasqui.app.screens import log as screen
+
+    result, _ = call.call(requests.ShowLog(group), GroupLog)
     call.show(result, screen.shown(result))
 
 
@@ -135,7 +147,8 @@ def role(call: Invocation, group: str, member: str, role: str) -> None:
 @click.argument("member")
 @click.pass_obj
 def taken(call: Invocation, group: str, member: str) -> None:
-    """Say that a member's device was taken. When enough say so, no keys are made for it."""
+    """Say that a member's device was taken. When enough say so, no keys are made for it: `group show` says how many
+    that are. While a group has two members, one word is enough."""
     from chasqui.app.screens import groups as screen
 
     result, _ = call.call(requests.Accuse(group, member), results.MemberChanged)

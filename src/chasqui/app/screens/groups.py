@@ -16,21 +16,25 @@ from chasqui.app.results import (
     ProofLine,
     Removed,
 )
-from chasqui.app.screens import guests, taken
+from chasqui.app.screens import guests, newcomer, seats, taken
 from chasqui.app.screens.text import count, cut, day, heading, paragraph, safe_line, short, span, table, typed, when
 from chasqui.app.screens.waiting import addition_waits, change_waits, not_yet, removal_waits, waiting
 from chasqui.app.screens.words import group_state, member_state
+from chasqui.base.limits import OPERATIONS_TO_INVITE_MAX
 
 _NAME_COLUMNS = 13
 _MAKERS_COLUMNS = 50
 
 
-def created(result: GroupMade, retention_s: int, quorum: int) -> str:
+def created(result: GroupMade, retention_s: int, quorum: int, taken: int) -> str:
     """`group create`"""
     name, group = safe_line(result.name), typed(result.name)
     keep = f"Messages disappear after {span(retention_s)} on every device." if retention_s else ""
     keep = keep or "Messages stay for as long as the vault; with `--retention 7d` they would disappear after a week."
     lines = [f"The group {name} is made ({short(result.id)}). You are alone in it, and its admin.", *paragraph(keep)]
+    words = "One member who says so shuts" if taken == 1 else f"{taken} members who say so shut"
+    two = "" if taken == 1 else ", and one while you are only two"
+    lines += paragraph(f"{words} out a device that was taken (`chasqui group taken`){two}.")
     if quorum == 1:
         return "\n".join((*lines, "", f"Next: `chasqui group add {group} CONTACT`."))
     lines += paragraph(
@@ -60,7 +64,7 @@ def _state_of(line: GroupLine) -> str:
     """The state in a list. What waits for people is named in `status`, and told of in `group show`."""
     if line.state == "invited":
         return f"? you are invited: `chasqui group join {typed(line.name)}`"
-    state = group_state(line.state, line.confirmed)
+    state = group_state(line.state, line.confirmed, line.heard)
     if line.alarms or line.accused:
         return f"{state} · !! alarm: see `group show`"
     return f"{state} · ? asks: see `group show`" if line.waiting else state
@@ -72,7 +76,7 @@ def shown(result: GroupDetails) -> str:
     fork = result.forks[0] if result.forks else None
     confirmed = (fork.confirmed, fork.of) if fork else None
     lines = [heading(f"{safe_line(result.name)}  ({kind} {short(result.id)})"), ""]
-    state = group_state(result.state, confirmed)
+    state = group_state(result.state, confirmed, (result.new.heard, result.new.of) if result.new else None)
     lines.append(f"State      {state if result.state != 'invited' else '? you are invited'}")
     lines += paragraph(_meaning(result), " " * 11, " " * 11)
     if result.asked:
@@ -81,11 +85,14 @@ def shown(result: GroupDetails) -> str:
         lines.append(f"Messages   disappear after {span(result.retention_s)} on every device")
     if result.quorum > 1:
         lines.append("Changes    need the word of two admins")
+    if result.head and not result.contact and len(result.members) > 1:
+        lines += paragraph(_shuts_out(result), "Taken      ", " " * 11)
     for alarm in result.alarms:
         lines += ["", *_alarm(alarm, result.name)]
     lines += taken.accused(result)
+    lines += _filled(result)
     if result.members:
-        lines += ["", "Members", _members(result)]
+        lines += ["", "Members", _members(result), *seats.twice(result)]
     known = [p for p in result.pending if not p.id]
     if known:
         lines += ["", "Not carried out yet"]
@@ -101,6 +108,30 @@ def shown(result: GroupDetails) -> str:
             rows.append((cut(makers, _MAKERS_COLUMNS), f"{fork.confirmed} of {fork.of}", str(fork.needed)))
         lines.append(table(rows))
     return "\n".join(lines)
+
+
+def _filled(result: GroupDetails) -> list[str]:
+    """Long before a group is full: by whom it is, and what can be done in time."""
+    if result.filled is None:
+        return []
+    name, named = safe_line(result.filled.member), f"{typed(result.name)} {short(result.filled.key)}"
+    first = f"!! This group has seen {result.filled.changes} of {OPERATIONS_TO_INVITE_MAX} changes of its members."
+    rest = (
+        f"With {OPERATIONS_TO_INVITE_MAX}, nobody can be let in any more; removing goes on. {name} has signed "
+        f"{result.filled.of}. If nobody knows why, {name} may want to use the group up: an admin can remove it "
+        f"(`chasqui group remove {named}`). If all is well, make a new group with the same members in time."
+    )
+    return ["", first, *paragraph(rest, "   ", "   ")]
+
+
+def _shuts_out(result: GroupDetails) -> str:
+    """How many words shut a device out, said before anybody says one."""
+    if result.taken > 1:
+        return f"{result.taken} members who say that a device was taken shut it out"
+    return (
+        "! one member who says that another's device was taken shuts it out at once, until an admin ends it: ask by "
+        "voice before you say so"
+    )
 
 
 def _members(result: GroupDetails) -> str:
@@ -131,6 +162,16 @@ def _meaning(result: GroupDetails) -> str:
             "Somebody was removed, but the new keys are not here yet. What others send who do not know of it, that "
             "member can still read. Nothing is sent from here until it is done. Exchange with the others."
         )
+    if result.state == "passed-over":
+        return (
+            "You are a member, but somebody has made new keys without you, by a removal that does not count: it was "
+            "signed as if in the days when one admin was enough, or when its signer was still one. Whoever had not "
+            "heard better follows. You do not read what they write. "
+            f"`chasqui group rejoin {typed(result.name)}` asks your contacts in the group for new keys; exchange with "
+            f"them. Who signed it: `chasqui group log {typed(result.name)}`."
+        )
+    if result.new is not None and result.state == "new":
+        return newcomer.meaning(result.new, result.name)
     if result.state == "fork-pending" and result.forks:
         fork = result.forks[0]
         return (
@@ -243,7 +284,8 @@ def joined(result: GroupMade) -> str:
 
 def removed(result: Removed) -> str:
     """`group remove`"""
-    return "\n".join((_removed(result), *guests.beside(result.name, result.beside)))
+    others = (*seats.also(result.group, result.name, result.also), *guests.beside(result.name, result.beside))
+    return "\n".join((_removed(result), *others))
 
 
 def _removed(result: Removed) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from msgspec import UnsetType, structs
 
 from chasqui.app.message_results import Conversation, Gap, Message, Saved, Sent
 from chasqui.app.recordings import Recording, broken_off, recordings_in
+from chasqui.app.screens import newcomer
 from chasqui.app.screens.text import (
     about,
     count,
@@ -25,6 +27,7 @@ from chasqui.base.errors import ChasquiError
 from chasqui.base.limits import FILE_PART_BYTES
 
 _LARGE_BYTES = 1_000_000
+_LEFT_OUT_MIN: Final = 512  # an older copy leaves out 1,024 numbers in a contact, 8,192 in a group; some may have come
 _SHOW = "See `chasqui group show`."
 
 
@@ -59,6 +62,10 @@ def codec_missing(error: ChasquiError) -> str:
 
 def sent(result: Sent) -> str:
     """After a message was sent, for a person."""
+    return "\n".join((_how_it_leaves(result), *(newcomer.beside(result.new) if result.new else ())))
+
+
+def _how_it_leaves(result: Sent) -> str:
     if result.daemon:
         return "Sealed and kept. It goes out over the links that work."
     if result.links:
@@ -113,7 +120,7 @@ def _body(found: Conversation, today: str, gaps: Sequence[Gap]) -> list[str]:
     for message in found.messages:
         for gap in [g for g in left if g.author == message.author and g.last < message.seq]:
             left.remove(gap)
-            lines.append(_gap(gap))
+            lines += _gap(gap)
         if _day(message) != today:
             today = _day(message)
             lines.append(local(message.time).strftime("%a %Y-%m-%d"))
@@ -123,7 +130,7 @@ def _body(found: Conversation, today: str, gaps: Sequence[Gap]) -> list[str]:
         elif recording.key not in shown:
             shown.add(recording.key)
             lines += _recording(recording, clock, found)
-    return lines + [_gap(gap) for gap in left]
+    return lines + [line for gap in left for line in _gap(gap)]
 
 
 def _day(message: Message) -> str:
@@ -141,6 +148,12 @@ def _head(found: Conversation) -> list[str]:
     elif found.state == "fork-pending":
         k, n = found.confirmed or (0, 0)
         lines.append(f"!  The group was cut and is healing: {k} of {n} confirmed. Go on writing; exchange.")
+    elif found.state == "passed-over":
+        asked = f"!  You asked for new keys on {day(found.asked)}, not answered yet." if found.asked else ""
+        lines += ["!! Others go on with keys that you do not have: you do not read what they write.", asked or
+                  f"!! Type `chasqui group rejoin {typed(found.name)}`, and exchange."]
+    elif found.state == "new" and found.new is not None:
+        lines += newcomer.beside(found.new)
     elif found.state == "stale":
         asked = f"It asked for new keys on {day(found.asked)}, not answered yet." if found.asked else ""
         lines += ["!  This vault is an older copy of itself: nothing is sent from here.", f"!  {asked or _SHOW}"]
@@ -227,9 +240,17 @@ def _file(message: Message, group: str) -> list[str]:
     return [first, f"to keep it: chasqui save {typed(group)} {short(message.id)} FILE"]
 
 
-def _gap(gap: Gap) -> str:
+def _gap(gap: Gap) -> list[str]:
     missing = gap.last - gap.first + 1
+    asked = f"; asked for again on {day(gap.asked)}" if gap.asked else ""
+    if missing >= _LEFT_OUT_MIN:
+        return paragraph(
+            f"{safe_line(gap.author_name)} goes on {count(missing, 'number')} later. A vault that comes back from an "
+            "older copy leaves so many out, so that none is used twice: few of them or none were messages, which ones "
+            f"only that device can say{asked}",
+            "· · ·  ",
+            "       ",
+        )
     have = "has" if missing == 1 else "have"
     what = count(missing, "message")
-    line = f"· · ·  {what} of {safe_line(gap.author_name)} {have} not arrived"
-    return f"{line}; asked for again on {day(gap.asked)}" if gap.asked else line
+    return [f"· · ·  {what} of {safe_line(gap.author_name)} {have} not arrived{asked}"]

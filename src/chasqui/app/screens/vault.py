@@ -35,8 +35,8 @@ def status(result: Status) -> str:
     lines.append("")
     if result.groups:
         rows = [
-            (group.name, _people(group.members), group_state(group.state, group.confirmed), short(group.id))
-            for group in result.groups
+            (g.name, _people(g.members), group_state(g.state, g.confirmed, g.heard), short(g.id))
+            for g in result.groups
         ]
         lines += ["Groups", table(rows)]
         needs = [line for group in result.groups for line in _needs(group)]
@@ -63,6 +63,8 @@ _NEEDS = {
     "removal-pending": "!! {}: not yet private, nothing is sent. Exchange with the others.",
     "stale": "!  {}: this vault is an older copy; it asks your contacts for new keys.",
     "quarantined": "!! {}: members say that your device was taken. Ask an admin.",
+    "passed-over": "!! {}: others have made keys without you. Type `chasqui group rejoin`.",
+    "new": "?  {}: you are new here, and others may be elsewhere. See `group show`.",
     "fork-pending": "!  {}: was cut and is healing. Go on writing; nothing to do but exchange.",
 }
 

@@ -34,7 +34,8 @@ def waiting(result: GroupDetails) -> list[str]:
     if any(p.expired and not p.id for p in result.pending):
         lines += paragraph(
             "An addition was confirmed when its keys had expired, so nobody can sit there. Add the person again "
-            "(`chasqui group add`), and remove the empty seat by its key (`chasqui group remove`).",
+            "(`chasqui group add`). The empty seat goes by itself when that person has joined; else remove it by "
+            "its key (`chasqui group remove`).",
             "  ",
             "  ",
         )

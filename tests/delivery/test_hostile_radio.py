@@ -1,0 +1,210 @@
+"""Somebody on the air who lies: what he can make us spend is bounded, and what is ours still gets through."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
+
+from chasqui.base.errors import PeerError
+from chasqui.base.ids import bundle_id
+from chasqui.delivery.airtime import HOUR_MS, Air
+from chasqui.delivery.index import short_id
+from chasqui.delivery.radio_frames import (
+    BatchFrame,
+    CodedFrame,
+    DaysFrame,
+    MoreFrame,
+    NeedFrame,
+    RadioFrame,
+    SumFrame,
+    WantFrame,
+    read_radio_frame,
+    write_radio_frame,
+)
+from tests.delivery.place import TODAY, Place, Station, bundle_of
+
+LEGAL = Air(222, 1760, 83, 0.01)  # 36 s an hour
+BUDGET_MS = 36_000
+
+
+def lie(place: Place, name: str, every_ms: int, frame: Callable[[int], RadioFrame | None]) -> None:
+    """One node hears this again and again."""
+    station = place.stations[name]
+
+    def again(n: int) -> None:
+        said = frame(n)
+        if said is not None:
+            hear(station, write_radio_frame(said))
+        place.at(place.now_ms + every_ms, lambda: again(n + 1))
+
+    place.at(1_000, lambda: again(0))
+
+
+def hear(station: Station, data: bytes) -> None:
+    with suppress(PeerError):
+        station.hold(station.engine.heard(data, 10.0, station.place.now_ms), news=False)
+    if station.queued is None:
+        station.turn()
+
+
+def spent_ms(place: Place, kinds: tuple[type, ...], name: str = "a") -> int:
+    """Airtime of one node for frames of these kinds, in its worst hour."""
+    sent = [
+        (at_ms, LEGAL.airtime_ms(len(data)))
+        for at_ms, sender, data in place.log
+        if sender == name and isinstance(read_radio_frame(data), kinds)
+    ]
+    return max((sum(took for at, took in sent if 0 <= at - begin < HOUR_MS) for begin, _ in sent), default=0)
+
+
+def holding(count: int, names: str = "ab", seed: int = 1) -> Place:
+    place = Place(names, seed=seed, air=LEGAL)
+    for station in place.stations.values():
+        station.hold([bundle_of(n) for n in range(count)], news=False)
+    return place
+
+
+def salt(n: int) -> bytes:
+    return bytes((n % 251, n // 251 % 256))
+
+
+def nothing(n: int) -> SumFrame:
+    """Somebody who claims to hold nothing."""
+    return SumFrame(TODAY % 256, salt(n), 0, 0, b"zz", ())
+
+
+@pytest.mark.must("M-RAD-16")
+@pytest.mark.parametrize("ask", ["sum", "days", "want"])
+def test_who_asks_for_everything_gets_half_and_ours_goes_out(ask: str) -> None:
+    place = holding(300)
+    first = place.stations["a"]
+    ids = sorted(first.held)
+
+    def question(n: int) -> RadioFrame:
+        if ask == "sum":
+            return nothing(n)
+        if ask == "days":
+            entry = first.index.entry(salt(n), ())
+            return DaysFrame(TODAY % 256, salt(n), entry, (entry,))
+        hear(first, write_radio_frame(SumFrame(TODAY % 256, salt(n), 0, 1, b"zz", (7,))))
+        return WantFrame(salt(n), tuple({short_id(salt(n), ids[(40 * n + k) % 300]) for k in range(40)}))
+
+    lie(place, "a", 7_000, question)
+    place.run(HOUR_MS)
+    assert BUDGET_MS / 4 < spent_ms(place, (CodedFrame, BatchFrame)) <= BUDGET_MS / 2 + 2_000
+    ours = [bundle_of(("ours", n)) for n in range(8)]
+    first.hold(ours, news=True)
+    place.run(HOUR_MS + 60_000)
+    assert {bundle_id(bundle) for bundle in ours} <= set(place.stations["b"].held)
+
+
+@pytest.mark.must("M-RAD-16")
+def test_without_a_bound_news_and_answers_take_turns() -> None:
+    place = Place("ab", seed=2)
+    first = place.stations["a"]
+    for station in place.stations.values():
+        station.hold([bundle_of(n) for n in range(400)], news=False)
+    lie(place, "a", 7_000, nothing)
+    place.run(120_000)
+    ours = [bundle_of(("ours", n)) for n in range(10)]
+    first.hold(ours, news=True)
+    place.run(120_000 + 35_000)
+    assert {bundle_id(bundle) for bundle in ours} <= set(place.stations["b"].held)
+
+
+@pytest.mark.must("M-RAD-16")
+def test_who_disagrees_without_end_draws_a_fifth() -> None:
+    place = holding(60)
+    first = place.stations["a"]
+    mine = len(first.index.of_day(TODAY))
+
+    def question(n: int) -> RadioFrame:
+        if n % 3:
+            return DaysFrame(TODAY % 256, salt(n), (3, b"zz"), (((mine + 60) % 256, b"zz"),))
+        known = next((key for key, one in first.engine._reconciler._sums.items() if one.elements is not None), None)
+        if known is not None:
+            return MoreFrame(TODAY % 256, known[1], n % 65, ())
+        return SumFrame(TODAY % 256, salt(n), 0, mine, b"zz", (n, 3))
+
+    lie(place, "a", 4_000, question)
+    place.run(2 * HOUR_MS)
+    assert spent_ms(place, (DaysFrame, SumFrame, MoreFrame, WantFrame)) <= BUDGET_MS / 5 + 2_000
+
+
+def test_who_needs_without_end_draws_what_a_generation_is_worth() -> None:
+    place = Place("ab", seed=4)
+    first = place.stations["a"]
+    first.hold([bundle_of(n) for n in range(4)], news=True)
+    place.run(30_000)
+    sent = [frame for _, _, data in place.log if isinstance(frame := read_radio_frame(data), CodedFrame)]
+    lie(place, "a", 2_000, lambda n: NeedFrame(sent[0].source, sent[0].generation, 192))
+    place.run(HOUR_MS)
+    drawn = [frame for _, _, data in place.log if isinstance(frame := read_radio_frame(data), CodedFrame)]
+    assert len(drawn) <= len(sent) + 2 * 4 + 16 + 2
+
+
+@pytest.mark.must("M-RAD-17")
+def test_who_claims_to_hold_everything_does_not_silence_us() -> None:
+    place = Place("a", seed=5, air=LEGAL)
+    first = place.stations["a"]
+    first.hold([bundle_of(n) for n in range(5)], news=False)
+
+    def claim(n: int) -> DaysFrame:
+        entry = first.index.entry(salt(n), (TODAY,))
+        return DaysFrame(TODAY % 256, salt(n), first.index.entry(salt(n), ()), (entry,))
+
+    lie(place, "a", 10_000, claim)
+    place.run(12 * HOUR_MS)
+    said = [at_ms for at_ms, _, data in place.log if isinstance(read_radio_frame(data), DaysFrame)]
+    assert 4 <= len(said) <= 6
+    assert all(later - earlier < 2.6 * HOUR_MS for earlier, later in zip([0, *said], said, strict=False))
+
+
+def test_old_frames_change_nothing_and_cost_little() -> None:
+    past = Place("abc", loss=0.2, seed=6)
+    for n in range(12):
+        past.stations["abc"[n % 3]].hold([bundle_of(n)], news=True)
+        past.run(past.now_ms + 40_000)
+    assert past.run(past.now_ms + HOUR_MS, lambda: all(len(s.held) == 12 for s in past.stations.values()))
+    old = [data for _, _, data in past.log]
+    place = Place("ab", seed=7, air=LEGAL)
+    for station in place.stations.values():
+        station.hold([bundle_of(n) for n in range(12)], news=False)
+
+    def replay(n: int) -> RadioFrame:
+        return read_radio_frame(old[n % len(old)])
+
+    lie(place, "a", 5_000, replay)
+    place.run(2 * HOUR_MS)
+    assert all(len(station.held) == 12 for station in place.stations.values())
+    assert spent_ms(place, (CodedFrame, BatchFrame)) <= BUDGET_MS / 2 + 2_000
+    assert spent_ms(place, (DaysFrame, SumFrame, MoreFrame, WantFrame)) <= BUDGET_MS / 5 + 2_000
+    assert spent_ms(place, (NeedFrame,)) <= BUDGET_MS / 5
+    place.stations["b"].hold([bundle_of("new")], news=True)
+    assert place.run(3 * HOUR_MS, lambda: len(place.stations["a"].held) == 13)
+
+
+def test_a_conversation_that_is_none_does_not_keep_sets_apart() -> None:
+    place = Place("ab", seed=8)
+    place.stations["a"].hold([bundle_of(n) for n in range(3)], news=False)
+    place.stations["b"].hold([bundle_of(n) for n in range(2)], news=False)
+
+    def junk(n: int) -> CodedFrame:
+        number = n % 20
+        return CodedFrame(n // 20 % 256, 9, number + 1, number, bundle_of(("junk", n)), False, False)
+
+    for name in "ab":
+        lie(place, name, 40_000, junk)
+    wanted = bundle_id(bundle_of(2))
+    assert place.run(3 * HOUR_MS, lambda: wanted in place.stations["b"].held)
+
+
+def test_nothing_explains_a_difference_for_longer_than_half_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = holding(3).stations["a"].engine
+    monkeypatch.setattr(engine._incoming, "expected", lambda now_ms: [bundle_id(bundle_of(0))])
+    monkeypatch.setattr(engine._reconciler, "explained", lambda *_: True)
+    frame = DaysFrame(TODAY % 256, b"sa", (0, b"zz"), ((9, b"zz"),))
+    minutes = [n for n in range(65) if engine._listens(frame, 60_000 * n)]
+    assert minutes == [30, 61]

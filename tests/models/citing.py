@@ -1,0 +1,110 @@
+"""What a commit cites, searched: every history of a few operations, every way to witness, every operation carried out.
+
+A commit is judged by what it cites: the operations, the witnesses, and the pasts of both (M-COM-2, M-COM-14). Its maker
+has all of a history and is honest: he keeps in the tree whoever is current by all that he has. What must hold: the
+operation that he carries out counts by what he cites, and nobody whom he keeps is out by that. So every reader who has
+what is cited says the same, and follows. The judge is the reference; nothing of `chasqui.node` is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tests.groups.reference import Op, Roster, Witness
+from tests.models.judging import Known
+from tests.models.membership import Model
+
+Ops = frozenset[Op]
+CARRIED_OUT = ("add", "remove", "rejoin")
+
+
+@dataclass(frozen=True)
+class Citing:
+    """A search. Each switch takes one rule away."""
+
+    model: Model
+    witnesses: bool = True  # that show what is late in the past
+    lifts: bool = True  # of whoever is under quarantine by the past
+
+    def search(self) -> tuple[int, str]:
+        """How many commits were judged, and the first that is wrong."""
+        count = 0
+        for ops in self.model.histories():
+            for said in self.model.witnessings(ops):
+                sets = self.model.judge(ops, said)
+                roster = sets.judged()
+                for what in self._carried_out(sets, roster):
+                    count += 1
+                    cited, words = self.cites(sets, roster, what)
+                    wrong = self._wrong(sets, roster, what, cited, words)
+                    if wrong:
+                        return count, f"{wrong}: {what}\n{_told(sets, said)}"
+        return count, ""
+
+    def _carried_out(self, sets: Known, roster: Roster) -> Iterator[Op]:
+        """Operations that count and change a tree."""
+        no = roster.void | roster.pending | roster.late | roster.rightless
+        yield from (o for i, o in sorted(sets.ops.items()) if i not in no and o.change.kind in CARRIED_OUT)
+
+    # -- the rule ---------------------------------------------------------------------------------------------
+
+    def cites(self, sets: Known, roster: Roster, what: Op) -> tuple[frozenset[str], tuple[Witness, ...]]:
+        """M-COM-14, written down once more: operations and witnesses."""
+        cited = frozenset({what.id})
+        words: tuple[Witness, ...] = ()
+        while True:
+            more = cited
+            past = self._past(sets, cited, words)
+            if self.witnesses:
+                makers = frozenset(r for r in self._makers(sets, roster) if self._made_late(sets, r) & past)
+                more |= makers
+                words = tuple(w for (_, r), w in sorted(sets.witnesses.items()) if r in makers)
+            if self.lifts:
+                seen = self.judged(sets, cited, words)
+                more |= frozenset(
+                    o.id
+                    for o in sets.ops.values()
+                    if o.change.kind == "lift"
+                    and o.id not in roster.void | roster.pending | roster.late | roster.rightless
+                    and o.change.member in seen.quarantined & roster.current
+                )
+            if more == cited:
+                return cited, words
+            cited = more
+
+    def _makers(self, sets: Known, roster: Roster) -> list[str]:
+        no = roster.rightless | roster.late
+        return [o.id for o in sets.ops.values() if o.change.kind == "remove" and o.id not in no]
+
+    def _made_late(self, sets: Known, removal: str) -> frozenset[str]:
+        """What is late by the witnesses of this removal."""
+        alone = self.model.judge(sets.ops.values(), [w for (_, r), w in sets.witnesses.items() if r == removal])
+        return sets.late() & alone.late_if(sets.late() - alone.late_if(frozenset()))
+
+    def _past(self, sets: Known, cited: frozenset[str], words: tuple[Witness, ...]) -> frozenset[str]:
+        heads = frozenset(head for w in words for head in w.heads)
+        return (cited | heads).union(*(sets.past(i) for i in cited | heads))
+
+    def judged(self, sets: Known, cited: frozenset[str], words: tuple[Witness, ...]) -> Roster:
+        """What a reader takes the roster from."""
+        past = self._past(sets, cited, words)
+        return self.model.judge([sets.ops[i] for i in past], [w for w in words if w.removal in past]).judged()
+
+    # -- what must hold ---------------------------------------------------------------------------------------
+
+    def _wrong(self, sets: Known, roster: Roster, what: Op, cited: frozenset[str], words: tuple[Witness, ...]) -> str:
+        seen = self.judged(sets, cited, words)
+        if what.id in seen.void | seen.pending | seen.late | seen.rightless:
+            return "what is carried out does not count"
+        if roster.current & (seen.removed | seen.quarantined):
+            return "somebody is kept who is out by what is cited"
+        return ""
+
+
+def _told(sets: Known, said: tuple[Witness, ...]) -> str:
+    lines = [
+        f"{o.id} {o.issuer}{o.seq} {o.change.kind} {o.change.member} after {sorted(o.heads)}"
+        for o in sorted(sets.ops.values(), key=lambda o: sets.place(o.id))
+    ]
+    return "\n".join([*lines, *(f"{w.member} on {w.removal}: {sorted(w.heads)}" for w in said)])
