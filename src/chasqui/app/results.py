@@ -113,12 +113,13 @@ class WaitingCounts(Result, frozen=True):
 
 
 class IncomingFile(Result, frozen=True):
-    """A file of which parts are missing: parts here, and of how many."""
+    """A file of which parts are missing: parts here, and of how many; what the rest costs the slowest link."""
 
     group: str
     name: str
     size: int
     parts: tuple[int, int]
+    left: SlowLink | UnsetType = UNSET
 
 
 class Status(Result, frozen=True):
