@@ -68,12 +68,6 @@ class DaemonState(Result, frozen=True):
     pid: int | None
 
 
-class PassphraseChanged(Result, frozen=True):
-    """`passphrase`"""
-
-    changed: bool
-
-
 class Locked(Result, frozen=True):
     """`lock`"""
 
