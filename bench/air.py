@@ -92,8 +92,8 @@ def _meetings() -> list[Row]:
             meeting.bytes,
             "bytes",
             "<= 3,000",
-            f"until all have all, {meeting.seconds:.0f} s; median of 5, largest {meetings[-1].bytes}; the texts alone: {10 * TEXT_FRAME_BYTES}; the peer: its "
-            "announcements alone, 22,400 where all relay (measured apart)",
+            f"until all have all, {meeting.seconds:.0f} s; median of 5, largest {meetings[-1].bytes}; the texts alone: "
+            f"{10 * TEXT_FRAME_BYTES}; the peer: its announcements alone, 22,400 where all relay (measured apart)",
             "meeting",
         ),
         _row(
