@@ -226,7 +226,7 @@ class GroupMachine(RuleBasedStateMachine):
         latest_s = max(person.now_s for person in self.people)
         for person in self.people:
             person.now_s = latest_s
-        for _ in range(4):
+        for _ in range(8):
             meet(*self.people)
             self.wait(30)
         meet(*self.people)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import click
 
 from chasqui import __version__
-from chasqui.app.cli import base, checkout, contacts, groups, lab, links, messages, vault
+from chasqui.app.cli import base, checkout, contacts, groups, lab, links, messages, talk, vault
 from chasqui.app.cli.base import Family, Invocation, print_json
 from chasqui.app.errors import document_of
 from chasqui.app.results import ErrorDocument
@@ -30,7 +30,9 @@ def cli() -> None:
     """
 
 
-for command in (*vault.COMMANDS, contacts.contact, groups.group, *messages.COMMANDS, *links.COMMANDS, lab.lab):
+for command in (*vault.COMMANDS, contacts.contact, groups.group, *messages.COMMANDS, *talk.COMMANDS):
+    cli.add_command(command)
+for command in (*links.COMMANDS, lab.lab):
     cli.add_command(command)
 for command in checkout.COMMANDS:
     cli.add_command(command)

@@ -26,11 +26,37 @@ class Sent(Result, frozen=True):
     slow: tuple[SlowLink, ...] | UnsetType = UNSET
 
 
+class Slowest(Result, frozen=True):
+    """What the slowest link of a vault says of itself (`node.link_port.LinkProfile`)."""
+
+    id: str
+    kind: str
+    mtu_bytes: int
+    bit_rate_bps: int
+    broadcast: bool
+    needs_daemon: bool
+    loss_expected: float
+    airtime_share_max: float
+    frame_overhead_ms: int
+
+
 class QualityChosen(Result, frozen=True):
-    """How speech is coded for the links of a vault, and the kind of the link that decides; empty for none."""
+    """How speech is coded for the links of a vault, and the kind of the link that decides; empty for none. `last_pos`:
+    the place of the newest message of the group."""
 
     quality: QualityLabel
     link: str
+    slowest: Slowest | None = None
+    group: str = ""
+    last_pos: int = 0
+
+
+class Talked(Result, frozen=True):
+    """`talk`: what was sealed, and how much speech was not."""
+
+    bursts: tuple[str, ...]
+    seconds: float
+    discarded_s: float
 
 
 class Message(Result, frozen=True):

@@ -11,19 +11,22 @@ from chasqui.app.desk import Surroundings, stamp, stamp_or_none
 from chasqui.app.errors import SlowLinkError
 from chasqui.app.groups import newcomer_line
 from chasqui.app.links import profiles_of
-from chasqui.app.message_results import Conversation, Earlier, Gap, Message, QualityChosen, Saved, Sent
+from chasqui.app.message_results import Conversation, Earlier, Gap, Message, QualityChosen, Saved, Sent, Slowest
 from chasqui.app.names import find_group, find_message
 from chasqui.app.results import SlowLink
 from chasqui.app.runner import Runner
 from chasqui.app.screens.text import about
 from chasqui.base.ids import GroupId, ObjectId
-from chasqui.media.burst import QUALITY_OF_LABEL, SAMPLES_PER_S, cut
+from chasqui.media.burst import QUALITY_OF_LABEL, SAMPLES_PER_S, Quality, cut
 from chasqui.node import inputs
+from chasqui.node.changes import require_clean
 from chasqui.node.cost import LASTS_S_MAX, bundles_of_file, bundles_of_speech, cost_on, quality_for, slowest
 from chasqui.node.groups import not_joined
+from chasqui.node.messages import last_arrival
 from chasqui.node.newcomer import newcomer_view
 from chasqui.node.records import Space
-from chasqui.node.speech import bursts_of, recorded
+from chasqui.node.renewal import renew_to_say
+from chasqui.node.speech import bursts_of, recorded, say_bursts
 from chasqui.node.transaction import Transaction
 from chasqui.node.view_types import Conversation as ReadConversation
 from chasqui.node.view_types import MessageView
@@ -45,11 +48,31 @@ def send_file(runner: Runner, request: requests.SendFile, data: bytes, around: S
     return structs.replace(_sent(runner, group, message, around), slow=slow or UNSET)
 
 
-def choose_quality(runner: Runner) -> QualityChosen:
-    """How speech is to be coded for the links of this vault."""
-    profiles = [profile for _, profile in profiles_of(runner.look())]
-    decides = slowest(profiles)
-    return QualityChosen(quality_for(profiles).label, decides.kind if decides else "")
+def choose_quality(runner: Runner, request: requests.ChooseQuality) -> QualityChosen:
+    """How speech is to be coded for the links of this vault. Raises what sending to the group would."""
+    name, last_pos = "", 0
+    if request.group:
+        group = _joined(runner, request.group)
+        _require_can_speak(runner.look(), group)
+        name = group_view(runner.look(), group).name
+        last_pos = last_arrival(runner.look())
+    profiles = profiles_of(runner.look())
+    decides = slowest(profile for _, profile in profiles)
+    quality = quality_for(profile for _, profile in profiles).label
+    if decides is None or decides.bit_rate_bps is None:
+        return QualityChosen(quality, "", None, name, last_pos)
+    link = next(link for link, profile in profiles if profile is decides)
+    said = Slowest(
+        link, decides.kind, decides.mtu_bytes, decides.bit_rate_bps, decides.broadcast, decides.needs_daemon,
+        decides.loss_expected, decides.airtime_share_max, decides.frame_overhead_ms,
+    )  # fmt: skip
+    return QualityChosen(quality, decides.kind, said, name, last_pos)
+
+
+def _require_can_speak(tx: Transaction, group: GroupId) -> None:
+    """Says one frame into a look at the vault that is thrown away: raises whatever stands against it."""
+    require_clean(tx, group)
+    say_bursts(tx, renew_to_say(tx, group), inputs.SendVoice(group, Quality.Q700C, bytes(4)))
 
 
 def send_voice(runner: Runner, request: requests.SendVoice, speech: bytes, around: Surroundings) -> Sent:

@@ -166,7 +166,10 @@ class SendFile(Request, frozen=True):
 
 
 class ChooseQuality(Request, frozen=True):
-    """`send GROUP --voice`: how speech is to be coded for the links of this vault."""
+    """`send GROUP --voice`, `talk`: how speech is to be coded for the links of this vault. Of a group: whether one can
+    speak there now."""
+
+    group: str = ""
 
 
 class SendVoice(Request, frozen=True):

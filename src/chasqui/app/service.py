@@ -100,7 +100,7 @@ _QUICK: Final[dict[type[Request], _Quick]] = {
     requests.LeaveGroup: lambda runner, request, *_: (groups.leave(runner, request), b""),
     requests.SendText: lambda runner, request, _, around: (messages.send_text(runner, request, around), b""),
     requests.SendFile: lambda runner, request, data, around: (messages.send_file(runner, request, data, around), b""),
-    requests.ChooseQuality: lambda runner, *_: (messages.choose_quality(runner), b""),
+    requests.ChooseQuality: lambda runner, request, *_: (messages.choose_quality(runner, request), b""),
     requests.SendVoice: lambda runner, request, data, around: (messages.send_voice(runner, request, data, around), b""),
     requests.Read: lambda runner, request, *_: (messages.read(runner, request), b""),
     requests.Save: lambda runner, request, *_: messages.save(runner, request),

@@ -145,18 +145,24 @@ class WavFiles:
         """See `Audio`."""
 
 
+def portaudio() -> Any:
+    """The library of sound devices. Raises `MachineError` where it is not installed."""
+    try:
+        import sounddevice
+    except (ImportError, OSError) as error:  # OSError: the package is there, PortAudio is not
+        raise MachineError(
+            "Sound devices need the package sounddevice and PortAudio, which are not installed here.",
+            safety="Nothing was sent.",
+            todo="`pip install 'chasqui[radio]'`; on Debian and Ubuntu `apt-get install libportaudio2`, too.",
+        ) from error
+    return sounddevice
+
+
 class SoundCard:
     """A device of this machine, through PortAudio."""
 
     def __init__(self, name: str) -> None:
-        try:
-            import sounddevice
-        except (ImportError, OSError) as error:  # OSError: the package is there, PortAudio is not
-            raise MachineError(
-                "Sound devices need the package sounddevice and PortAudio, which are not installed here.",
-                safety="Nothing was sent.",
-                todo="`pip install 'chasqui[radio]'`; on Debian and Ubuntu `apt-get install libportaudio2`, too.",
-            ) from error
+        sounddevice = portaudio()
         self._portaudio: Any = sounddevice
         self._settings = {"samplerate": RATE_HZ, "channels": 1, "dtype": "int16", "device": name or None}
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from array import array
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,6 +17,7 @@ RATES: Final = (8_000, 16_000, 44_100, 48_000)
 CHANNELS_MAX: Final = 2
 HEADER_ROOM_BYTES: Final = 64 * 1024  # recorders put notes and pictures before the samples
 WAV_BYTES_MAX: Final = VOICE_RECORDING_S_MAX * max(RATES) * CHANNELS_MAX * 2 + HEADER_ROOM_BYTES
+_ENDLESS: Final = 2**40
 _PCM: Final = 1
 _EXTENSIBLE: Final = 0xFFFE  # its true format is a GUID that begins with the number of the old kind
 _CONVERT: Final = "Convert it, for example: `ffmpeg -i IN -ar 8000 -ac 1 -c:a pcm_s16le OUT.wav`"
@@ -47,6 +49,46 @@ def speech_of(data: bytes) -> bytes:
             return _speech(found, memoryview(data)[at + 8 : at + 8 + size])
         at += 8 + size + size % 2
     raise UsageError("There is no speech in this WAV file.", todo=_CONVERT)
+
+
+class WavStream:
+    """A WAV file that is read as it comes, from a disk or a pipe. Raises `UsageError` as `speech_of` does."""
+
+    def __init__(self, read: Callable[[int], bytes]) -> None:
+        self._read = read
+        if self._exactly(12)[8:] != b"WAVE":
+            raise UsageError("This is not a WAV file.", todo=_CONVERT)
+        found: _Format | None = None
+        while True:
+            head = self._exactly(8)
+            name, size = head[:4], int.from_bytes(head[4:], "little")
+            if name == b"data" and found is not None:
+                break
+            if len(head) < 8 or size > HEADER_ROOM_BYTES:
+                raise UsageError("There is no speech in this WAV file.", todo=_CONVERT)
+            data = self._exactly(size + size % 2)
+            if name == b"fmt ":
+                found = _format(data[:size])
+        self._form = found
+        self._left = size or _ENDLESS  # a recorder that writes to a pipe does not know its end
+
+    @property
+    def rate(self) -> int:
+        """Samples in a second."""
+        return self._form.rate
+
+    def take(self, count: int) -> array[int]:
+        """The next samples, of one channel; fewer at the end, then none."""
+        block = 2 * self._form.channels
+        data = self._exactly(min(count * block, self._left))
+        self._left -= len(data)
+        return _mono(self._form, data[: len(data) - len(data) % block])
+
+    def _exactly(self, size: int) -> bytes:
+        data = bytearray()
+        while len(data) < size and (piece := self._read(size - len(data))):
+            data += piece
+        return bytes(data)
 
 
 def wav_of(samples: bytes) -> bytes:
@@ -83,12 +125,22 @@ def _speech(form: _Format, data: memoryview) -> bytes:
             f"The recording is too long: at most {VOICE_RECORDING_S_MAX} seconds can be sent at once.",
             todo="Send it in pieces, or as a file: `--file`.",
         )
-    pcm = array("h", data.tobytes())
+    return at_speech_rate(_mono(form, data.tobytes()), form.rate)
+
+
+def at_speech_rate(pcm: array[int], rate: int) -> bytes:
+    """Samples of one channel as the codec takes them."""
+    pcm = to_speech_rate(pcm, rate)
+    if sys.byteorder == "big":
+        pcm = array("h", pcm)
+        pcm.byteswap()
+    return pcm.tobytes()
+
+
+def _mono(form: _Format, data: bytes) -> array[int]:
+    pcm = array("h", data)
     if sys.byteorder == "big":
         pcm.byteswap()
     if form.channels == CHANNELS_MAX:
         pcm = array("h", [(left + right) // 2 for left, right in zip(pcm[::2], pcm[1::2], strict=True)])
-    pcm = to_speech_rate(pcm, form.rate)
-    if sys.byteorder == "big":
-        pcm.byteswap()
-    return pcm.tobytes()
+    return pcm

@@ -51,9 +51,14 @@ def message_of(tx: Transaction, group: GroupId, message: ObjectId) -> MessageRec
     return record
 
 
+def last_arrival(tx: Transaction) -> int:
+    """The number of the newest message in this vault; 0 for none."""
+    return int.from_bytes(tx.get(Space.META, _ARRIVALS) or b"", "big")
+
+
 def next_arrival(tx: Transaction) -> int:
     """The number of the next message in this vault, from 1."""
-    number = int.from_bytes(tx.get(Space.META, _ARRIVALS) or b"", "big") + 1
+    number = last_arrival(tx) + 1
     tx.put(Space.META, _ARRIVALS, u64(number))
     return number
 

@@ -1,0 +1,77 @@
+"""One line at the bottom of a terminal that changes, lines above it that stay, and keys without Enter."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from contextlib import suppress
+from types import TracebackType
+from typing import Final, Self
+
+from chasqui.app.screens.text import cut
+
+_CLEAR: Final = "\r\x1b[K"
+
+
+class Terminal:
+    """Keys come from stdin or, where that is no terminal, from the one that the command runs in, if `keys`. Use it in
+    a `with` block: it gives the terminal back as it was."""
+
+    def __init__(self, *, keys: bool) -> None:
+        self.shows = sys.stderr.isatty()
+        self.fd = -1
+        self._own = False
+        self._before: object = None
+        self._status = ""
+        if keys and sys.stdin.isatty():
+            self.fd = sys.stdin.fileno()
+        elif keys:
+            with suppress(OSError):
+                self.fd = os.open("/dev/tty", os.O_RDONLY | os.O_CLOEXEC)
+                self._own = True
+
+    def __enter__(self) -> Self:
+        if self.fd >= 0:
+            import termios
+            import tty
+
+            self._before = termios.tcgetattr(self.fd)
+            tty.setcbreak(self.fd)  # Ctrl-C stays a signal
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.status("")
+        if self.fd >= 0:
+            import termios
+
+            with suppress(termios.error):
+                termios.tcsetattr(self.fd, termios.TCSAFLUSH, self._before)  # type: ignore[arg-type]
+            if self._own:
+                os.close(self.fd)
+
+    def keys(self) -> str:
+        """What was pressed; call it when there is something. Empty at its end."""
+        try:
+            return os.read(self.fd, 64).decode(errors="replace")
+        except OSError:
+            return ""
+
+    def line(self, text: str) -> None:
+        """Something that stays."""
+        sys.stdout.flush()
+        shown = self._status
+        self.status("")
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
+        self.status(shown)
+
+    def status(self, text: str) -> None:
+        """What is so now."""
+        if self.shows and text != self._status:
+            width = shutil.get_terminal_size().columns
+            sys.stderr.write(_CLEAR + cut(text, max(1, width - 1)))
+            sys.stderr.flush()
+        self._status = text
