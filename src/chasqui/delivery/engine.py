@@ -157,6 +157,7 @@ class Engine:
         if was.rank is not None and was.turn is not None:
             self._shares.add(was.rank, took_ms)
             self._outgoing.took(was.rank, was.turn, took_ms)
+            self._outgoing.left(now_ms)
             if was.turn.kind == ANSWERS:
                 self._answers.add(now_ms, took_ms)
 

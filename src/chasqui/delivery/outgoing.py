@@ -13,7 +13,7 @@ from chasqui.delivery.airtime import HOUR_MS
 from chasqui.delivery.chance import below
 from chasqui.delivery.erasure import PARITY_FIRST, PARITY_MAX
 from chasqui.delivery.generations import BUNDLES_MAX, HeardGeneration, OwnGeneration, cut, fits_whole, part_count
-from chasqui.delivery.incoming import OPEN_MS, Incoming
+from chasqui.delivery.incoming import FRESH_MS, OPEN_MS, Incoming
 from chasqui.delivery.index import Item
 from chasqui.delivery.radio_frames import BATCH_HEADER_BYTES, BatchFrame, CodedFrame, NeedFrame, batch_of
 from chasqui.delivery.sharing import WEIGHTS, Flows, in_turns
@@ -31,6 +31,7 @@ ANSWERED_SHARE: Final = (
     2  # symbols of a generation that NEEDs may draw, for each of its sources: half of them may be lost
 )
 ANSWERED_MORE: Final = 16  # and these; what is lacking then is asked for by name
+STALE_MS: Final = FRESH_MS - 100  # a NEED that comes so soon after our symbol was worded before it
 RETRIES_MS: Final = 30_000  # within that it is the same that is asked for again
 NEWS: Final = "news"
 ANSWERS: Final = "answers"  # whoever asks for everything must not keep back what is new
@@ -72,6 +73,9 @@ class Outgoing:
         self._spared: dict[BundleId, int] = {}  # answers that somebody's word has spared us, and when
         self._order = 0
         self._number = below(entropy, 256)
+        self._last: OwnGeneration | None = None  # of which a symbol of ours was on the air last
+        self._in_row = 0  # how many of it since somebody asked for it, or something else was sent
+        self._stale_ms = now_ms
         self._new_source(now_ms)
 
     # -- what is to be sent ---------------------------------------------------------------------------------
@@ -129,7 +133,9 @@ class Outgoing:
         own.untold = 0
         if not own.parts and not own.whole:
             return False
-        if not own.unsent:  # else it counts what is still to come, and asks again
+        if own is self._last and self._in_row > 1 and now_ms < self._stale_ms:
+            self._stale_ms = now_ms + STALE_MS  # others wait behind it; who lacks something still asks again
+        elif not own.unsent:  # else it counts what is still to come, and asks again
             behind, retry_ms = own.behind_us, self._incoming.retry_ms
             if behind and not now_ms - RETRIES_MS < own.asked_ms <= now_ms - retry_ms:
                 if not now_ms - RETRIES_MS < own.asked_ms:
@@ -139,7 +145,12 @@ class Outgoing:
                 own.answers_ms = now_ms + behind * retry_ms // 2
             most = ANSWERED_SHARE * own.count + ANSWERED_MORE - own.answered
             own.owed = max(own.owed, min(need.count, own.count, most))
+            self._in_row = 0
         return True
+
+    def left(self, now_ms: int) -> None:
+        """A frame of ours has left."""
+        self._stale_ms = now_ms + STALE_MS
 
     def heard(self, frame: CodedFrame) -> None:
         """Somebody else sent a symbol of a generation in which sources of ours may be."""
@@ -282,7 +293,8 @@ class Outgoing:
     def _continued(
         self, own: OwnGeneration, unsent: int | None, now_ms: int, fetch: Fetch
     ) -> CodedFrame | BatchFrame | None:
-        own.touched_ms = now_ms
+        self._in_row = self._in_row + 1 if own is self._last else 1
+        own.touched_ms, self._last = now_ms, own
         if unsent is not None:
             number = unsent
             own.unsent.remove(number)
