@@ -74,7 +74,9 @@ def _texts() -> list[Row]:
 
 
 def _meetings() -> list[Row]:
-    carried, meeting = _whole.carried(1), _whole.meeting(10, 1)
+    carried = _whole.carried(1)
+    meetings = sorted((_whole.meeting(10, seed) for seed in range(1, 6)), key=lambda cost: cost.bytes)
+    meeting = _whole.average([meetings[2]])
     quiet = _whole.idle(10, 1)
     return [
         _row(
@@ -90,8 +92,8 @@ def _meetings() -> list[Row]:
             meeting.bytes,
             "bytes",
             "<= 3,000",
-            f"until all have all, {meeting.seconds:.0f} s; the texts alone: {10 * TEXT_FRAME_BYTES}; the peer: its "
-            "announcements alone, 22,400 where all relay (measured apart)",
+            f"until all have all, {meeting.seconds:.0f} s; median of 5, largest {meetings[-1].bytes}; the texts alone: "
+            f"{10 * TEXT_FRAME_BYTES}; the peer: its announcements alone, 22,400 where all relay (measured apart)",
             "meeting",
         ),
         _row(

@@ -13,7 +13,7 @@ from chasqui.base.errors import PeerError
 from chasqui.base.ids import BundleId, bundle_id
 from chasqui.base.limits import BUNDLE_STEPS
 from chasqui.delivery.generations import HeardGeneration, OwnGeneration, checked, cut, fits_whole, joined, part_count
-from chasqui.delivery.incoming import ASKED_MAX, FRESH_MS, SPREAD_FRAMES, Incoming
+from chasqui.delivery.incoming import ASKED_MAX, FRESH_MS, JUST_FRAMES, SPREAD_FRAMES, Incoming
 from chasqui.delivery.index import Index, Item
 from chasqui.delivery.outgoing import Outgoing
 from chasqui.delivery.radio_frames import CodedFrame, NeedFrame
@@ -177,7 +177,7 @@ def test_a_bundle_that_was_overheard_is_not_sent_and_one_that_is_gone_neither() 
     one, two = bundle_of(1), bundle_of(2)
     outgoing = outgoing_of("y")
     outgoing.add_answers([item_of(one), item_of(two)], 0, lambda ours: 1_000)
-    outgoing.overheard(bundle_id(one))
+    outgoing.overheard(bundle_id(one), 0)
     assert outgoing.ranks(999) == set()
     assert outgoing.ranks(1_000) == {1}
     assert outgoing.next(1, 1_000, {bundle_id(one): one}.get) is None
@@ -230,6 +230,21 @@ def test_who_asked_before_he_heard_the_answer_gets_no_second_one() -> None:
     outgoing.needed(need, 17_100)
     more = [outgoing.next(1, 17_100, held.get) for _ in range(4)]
     assert len([frame for frame in more if frame]) == 3, "he may have heard that one symbol"
+
+
+def test_what_was_just_on_the_air_is_no_answer() -> None:
+    """Whoever asks for it by name waited for a free channel when it was sent."""
+    one, two = bundle_of(1), bundle_of(2)
+    held = {bundle_id(one): one, bundle_id(two): two}
+    outgoing = outgoing_of("y")
+    outgoing.add_answers([item_of(one)], 0, lambda ours: 0)
+    assert outgoing.next(1, 0, held.get) is not None
+    outgoing.overheard(bundle_id(two), 100)
+    just_ms = JUST_FRAMES * 1_000
+    outgoing.add_answers([item_of(one), item_of(two)], just_ms - 1, lambda ours: 0)
+    assert outgoing.ranks(just_ms - 1) == set()
+    outgoing.add_answers([item_of(one), item_of(two)], just_ms + 100, lambda ours: 0)
+    assert outgoing.ranks(just_ms + 100) == {1}
 
 
 def test_of_many_sources_is_asked_at_leisure() -> None:

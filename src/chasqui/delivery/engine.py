@@ -236,7 +236,7 @@ class Engine:
     def _came(self, bundles: list[bytes], now_ms: int) -> list[bytes]:
         for bundle in bundles:
             known = bundle_id(bundle)
-            self._outgoing.overheard(known)
+            self._outgoing.overheard(known, now_ms)
             self._reconciler.came(known)
             if known not in self._index:
                 self._reconciler.changed(now_ms)

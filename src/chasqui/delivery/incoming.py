@@ -20,6 +20,7 @@ RETRY_MS: Final = 1_000
 ASKED_MAX: Final = 8  # a quarter of an hour on a slow link; then the next summary tells what is lacking
 FRESH_MS: Final = 700  # after a symbol: so late does nobody ask who waited for a free channel while it was sent
 SPREAD_MS: Final = 3_000  # those who lack most ask first, and are heard by those who lack less
+JUST_FRAMES: Final = 6  # of the largest size: who waited so long for a free channel has not heard what was sent
 LARGE: Final = 8  # sources: of so many nearly all lack some, and one answer is worth waiting for
 SPREAD_FRAMES: Final = 8  # of the largest size, in place of that: who asks while others are answered asks in vain
 OPEN_MS: Final = 1_200_000  # so long a generation takes in what comes one by one, of whomever
@@ -40,6 +41,7 @@ class Incoming:
     def __init__(self, frame_ms: int, entropy: Entropy) -> None:
         self._entropy = entropy
         self.retry_ms: Final = RETRY_FRAMES * frame_ms + RETRY_MS
+        self.just_ms: Final = JUST_FRAMES * frame_ms
         self._large_spread_ms = max(SPREAD_MS, SPREAD_FRAMES * frame_ms)
         self._heard: dict[tuple[int, int, bool], HeardGeneration] = {}
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Final, NamedTuple
 
-from chasqui.base.ids import BundleId
+from chasqui.base.ids import BundleId, bundle_id
 from chasqui.base.ports import Entropy
 from chasqui.delivery.airtime import HOUR_MS
 from chasqui.delivery.chance import below
@@ -26,6 +26,7 @@ GENERATIONS_MAX: Final = 128
 TOLD_AGAIN_MS: Final = 8_000  # where texts come one by one: two of them must not take the same number
 QUIET_MS: Final = 4_000  # after the last symbol: nobody asked, so whoever heard none of it has to be told
 PUT_OFF_MS_MAX: Final = 600_000  # whoever never falls silent must not keep others from answering
+ON_AIR_MAX: Final = 256  # more do not leave in a few airtimes
 ANSWERS_MAX: Final = 4_096  # what exceeds it is asked for again
 ANSWERED_SHARE: Final = (
     2  # symbols of a generation that NEEDs may draw, for each of its sources: half of them may be lost
@@ -73,6 +74,7 @@ class Outgoing:
         self._spared: dict[BundleId, int] = {}  # answers that somebody's word has spared us, and when
         self._order = 0
         self._number = below(entropy, 256)
+        self._on_air: dict[BundleId, int] = {}  # when each was last heard or sent whole, the last one last
         self._last: OwnGeneration | None = None  # of which a symbol of ours was on the air last
         self._in_row = 0  # how many of it since somebody asked for it, or something else was sent
         self._stale_ms = now_ms
@@ -95,11 +97,14 @@ class Outgoing:
         for item in sorted(items, key=lambda item: (item.rank, -item.day, item.size, item.id)):
             if len(self._waiting) >= ANSWERS_MAX:
                 return
+            if now_ms - self._on_air.get(item.id, -HOUR_MS) < self._incoming.just_ms:
+                continue  # whoever asks had not heard it yet when he worded that
             if item.id not in self._waiting and item.id not in unsent and self._can_carry(item):
                 self._wait(item, others_ms if self._sent_in(item) is None else ours_ms, answer=True)
 
-    def overheard(self, bundle: BundleId) -> None:
+    def overheard(self, bundle: BundleId, now_ms: int) -> None:
         """Somebody else sent it."""
+        self._was_on_air(bundle, now_ms)
         waiting = self._waiting.get(bundle)
         if waiting is not None:
             waiting.copies += 1
@@ -316,9 +321,16 @@ class Outgoing:
         more = bool(own.unsent or own.owed)
         frames = [replace(each, followed=more or at < len(frames) - 1) for at, each in enumerate(frames)]
         for each in frames:
+            self._was_on_air(bundle_id(each.symbol), now_ms)
             if own.heard is not None:
                 self._incoming.said(own.heard, each, now_ms)
         return batch_of(frames) if len(frames) > 1 else frames[0]
+
+    def _was_on_air(self, bundle: BundleId, now_ms: int) -> None:
+        self._on_air.pop(bundle, None)
+        self._on_air[bundle] = now_ms
+        if len(self._on_air) > ON_AIR_MAX:
+            del self._on_air[next(iter(self._on_air))]
 
     def _more_of(self, own: OwnGeneration, number: int, fetch: Fetch) -> list[CodedFrame]:
         """The sources behind this one, as many as go into the same frame."""
