@@ -39,7 +39,7 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Person, Pers
         person.run("down")
 
 
-@pytest.mark.parametrize("victim", ["receiver", "sender"])
+@pytest.mark.parametrize("victim", ["receiver", pytest.param("sender", marks=pytest.mark.long)])
 def test_killed_in_the_middle_it_goes_on_where_it_stopped(
     two: tuple[Person, Person], tmp_path: Path, victim: str
 ) -> None:
