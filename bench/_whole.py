@@ -10,8 +10,10 @@ from typing import Final
 
 from bench._neighbourhood import CALM_MS, SF9, Neighbourhood
 from chasqui.base.ids import GroupId, MemberKey, ObjectId
+from chasqui.base.ranges import Ranges
 from chasqui.groups.operation import Role
 from chasqui.node import inputs
+from chasqui.node.authors import load_author
 from chasqui.node.groups import load_group
 from chasqui.node.link_port import LinkProfile
 from chasqui.node.receipting import have
@@ -20,6 +22,7 @@ from chasqui.node.views import read_group
 HOUR_MS: Final = 3_600_000
 TEXT_BYTES: Final = 100
 FILE_BYTES: Final = 10_000
+AWAY_MS: Final = 600_000
 EVERY_MS: Final = 30_000  # between two texts of a conversation
 
 
@@ -90,7 +93,21 @@ class Members:
     def text(self, name: str, number: int = 0) -> tuple[str, int]:
         """Somebody says something: author and number."""
         self.hood.do(name, inputs.SendText(self.group, f"{number:0{TEXT_BYTES}}"))
-        return name, load_group(self.hood.devices[name].look(self.hood.now_s), self.group).seq
+        return name, self.seq(name)
+
+    def seq(self, name: str) -> int:
+        """The number of the last object that somebody said."""
+        return load_group(self.hood.devices[name].look(self.hood.now_s), self.group).seq
+
+    def here(self, said: Iterable[tuple[str, int]]) -> bool:
+        """Whether everybody has these."""
+        for name, seq in said:
+            author = self.key(name)
+            for other in self.names:
+                spans = load_author(self.hood.devices[other].look(self.hood.now_s), self.group, author).spans
+                if other != name and seq not in Ranges(spans):
+                    return False
+        return True
 
     def signed(self, said: Iterable[tuple[str, int]], by: Sequence[str] = ()) -> bool:
         """Whether the authors have receipts of all others for these."""
@@ -125,18 +142,19 @@ def conversation(people: int, texts: int, seed: int, loss: float = 0.0, *, one_w
     return members.cost(members.hood.run(members.hood.now_ms + 6 * HOUR_MS, lambda: members.signed(said)))
 
 
-def file(receivers: int, loss: float, seed: int, size: int = FILE_BYTES) -> Cost:
-    """A file, whole at everybody, and everybody's receipt."""
+def file(receivers: int, loss: float, seed: int, size: int = FILE_BYTES) -> tuple[Cost, Cost]:
+    """A file: until it is whole at everybody, and until everybody's receipt is here."""
     members = Members(receivers + 1, seed, loss)
     data = members.hood.dice.randbytes(size)
+    before = members.seq("m0")
     message: ObjectId = members.hood.do("m0", inputs.SendFile(members.group, "map", data))
-    record = load_group(members.hood.devices["m0"].look(members.hood.now_s), members.group)
-    said = [("m0", record.seq)]
-    done = members.hood.run(members.hood.now_ms + 6 * HOUR_MS, lambda: members.signed(said))
+    said = [("m0", seq) for seq in range(before + 1, members.seq("m0") + 1)]
+    whole = members.hood.run(members.hood.now_ms + 6 * HOUR_MS, lambda: members.here(said))
+    there = members.cost(whole)
     for name in members.names[1:]:
         if members.hood.do(name, inputs.ReadFile(members.group, message))[1] != data:
             raise RuntimeError("a file is not what was sent")
-    return members.cost(done)
+    return there, members.cost(members.hood.run(members.hood.now_ms + 6 * HOUR_MS, lambda: members.signed(said)))
 
 
 def carried(seed: int) -> Cost:
@@ -144,7 +162,7 @@ def carried(seed: int) -> Cost:
     members = Members(2, seed, 0.0, strangers=1)
     members.hood.deaf.add("m1")
     members.text("m0")
-    members.hood.run(members.hood.now_ms + HOUR_MS)
+    members.hood.run(members.hood.now_ms + AWAY_MS)
     members.hood.deaf.add("m0")
     members.hood.deaf.discard("m1")
     members.hood.silent.add("m0")
@@ -170,6 +188,16 @@ def meeting(people: int, seed: int) -> Cost:
         members.hood.now_ms + 6 * HOUR_MS, lambda: all(members.texts(name) == people for name in members.names)
     )
     return members.cost(done)
+
+
+def idle(people: int, seed: int) -> Cost:
+    """An hour in which nobody says anything, long after the last text."""
+    members = Members(people, seed, 0.0)
+    members.text("m0")
+    members.hood.run(members.hood.now_ms + 6 * HOUR_MS)
+    members.begin()
+    members.hood.run(members.hood.now_ms + HOUR_MS)
+    return members.cost(True)
 
 
 def average(costs: Sequence[Cost]) -> Cost:

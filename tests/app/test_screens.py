@@ -6,13 +6,14 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chasqui.app.message_results import Conversation, Gap, Message
+from chasqui.app.message_results import Conversation, Gap, Message, Sent
 from chasqui.app.results import (
     DaemonState,
     GroupDetails,
     IncomingFile,
     MemberLine,
     PendingLine,
+    SlowLink,
     Status,
     WaitingCounts,
 )
@@ -20,6 +21,7 @@ from chasqui.app.screens import groups, messages, vault
 from chasqui.app.screens.text import about, columns, count, safe_line, safe_lines, size, span, table
 
 A, B = "aa" * 32, "bb" * 32
+LEFT = SlowLink("a1b2", "kiss", 60, 730)
 
 
 def message(pos: int, author: str, seq: int, text: str = "x", **more: object) -> Message:
@@ -108,21 +110,29 @@ def test_numbers() -> None:
 def test_speech_and_progress_on_the_screen() -> None:
     heard = message(1, B, 1, "", kind="voice", seconds=10.0, quality="700C", more=False)
     long = message(2, B, 2, "", kind="voice", seconds=28.1, quality="700C", more=True, file="/x/voi\x1bce-2.wav")
-    file = message(3, A, 3, "map", kind="file", size=50_000, parts=(4, 4), signed=(3, 4), receipts={B: "waiting"})
+    file = message(3, A, 3, "map", kind="file", size=50_000, parts=(4, 4), signed=(3, 4), receipts={B: "waiting"},
+                   left=LEFT)  # fmt: skip
     screen = messages.conversation(Conversation((heard, long, file), (), "our convoy", "current"))
     assert "ben: [voice] 10.0 s, 700C\n" in screen
     assert f"chasqui save 'our convoy' {heard.id[:8]} FILE.wav" in screen
     assert "[voice] 28.1 s, 700C; the rest has not arrived" in screen
     assert "written to /x/voi\\x1bce-2.wav" in screen
-    assert "… 0 of 1; the slowest has signed for 3 of 4 parts" in screen
+    assert "… 0 of 1; the slowest has signed for 3 of 4 parts, about 12 minutes on the link a1b2 (kiss)" in screen
+    coming = message(4, B, 4, "map", kind="file", size=50_000, parts=(1, 4), left=LEFT)
+    screen = messages.conversation(Conversation((coming,), (), "our convoy", "current"))
+    assert "1 of 4 parts here, the rest is on its way, about 12 minutes on the link a1b2 (kiss)" in screen
+    sent = Sent("ab", left=LEFT)
+    assert messages.slow(sent) == "All parts together take about 12 minutes on the link a1b2 (kiss)"
+    assert messages.slow(Sent("ab")) == ""
 
 
 def test_status_shows_what_is_still_coming() -> None:
     shown = Status(
         "/v", "ana", DaemonState(False, None), (), (), 1, WaitingCounts(0, 0, 0),
-        (IncomingFile("con\x07voy", "map", 200_000, (9, 14)),),
+        (IncomingFile("con\x07voy", "map", 200_000, (9, 14), LEFT),),
     )  # fmt: skip
-    assert "Coming   map in con\\x07voy, 200 KB: 9 of 14 parts here" in vault.status(shown)
+    screen = vault.status(shown)
+    assert "Coming   map in con\\x07voy, 200 KB: 9 of 14 parts here, about 12 minutes on the link a1b2 (kiss)" in screen
 
 
 def test_times_as_people_say_them() -> None:

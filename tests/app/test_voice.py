@@ -345,6 +345,8 @@ def test_a_slow_link_is_asked_about_first(
     assert said_yes.exit_code == 0
     assert "(lora) needs 5 hours for this, 3 minutes on the air" in said_yes.output
     assert last_pos(ana) == before + 1
+    shown = in_process(ana, "read", "convoy", "--since", str(before)).output
+    assert f"has signed for 0 of 3 parts, about 5 hours on the link {link['id']} (lora)" in shown
     short = in_process(ana, "--json", "send", "convoy", "--voice", str(recording))
     assert short.exit_code == 0
     assert '"quality": "700C"' in short.output, "the slowest link decides"

@@ -13,7 +13,7 @@ from chasqui.base.errors import PeerError
 from chasqui.base.ids import BundleId, bundle_id
 from chasqui.base.limits import BUNDLE_STEPS
 from chasqui.delivery.generations import HeardGeneration, OwnGeneration, checked, cut, fits_whole, joined, part_count
-from chasqui.delivery.incoming import ASKED_MAX, Incoming
+from chasqui.delivery.incoming import ASKED_MAX, FRESH_MS, JUST_FRAMES, SPREAD_FRAMES, Incoming
 from chasqui.delivery.index import Index, Item
 from chasqui.delivery.outgoing import Outgoing
 from chasqui.delivery.radio_frames import CodedFrame, NeedFrame
@@ -177,7 +177,7 @@ def test_a_bundle_that_was_overheard_is_not_sent_and_one_that_is_gone_neither() 
     one, two = bundle_of(1), bundle_of(2)
     outgoing = outgoing_of("y")
     outgoing.add_answers([item_of(one), item_of(two)], 0, lambda ours: 1_000)
-    outgoing.overheard(bundle_id(one))
+    outgoing.overheard(bundle_id(one), 0)
     assert outgoing.ranks(999) == set()
     assert outgoing.ranks(1_000) == {1}
     assert outgoing.next(1, 1_000, {bundle_id(one): one}.get) is None
@@ -204,6 +204,60 @@ def test_parity_is_owed_once_however_many_ask() -> None:
     outgoing.needed(NeedFrame(first.source, first.generation, 2), 9_000)
     assert outgoing.next(1, 9_000, held.get) is None
     assert outgoing.ranks(9_000) == set()
+
+
+def test_who_asked_before_he_heard_the_answer_gets_no_second_one() -> None:
+    """His NEED waited for a free channel while several symbols were sent that he asks for."""
+    held = {bundle_id(b): b for b in (bundle_of(n) for n in range(9))}
+    outgoing = outgoing_of("y")
+    outgoing.add_news(map(item_of, held.values()), 0)
+    sent = [outgoing.next(1, 9_000, held.get) for _ in range(9)]
+    first = sent[0]
+    assert first is not None
+    outgoing.left(10_000)
+    need = NeedFrame(first.source, first.generation, 3)
+    outgoing.needed(need, 12_000)
+    answer = [outgoing.next(1, 12_000, held.get) for _ in range(3)]
+    assert [frame.number for frame in answer if frame] == [192, 193, 194]
+    outgoing.left(15_000)
+    assert outgoing.needed(need, 15_100)
+    assert outgoing.needed(need, 15_600), "it stood behind the other"
+    assert outgoing.ranks(15_600) == set()
+    outgoing.needed(need, 15_600 + FRESH_MS)
+    assert outgoing.ranks(16_300) == {1}
+    assert outgoing.next(1, 16_300, held.get) is not None
+    outgoing.left(17_000)
+    outgoing.needed(need, 17_100)
+    more = [outgoing.next(1, 17_100, held.get) for _ in range(4)]
+    assert len([frame for frame in more if frame]) == 3, "he may have heard that one symbol"
+
+
+def test_what_was_just_on_the_air_is_no_answer() -> None:
+    """Whoever asks for it by name waited for a free channel when it was sent."""
+    one, two = bundle_of(1), bundle_of(2)
+    held = {bundle_id(one): one, bundle_id(two): two}
+    outgoing = outgoing_of("y")
+    outgoing.add_answers([item_of(one)], 0, lambda ours: 0)
+    assert outgoing.next(1, 0, held.get) is not None
+    outgoing.overheard(bundle_id(two), 100)
+    just_ms = JUST_FRAMES * 1_000
+    outgoing.add_answers([item_of(one), item_of(two)], just_ms - 1, lambda ours: 0)
+    assert outgoing.ranks(just_ms - 1) == set()
+    outgoing.add_answers([item_of(one), item_of(two)], just_ms + 100, lambda ours: 0)
+    assert outgoing.ranks(just_ms + 100) == {1}
+
+
+def test_of_many_sources_is_asked_at_leisure() -> None:
+    """Nearly everybody lacks some: whoever asks while the answer to another begins asks in vain."""
+    due: list[int] = []
+    for seed in range(40):
+        incoming = Incoming(1_000, seeded(f"{seed}"))
+        incoming.heard(CodedFrame(3, 4, 48, 47, b"x" * 215, True, False), 0, asked=False)
+        assert incoming.due_ms is not None
+        due.append(incoming.due_ms)
+    assert min(due) >= FRESH_MS
+    assert max(due) > 4_000
+    assert max(due) <= FRESH_MS + SPREAD_FRAMES * 1_000
 
 
 def test_urgent_ones_do_not_starve_the_rest() -> None:

@@ -152,6 +152,7 @@ def seeds() -> dict[str, list[bytes]]:
         ],
         "voice": [
             *(b"\0" + burst.to_body() for burst in bursts),
+            b"\0" + Burst(Quality.Q3200, bytes(8), more=True, first=7, at=250).to_body(),
             b"\1" + wav_of(bytes(64)),
             b"\1" + wav_of(bytes(64)).replace(b"\x40\x1f\0\0", b"\x80\x3e\0\0", 1),
             b"\2" + bytes(13),

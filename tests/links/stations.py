@@ -8,11 +8,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any
 
+import pytest
+
 from chasqui.app.live_broadcasts import LiveBroadcasts
 from chasqui.app.node_thread import NodeThread
 from chasqui.app.runner import Release, Runner
 from chasqui.base.ids import GroupId
-from chasqui.node import inputs
+from chasqui.node import inputs, receipting
 from chasqui.node.effects import Transmit, Wake
 from chasqui.node.link_port import BroadcastLink
 from chasqui.node.views import read_group
@@ -60,6 +62,14 @@ class Station:
         await asyncio.to_thread(self.node.stop)
 
 
+def impatient(link: BroadcastLink, patch: pytest.MonkeyPatch) -> None:
+    """Nodes wait for minutes before they sign for what a slow link brought; here it is seconds, whatever the link."""
+    profile = link.profile
+    frame_s = profile.frame_overhead_ms / 1000 + profile.mtu_bytes * 8 / (profile.bit_rate_bps or 1)
+    patch.setattr(receipting, "_SLOW_FRAMES", 0)
+    patch.setattr(receipting, "_SLOW_JITTER_FRAMES", max(2, round(receipting.RECEIPT_JITTER_S / frame_s)))
+
+
 Body = Callable[[Sequence[Station], GroupId], Awaitable[None]]
 
 
@@ -72,6 +82,7 @@ def with_stations(links: Callable[[], Sequence[BroadcastLink]], body: Body, time
         group = make_group(*people)
         stations = [Station(*pair) for pair in zip(people, radios, strict=True)]
         try:
+            impatient(radios[0], patch)
             async with asyncio.timeout(timeout_s):
                 while not all(link.state.startswith("ready") for link in radios):
                     await asyncio.sleep(0.05)
@@ -80,7 +91,8 @@ def with_stations(links: Callable[[], Sequence[BroadcastLink]], body: Body, time
             for station in stations:
                 await station.end()
 
-    asyncio.run(run())
+    with pytest.MonkeyPatch.context() as patch:
+        asyncio.run(run())
 
 
 async def say_until_delivered(stations: Sequence[Station], group: GroupId, *, apart_s: float, tries: int = 8) -> int:

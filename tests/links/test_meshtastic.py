@@ -383,6 +383,18 @@ def test_a_frame_has_left_only_when_the_queue_is_empty_and_its_airtime_is_over(
     with_pair(tmp_path, body)
 
 
+def test_a_fast_board_is_kept_busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(meshtastic_link, "QUEUE_EVERY_S", 1_000.0)  # what a fast one is not left alone for
+    monkeypatch.setattr(meshtastic_link, "LOOK_EVERY_S", 1_000.0)
+
+    async def body(pair: MeshPair) -> None:
+        pair.boards[0].queue = [(foreign(pair.air.dice, b"others", hop_limit=0), 200)]
+        await say(pair.links[0], pair.events[0], [bytes(20)] * 3)
+        assert len(pair.boards[0].sent) == 4
+
+    with_pair(tmp_path, body)
+
+
 @pytest.mark.usefixtures("hurry")
 def test_what_a_board_says_of_its_own_packets_is_nothing_to_ours(tmp_path: Path) -> None:
     async def body(pair: MeshPair) -> None:

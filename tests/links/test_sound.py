@@ -174,6 +174,30 @@ def test_noise_alone_gives_nothing() -> None:
     modem.close()
 
 
+def test_a_modem_that_wants_no_sound_goes_on_when_there_is_none() -> None:
+    """It does in the middle of a burst, now and then: one in some ten thousand blocks of a fading one."""
+
+    class Sated:
+        def __init__(self, library: Any, times: int) -> None:
+            self._library, self.asked, self._times = library, 0, times
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._library, name)
+
+        def freedv_nin(self, modem: Any) -> int:
+            self.asked += 1
+            return 0 if self.asked <= self._times else int(self._library.freedv_nin(modem))
+
+    modem = Modem(Mode.DATAC4)
+    library = modem._library
+    for times, asked in ((1, 2), (10**9, 65)):
+        modem._library = sated = Sated(library, times)
+        assert modem.hear(array("h")) == []
+        assert sated.asked == asked, "and does not turn in a circle"
+    modem._library = library
+    modem.close()
+
+
 def noisy(sound: array[int], dice: random.Random, rms: float) -> array[int]:
     return array("h", (max(-32768, min(32767, round(x * 0.5 + dice.gauss(0, rms)))) for x in sound))
 
@@ -202,9 +226,9 @@ def test_three_talk_in_every_mode(tmp_path: Path, mode: Mode) -> None:
     with sound_air(tmp_path / "air", 3, noise_rms=800, speed=15) as air:
 
         async def body(stations: Sequence[Station], group: GroupId) -> None:
-            await say_until_delivered(stations, group, apart_s=40)
+            await say_until_delivered(stations, group, apart_s=40, tries=14)
 
-        with_stations(lambda: links_of(air, mode), body, timeout_s=300)
+        with_stations(lambda: links_of(air, mode), body, timeout_s=580)
 
 
 class SoundPair(LinkPair[SoundLink]):
@@ -280,7 +304,7 @@ def test_the_suites(check: Callable[[Any], object], tmp_path: Path) -> None:
     if check is check_many_arrive_once:
         check = partial(check_many_arrive_once, count=MANY)
     run: Any = run_broadcast_check if check in BROADCAST_CHECKS else run_check
-    run(factory, check, timeout_s=400)
+    run(factory, check, timeout_s=580)
 
 
 # -- sound devices and files --------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ def _made(state: GroupState, what: str) -> bytes:
 @pytest.mark.parametrize("suite", ALL_SUITES)
 @pytest.mark.parametrize("what", ["renewal", "removal", "addition"])
 def test_a_commit_comes_back_byte_for_byte_and_is_much_shorter(what: str, suite: int) -> None:
-    maker, other, *_ = _states(suite)
+    _, other, maker, _ = _states(suite)
     message = _made(maker, what)
     short = shorten(message)
     assert other.lengthen(short, maker.own_leaf) == message

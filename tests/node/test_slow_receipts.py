@@ -141,7 +141,6 @@ def test_who_speaks_himself_waits_on() -> None:
     first = due(ben, group)
     assert first is not None
     ben.now_s = first.at_s - 1
-    hears(ben, *says(ana, group, "x"))
     ben.do(inputs.SendText(group, "x" * 106))  # no room beside it
     second = due(ben, group)
     assert second is not None

@@ -14,18 +14,20 @@ from chasqui.app.desk import Ask, Surroundings
 from chasqui.app.errors import LinkFailedError
 from chasqui.app.measuring import judge
 from chasqui.app.radios import RADIO_KINDS, radio_link, shown
-from chasqui.app.results import LinkGone, LinkLine, LinkMade, Links, LinkTested
+from chasqui.app.results import LinkGone, LinkLine, LinkMade, Links, LinkTested, SlowLink
 from chasqui.app.runner import Runner
 from chasqui.base.errors import UserError
 from chasqui.links.folder import PROFILE as FOLDER_PROFILE
 from chasqui.links.folder import FolderLink
 from chasqui.links.lan_limits import PROFILE as LAN_PROFILE
 from chasqui.node import inputs
+from chasqui.node.cost import bundles_of_file, cost_on, slowest
 from chasqui.node.link_port import LinkProfile
 from chasqui.node.records import LinkRecord
 from chasqui.node.transaction import Transaction
 from chasqui.node.views import list_links
 
+WORTH_SAYING_S: Final = 30  # what is over sooner needs no progress
 _PROFILES: Final = {"folder": FOLDER_PROFILE, "lan": LAN_PROFILE}
 
 
@@ -49,6 +51,20 @@ def profile_of(record: LinkRecord) -> LinkProfile:
 def profiles_of(tx: Transaction) -> list[tuple[str, LinkProfile]]:
     """All links of the vault with what they say of themselves."""
     return [(link, profile_of(record)) for link, record in list_links(tx)]
+
+
+def left_on_slowest(tx: Transaction, size: int, parts_here: int) -> SlowLink | None:
+    """What the missing parts of a file still cost the slowest link of the vault; None where that is no time to speak
+    of. Over a faster link they may come sooner."""
+    profiles = profiles_of(tx)
+    decides = slowest(profile for _, profile in profiles)
+    if decides is None:
+        return None
+    cost = cost_on(decides, bundles_of_file(size)[1 + parts_here :])
+    if cost is None or cost.lasts_s < WORTH_SAYING_S:
+        return None
+    link = next(link for link, profile in profiles if profile is decides)
+    return SlowLink(link, decides.kind, round(cost.on_air_s), round(cost.lasts_s))
 
 
 def add(runner: Runner, request: requests.AddLink) -> LinkMade:

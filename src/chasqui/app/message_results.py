@@ -24,6 +24,7 @@ class Sent(Result, frozen=True):
     seconds: float | UnsetType = UNSET
     quality: str | UnsetType = UNSET
     slow: tuple[SlowLink, ...] | UnsetType = UNSET
+    left: SlowLink | UnsetType = UNSET  # what a file costs the slowest link, where that is worth saying
 
 
 class Slowest(Result, frozen=True):
@@ -80,6 +81,7 @@ class Message(Result, frozen=True):
     size: int | UnsetType = UNSET
     parts: tuple[int, int] | UnsetType = UNSET
     signed: tuple[int, int] | UnsetType = UNSET
+    left: SlowLink | UnsetType = UNSET  # what the missing parts of a file still cost the slowest link
     seconds: float | UnsetType = UNSET
     quality: str | UnsetType = UNSET
     more: bool | UnsetType = UNSET

@@ -10,7 +10,7 @@ from chasqui.app import requests
 from chasqui.app.desk import Surroundings, stamp, stamp_or_none
 from chasqui.app.errors import SlowLinkError
 from chasqui.app.groups import newcomer_line
-from chasqui.app.links import profiles_of
+from chasqui.app.links import left_on_slowest, profiles_of
 from chasqui.app.message_results import Conversation, Earlier, Gap, Message, QualityChosen, Saved, Sent, Slowest
 from chasqui.app.names import find_group, find_message
 from chasqui.app.results import SlowLink
@@ -45,7 +45,8 @@ def send_file(runner: Runner, request: requests.SendFile, data: bytes, around: S
     group = _joined(runner, request.group)
     slow = _slow(runner, bundles_of_file(len(data)), request.confirmed)
     message: ObjectId = runner.step(inputs.SendFile(group, request.name, data, request.urgent))
-    return structs.replace(_sent(runner, group, message, around), slow=slow or UNSET)
+    left = left_on_slowest(runner.look(), len(data), 0)
+    return structs.replace(_sent(runner, group, message, around), slow=slow or UNSET, left=left or UNSET)
 
 
 def choose_quality(runner: Runner, request: requests.ChooseQuality) -> QualityChosen:
@@ -139,7 +140,7 @@ def read(runner: Runner, request: requests.Read) -> Conversation:
     found = read_group(tx, group, max(0, request.since))
     view = group_view(runner.look(), group)
     return Conversation(
-        tuple(_message(message, speech=request.speech) for message in found.messages),
+        tuple(_message(tx, message, speech=request.speech) for message in found.messages),
         tuple(
             Gap(gap.author.hex(), gap.author_name, gap.first, gap.last, stamp_or_none(gap.asked_s))
             for gap in found.gaps
@@ -180,8 +181,10 @@ def save(runner: Runner, request: requests.Save) -> tuple[Saved, bytes]:
     return Saved("", name, len(data)), data
 
 
-def _message(view: MessageView, *, speech: bool) -> Message:
+def _message(tx: Transaction, view: MessageView, *, speech: bool) -> Message:
     burst = view.burst
+    missing = view.signed or view.parts
+    left = left_on_slowest(tx, view.size, missing[0]) if view.size and missing and missing[0] < missing[1] else None
     return Message(
         view.pos,
         view.id.hex(),
@@ -197,6 +200,7 @@ def _message(view: MessageView, *, speech: bool) -> Message:
         UNSET if view.size is None else view.size,
         UNSET if view.parts is None else view.parts,
         UNSET if view.signed is None else view.signed,
+        left or UNSET,
         UNSET if burst is None else round(burst.seconds, 2),
         UNSET if burst is None else burst.quality.label,
         UNSET if burst is None else burst.more,

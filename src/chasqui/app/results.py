@@ -68,12 +68,6 @@ class DaemonState(Result, frozen=True):
     pid: int | None
 
 
-class PassphraseChanged(Result, frozen=True):
-    """`passphrase`"""
-
-    changed: bool
-
-
 class Locked(Result, frozen=True):
     """`lock`"""
 
@@ -113,12 +107,13 @@ class WaitingCounts(Result, frozen=True):
 
 
 class IncomingFile(Result, frozen=True):
-    """A file of which parts are missing: parts here, and of how many."""
+    """A file of which parts are missing: parts here, and of how many; what the rest costs the slowest link."""
 
     group: str
     name: str
     size: int
     parts: tuple[int, int]
+    left: SlowLink | UnsetType = UNSET
 
 
 class Status(Result, frozen=True):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from msgspec import UNSET
+
 from chasqui.app import contacts, groups, guests, links, log, messages, requests, results, syncing
 from chasqui.app.desk import Ask, Surroundings
 from chasqui.app.errors import UnfinishedVaultError
@@ -71,8 +73,9 @@ def _status(runner: Runner, request: requests.ShowStatus, around: Surroundings) 
         len(list_contacts(tx)),
         results.WaitingCounts(held.bundles, held.carried, tx.count(Space.INVITATION)),
         tuple(
-            results.IncomingFile(file.group_name, file.name, file.size, (file.here, file.of))
+            results.IncomingFile(file.group_name, file.name, file.size, (file.here, file.of), left)
             for file in incoming(tx)
+            for left in (links.left_on_slowest(tx, file.size, file.here) or UNSET,)
         ),
     )
 

@@ -18,7 +18,11 @@ PATIENCE_MS_MAX: Final = 600_000
 RETRY_FRAMES: Final = 2  # of the largest size: for the first answer to a NEED; twice as long after each
 RETRY_MS: Final = 1_000
 ASKED_MAX: Final = 8  # a quarter of an hour on a slow link; then the next summary tells what is lacking
+FRESH_MS: Final = 700  # after a symbol: so late does nobody ask who waited for a free channel while it was sent
 SPREAD_MS: Final = 3_000  # those who lack most ask first, and are heard by those who lack less
+JUST_FRAMES: Final = 6  # of the largest size: who waited so long for a free channel has not heard what was sent
+LARGE: Final = 8  # sources: of so many nearly all lack some, and one answer is worth waiting for
+SPREAD_FRAMES: Final = 8  # of the largest size, in place of that: who asks while others are answered asks in vain
 OPEN_MS: Final = 1_200_000  # so long a generation takes in what comes one by one, of whomever
 JOINED_MAX: Final = 24  # sources of several senders: whoever comes late is not to ask for more
 JOIN_CALM_MS: Final = 3_000  # two who answer the same text at once must not take the same number
@@ -37,6 +41,8 @@ class Incoming:
     def __init__(self, frame_ms: int, entropy: Entropy) -> None:
         self._entropy = entropy
         self.retry_ms: Final = RETRY_FRAMES * frame_ms + RETRY_MS
+        self.just_ms: Final = JUST_FRAMES * frame_ms
+        self._large_spread_ms = max(SPREAD_MS, SPREAD_FRAMES * frame_ms)
         self._heard: dict[tuple[int, int, bool], HeardGeneration] = {}
 
     def heard(self, frame: CodedFrame, now_ms: int, *, asked: bool) -> list[bytes]:
@@ -169,8 +175,10 @@ class Incoming:
             known.need_ms = until_ms + below(self._entropy, SPREAD_MS)
             known.patient = True
         else:
-            hurry = min(known.lacking, 8) / 8
-            known.need_ms = now_ms + 200 + int(SPREAD_MS * (1 - hurry) * 0.5) + below(self._entropy, SPREAD_MS // 2)
+            spread_ms = self._large_spread_ms if known.count >= LARGE else SPREAD_MS
+            hurry = min(known.lacking / max(LARGE, known.count // 3), 1)
+            known.need_ms = now_ms + FRESH_MS + int(spread_ms * (1 - hurry) * 0.5)
+            known.need_ms += below(self._entropy, spread_ms // 2)
 
 
 def expected_ms(known: HeardGeneration, share: float = PACE_SHARE) -> int:

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Final, NamedTuple
 
-from chasqui.base.ids import BundleId
+from chasqui.base.ids import BundleId, bundle_id
 from chasqui.base.ports import Entropy
 from chasqui.delivery.airtime import HOUR_MS
 from chasqui.delivery.chance import below
 from chasqui.delivery.erasure import PARITY_FIRST, PARITY_MAX
 from chasqui.delivery.generations import BUNDLES_MAX, HeardGeneration, OwnGeneration, cut, fits_whole, part_count
-from chasqui.delivery.incoming import OPEN_MS, Incoming
+from chasqui.delivery.incoming import FRESH_MS, OPEN_MS, Incoming
 from chasqui.delivery.index import Item
 from chasqui.delivery.radio_frames import BATCH_HEADER_BYTES, BatchFrame, CodedFrame, NeedFrame, batch_of
 from chasqui.delivery.sharing import WEIGHTS, Flows, in_turns
@@ -26,11 +26,13 @@ GENERATIONS_MAX: Final = 128
 TOLD_AGAIN_MS: Final = 8_000  # where texts come one by one: two of them must not take the same number
 QUIET_MS: Final = 4_000  # after the last symbol: nobody asked, so whoever heard none of it has to be told
 PUT_OFF_MS_MAX: Final = 600_000  # whoever never falls silent must not keep others from answering
+ON_AIR_MAX: Final = 256  # more do not leave in a few airtimes
 ANSWERS_MAX: Final = 4_096  # what exceeds it is asked for again
 ANSWERED_SHARE: Final = (
     2  # symbols of a generation that NEEDs may draw, for each of its sources: half of them may be lost
 )
 ANSWERED_MORE: Final = 16  # and these; what is lacking then is asked for by name
+STALE_MS: Final = FRESH_MS - 100  # a NEED that comes so soon after our symbol was worded before it
 RETRIES_MS: Final = 30_000  # within that it is the same that is asked for again
 NEWS: Final = "news"
 ANSWERS: Final = "answers"  # whoever asks for everything must not keep back what is new
@@ -72,6 +74,10 @@ class Outgoing:
         self._spared: dict[BundleId, int] = {}  # answers that somebody's word has spared us, and when
         self._order = 0
         self._number = below(entropy, 256)
+        self._on_air: dict[BundleId, int] = {}  # when each was last heard or sent whole, the last one last
+        self._last: OwnGeneration | None = None  # of which a symbol of ours was on the air last
+        self._in_row = 0  # how many of it since somebody asked for it, or something else was sent
+        self._stale_ms = now_ms
         self._new_source(now_ms)
 
     # -- what is to be sent ---------------------------------------------------------------------------------
@@ -91,11 +97,14 @@ class Outgoing:
         for item in sorted(items, key=lambda item: (item.rank, -item.day, item.size, item.id)):
             if len(self._waiting) >= ANSWERS_MAX:
                 return
+            if now_ms - self._on_air.get(item.id, -HOUR_MS) < self._incoming.just_ms:
+                continue  # whoever asks had not heard it yet when he worded that
             if item.id not in self._waiting and item.id not in unsent and self._can_carry(item):
                 self._wait(item, others_ms if self._sent_in(item) is None else ours_ms, answer=True)
 
-    def overheard(self, bundle: BundleId) -> None:
+    def overheard(self, bundle: BundleId, now_ms: int) -> None:
         """Somebody else sent it."""
+        self._was_on_air(bundle, now_ms)
         waiting = self._waiting.get(bundle)
         if waiting is not None:
             waiting.copies += 1
@@ -129,7 +138,9 @@ class Outgoing:
         own.untold = 0
         if not own.parts and not own.whole:
             return False
-        if not own.unsent:  # else it counts what is still to come, and asks again
+        if own is self._last and self._in_row > 1 and now_ms < self._stale_ms:
+            self._stale_ms = now_ms + STALE_MS  # others wait behind it; who lacks something still asks again
+        elif not own.unsent:  # else it counts what is still to come, and asks again
             behind, retry_ms = own.behind_us, self._incoming.retry_ms
             if behind and not now_ms - RETRIES_MS < own.asked_ms <= now_ms - retry_ms:
                 if not now_ms - RETRIES_MS < own.asked_ms:
@@ -139,7 +150,12 @@ class Outgoing:
                 own.answers_ms = now_ms + behind * retry_ms // 2
             most = ANSWERED_SHARE * own.count + ANSWERED_MORE - own.answered
             own.owed = max(own.owed, min(need.count, own.count, most))
+            self._in_row = 0
         return True
+
+    def left(self, now_ms: int) -> None:
+        """A frame of ours has left."""
+        self._stale_ms = now_ms + STALE_MS
 
     def heard(self, frame: CodedFrame) -> None:
         """Somebody else sent a symbol of a generation in which sources of ours may be."""
@@ -282,7 +298,8 @@ class Outgoing:
     def _continued(
         self, own: OwnGeneration, unsent: int | None, now_ms: int, fetch: Fetch
     ) -> CodedFrame | BatchFrame | None:
-        own.touched_ms = now_ms
+        self._in_row = self._in_row + 1 if own is self._last else 1
+        own.touched_ms, self._last = now_ms, own
         if unsent is not None:
             number = unsent
             own.unsent.remove(number)
@@ -304,9 +321,16 @@ class Outgoing:
         more = bool(own.unsent or own.owed)
         frames = [replace(each, followed=more or at < len(frames) - 1) for at, each in enumerate(frames)]
         for each in frames:
+            self._was_on_air(bundle_id(each.symbol), now_ms)
             if own.heard is not None:
                 self._incoming.said(own.heard, each, now_ms)
         return batch_of(frames) if len(frames) > 1 else frames[0]
+
+    def _was_on_air(self, bundle: BundleId, now_ms: int) -> None:
+        self._on_air.pop(bundle, None)
+        self._on_air[bundle] = now_ms
+        if len(self._on_air) > ON_AIR_MAX:
+            del self._on_air[next(iter(self._on_air))]
 
     def _more_of(self, own: OwnGeneration, number: int, fetch: Fetch) -> list[CodedFrame]:
         """The sources behind this one, as many as go into the same frame."""

@@ -310,7 +310,7 @@ class MeshtasticLink:
         if queue.free >= queue.size or asyncio.get_running_loop().time() >= frame.until_s:
             self._leaving.begin(frame.airtime_ms)  # it is on the air now
         else:
-            self._later(QUEUE_EVERY_S, self._ask_queue)
+            self._later(min(QUEUE_EVERY_S, frame.airtime_ms / 2_000), self._ask_queue)  # a fast board is soon free
 
     def _not_taken(self, frame: _Frame, result: int) -> None:
         """Raises `RefusedError` where it makes no sense to try again."""

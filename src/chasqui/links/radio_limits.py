@@ -31,5 +31,5 @@ LOOK_EVERY_S: Final = 30.0  # whether its radio is still on
 MESHTASTIC_MTU_DEFAULT: Final = 231  # what fits into one packet
 MESHTASTIC_BOOT_S: Final = 30.0  # some boards start anew when they are opened, and take a quarter of a minute
 MESHTASTIC_CONFIG_S: Final = 60.0  # to tell all of its settings; a board that says them slowly says them in seconds
-QUEUE_EVERY_S: Final = 0.5  # while a frame waits in the board, it is asked how full its queue is
+QUEUE_EVERY_S: Final = 0.5  # at least: while a frame waits in the board, it is asked how full its queue is
 SPENT_EVERY_S: Final = 30.0  # a board whose share of the hour is spent is tried again

@@ -18,6 +18,7 @@ from chasqui.media.library import codec2_library
 from chasqui.media.modes import RATE_HZ, Mode
 
 _CRC_BYTES: Final = 2
+_IDLE_MAX: Final = 64  # calls in a row for which the library may want no sound; it is one, now and then
 _UNSYNC: Final = 0  # freedv_api.h
 _RX_SYNC: Final = 2
 
@@ -81,14 +82,19 @@ class Modem:
         """Payloads whose CRC is right, with how far they stood above the noise in dB (in 3 kHz)."""
         library, got = self._library, []
         self._heard.extend(samples)
-        at = 0
+        at = idle = 0
         while len(self._heard) - at >= (wanted := library.freedv_nin(self._modem)):
-            block = (ctypes.c_short * max(1, wanted)).from_buffer_copy(self._heard[at : at + max(1, wanted)])
+            idle = 0 if wanted else idle + 1
+            if idle > _IDLE_MAX:
+                self.forget()
+                break
+            block = (ctypes.c_short * max(1, wanted))(*self._heard[at : at + wanted])  # it may want none, and goes on
             at += wanted
             size = library.freedv_rawdatarx(self._modem, self._frame, block)
             if size == len(self._frame):
                 got.append((self._frame.raw[:-_CRC_BYTES], self._strength_db()))
-        del self._heard[:at]
+        else:
+            del self._heard[:at]
         return got
 
     def forget(self) -> None:

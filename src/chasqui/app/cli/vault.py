@@ -9,6 +9,12 @@ from chasqui.app.cli.base import NOT_YET, Invocation, Leaf, print_json
 from chasqui.base.errors import UsageError
 
 
+class PassphraseChanged(results.Result, frozen=True):
+    """`passphrase`"""
+
+    changed: bool
+
+
 @click.command(cls=Leaf)
 @click.option("--name", metavar="NAME", required=True, help="What the people you meet will see as your name.")
 @click.pass_obj
@@ -53,7 +59,7 @@ def passphrase(call: Invocation, new_passphrase_file: str | None) -> None:
     new = call.new_passphrase(new_passphrase_file, "The new passphrase: ")
     change_passphrase(call.home, old, new, secrets.token_bytes)
     call.show(
-        results.PassphraseChanged(True),
+        PassphraseChanged(True),
         "The passphrase is changed.\nA copy of the vault that was made before still opens with the old one.",
     )
 

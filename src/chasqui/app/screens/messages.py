@@ -16,6 +16,7 @@ from chasqui.app.screens.text import (
     day,
     heading,
     local,
+    on_link,
     paragraph,
     safe_line,
     safe_lines,
@@ -49,6 +50,8 @@ def about_to_speak(seconds: float, quality: str, link: str) -> str:
 def slow(result: Sent) -> str:
     """After something was sent over a link that it holds up for long."""
     links = () if isinstance(result.slow, UnsetType) else result.slow
+    if not links:
+        return on_link(result.left, "All parts together take ").rstrip()
     return "\n".join(
         f"The link {link.id} ({link.kind}) needs {about(link.lasts_s)} for this, {about(link.on_air_s)} on the air."
         for link in links
@@ -212,7 +215,8 @@ def _entry(message: Message, clock: str, body: list[str]) -> list[str]:
 def _parts_signed(message: Message) -> str:
     if isinstance(message.signed, UnsetType):
         return ""
-    return f"; the slowest has signed for {message.signed[0]} of {count(message.signed[1], 'part')}"
+    here, of = message.signed
+    return f"; the slowest has signed for {here} of {count(of, 'part')}{on_link(message.left, ', ')}"
 
 
 def _voice(recording: Recording, found: Conversation) -> list[str]:
@@ -236,7 +240,7 @@ def _file(message: Message, group: str) -> list[str]:
     length = 0 if isinstance(message.size, UnsetType) else message.size
     first = f"[file] {safe_line(message.text)}, {size(length)}"
     if here < of:
-        return [f"{first}: {here} of {count(of, 'part')} here, the rest is on its way"]
+        return [f"{first}: {here} of {count(of, 'part')} here, the rest is on its way{on_link(message.left, ', ')}"]
     return [first, f"to keep it: chasqui save {typed(group)} {short(message.id)} FILE"]
 
 

@@ -9,6 +9,10 @@ from textwrap import wrap
 from typing import Final
 from unicodedata import east_asian_width
 
+from msgspec import UnsetType
+
+from chasqui.app.results import SlowLink
+
 # Format characters that real scripts and emoji need; the rest of their kind can reorder or hide what is shown.
 _HARMLESS: Final = frozenset("\u200c\u200d\u200e\u200f")
 _RULE: Final = "─"
@@ -122,6 +126,13 @@ def about(seconds: float) -> str:
         if seconds >= 2 * length:
             return count(round(seconds / length), unit)
     return count(round(seconds), "second")
+
+
+def on_link(link: SlowLink | UnsetType, lead: str) -> str:
+    """How long the slowest link takes for what is left, behind some words; empty where that is not worth saying."""
+    if isinstance(link, UnsetType):
+        return ""
+    return f"{lead}about {about(link.lasts_s)} on the link {link.id} ({link.kind})"
 
 
 def typed(name: str) -> str:

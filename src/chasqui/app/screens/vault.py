@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chasqui.app.results import GroupLine, Status, VaultMade
-from chasqui.app.screens.text import count, safe_line, short, size, table, typed
+from chasqui.app.screens.text import count, on_link, safe_line, short, size, table, typed
 from chasqui.app.screens.words import group_state
 
 
@@ -53,7 +53,7 @@ def status(result: Status) -> str:
     for file in result.incoming:
         here, of = file.parts
         what = f"{safe_line(file.name)} in {safe_line(file.group)}, {size(file.size)}"
-        lines.append(f"Coming   {what}: {here} of {count(of, 'part')} here")
+        lines.append(f"Coming   {what}: {here} of {count(of, 'part')} here{on_link(file.left, ', ')}")
     if waiting.invitations:
         lines.append(f"Waiting  {count(waiting.invitations, 'invitation')} for your answer: `chasqui group list`")
     return "\n".join(lines)
