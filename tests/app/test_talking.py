@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import os
+import pty
+import signal
+import subprocess
+import sys
+import termios
 import threading
 from array import array
 from collections.abc import Callable
@@ -330,3 +335,29 @@ def test_the_screen_of_a_session() -> None:
     assert screen.ended(Talked((), 0, 0), interrupted=True) == "Nothing was sent. Nothing was being said."
     assert "Discarded: 6.2 s that were not sealed yet." in screen.ended(Talked(("a",), 10, 6.2), interrupted=True)
     assert read_burst(said(5, 2)[1][1].to_body()).first == 5
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP])
+def test_whatever_ends_it_the_terminal_is_as_it_was(number: signal.Signals) -> None:
+    program = """
+from chasqui.app.talk.talking import interruptions
+from chasqui.app.talk.terminal import Terminal
+from chasqui.app.talk.threads import Events
+events = Events()
+with interruptions(events), Terminal(keys=True):
+    print("ready", flush=True)
+    events.wait(-1, 300)
+"""
+    screen_end, keys = pty.openpty()
+    before = termios.tcgetattr(keys)
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdin=keys, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        assert termios.tcgetattr(keys) != before
+        process.send_signal(number)
+        assert process.wait(300) == 0
+    assert termios.tcgetattr(keys) == before
+    os.close(keys)
+    os.close(screen_end)

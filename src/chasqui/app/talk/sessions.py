@@ -67,7 +67,7 @@ def talk(call: Invocation, options: Options) -> int:
         raise UsageError("There is no terminal here to press the space bar on.", todo="`--from FILE.wav` needs none.")
     call.tell(screen.beginning(chosen, units / UNITS_PER_S, price(coded, chosen.slowest, [silence(coded, units)])[1]))
     _ask(call, chosen, coded, units, options.yes)
-    with terminal, interruptions(events):
+    with interruptions(events), terminal:
         listener = Listener(origin, events.post)
         sealer = Sealer(desk, options.group, coded, options.urgent, origin.rate, events.post)
         loudspeaker = None if options.mute else _loudspeaker(call, options.out, chosen.group)
@@ -103,7 +103,7 @@ def listen(call: Invocation, group: str, since: int | None, out: str) -> int:
     events = Events()
     loudspeaker = _loudspeaker(call, out, found.name)
     teller = _teller(found.name, lambda: loudspeaker is not None)
-    with Terminal(keys=False) as terminal, interruptions(events):
+    with interruptions(events), Terminal(keys=False) as terminal:
         Player(desk, group, last, loudspeaker, lambda: True, events.post).start()
         terminal.status("○ listening")
         while True:

@@ -35,7 +35,7 @@ EVENTS_AT_ONCE: Final = 100
 REST_S: Final = 2.0
 LAST_CALL_TICKS: Final = 50  # so long a burst that the daemon has in its hands may take when Ctrl-C comes
 _UNIT_S: Final = 0.04
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_SIGNALS: Final = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP)
 
 
 def price(quality: Quality, slowest: Slowest | None, bursts: list[Burst]) -> tuple[int, Cost | None]:
@@ -58,7 +58,8 @@ def silence(quality: Quality, units: int) -> Burst:
 
 @contextmanager
 def interruptions(events: Events) -> Iterator[None]:
-    """Ctrl-C, a closed terminal and a polite end become an event."""
+    """Ctrl-C, Ctrl-\\, a closed terminal and a polite end become an event. From before the terminal gives keys without
+    Enter until it is as it was: else it would stay like that."""
     before = [(number, signal.signal(number, lambda *_: events.post(Interrupted()))) for number in _SIGNALS]
     try:
         yield
