@@ -23,6 +23,7 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 PYTHON: Final = Path(os.environ.get("CHASQUI_PEER_PYTHON") or ROOT / ".venv-peer" / "bin" / "python")
 HOW: Final = "peer absent: `python3 -m venv .venv-peer && .venv-peer/bin/pip install rns==1.5.7 lxmf==1.2.1`"
 BIT_RATE_BPS: Final = 9_600  # what it is told; faster than LoRa, so that a run takes seconds
+LIMIT_S: Final = 240  # a backstop: two minutes are enough where nothing else runs
 TEXT: Final = "x" * 100
 _FEND, _FESC = 0xC0, 0xDB
 _ESCAPED: Final = {0xDC: _FEND, 0xDD: _FESC}
@@ -289,7 +290,7 @@ WORK: Final[Sequence[Callable[[], Coroutine[Any, Any, dict[str, float]]]]] = (
 async def _tried(work: Awaitable[dict[str, float]]) -> dict[str, float]:
     """What it found; nothing where it took too long or failed, which is told on stderr."""
     try:
-        async with asyncio.timeout(150):
+        async with asyncio.timeout(LIMIT_S):
             return await work
     except (TimeoutError, RuntimeError, OSError) as error:
         print(f"      peer: {error!r}", file=sys.stderr, flush=True)

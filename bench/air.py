@@ -101,8 +101,8 @@ def _meetings() -> list[Row]:
             quiet.bytes,
             "bytes",
             "0",
-            f"{quiet.airtime_s / 36:.2g} % of airtime: one summary of 10 bytes each half hour, by which whoever comes "
-            "into reach is noticed",
+            f"{quiet.airtime_s / 36:.2g} % of airtime: summaries of 10 bytes, by which whoever comes into reach is "
+            "noticed; each says one now and then, so that no liar can keep all of them silent",
         ),
     ]
 

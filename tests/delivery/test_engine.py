@@ -260,7 +260,7 @@ def test_whoever_floods_gets_a_bounded_part_of_memory_and_processor(monkeypatch:
     assert decoded == [64] * len(decoded)
     assert len(decoded) <= 6_000 // (25 * 64) + 1
     assert len(engine._incoming._heard) <= 64
-    assert all(len(known.parity) <= 96 for known in engine._incoming._heard.values())
+    assert all(len(known.parity) <= 64 for known in engine._incoming._heard.values())
     assert len(engine._reconciler._sums) <= 32
     waiting = [Item(BundleId(n.to_bytes(16, "big")), 207, 1, TODAY) for n in range(5_000)]
     engine._outgoing.add_answers(waiting, 0, lambda ours: 0)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from chasqui.base.errors import PeerError
 from chasqui.base.ids import BundleId, bundle_id
 from chasqui.base.limits import BUNDLE_STEPS
+from chasqui.delivery import erasure
 from chasqui.delivery.generations import HeardGeneration, OwnGeneration, checked, cut, fits_whole, joined, part_count
 from chasqui.delivery.incoming import ASKED_MAX, FRESH_MS, JUST_FRAMES, SPREAD_FRAMES, Incoming
 from chasqui.delivery.index import Index, Item
@@ -83,18 +84,66 @@ def test_a_mixture_gives_nothing_and_is_forgotten() -> None:
 def test_symbols_of_another_kind_or_size_are_refused() -> None:
     heard = HeardGeneration(False)
     heard.take(CodedFrame(1, 1, 2, 0, bundle_of(1), False, False))
+    before = replace(heard)
     for bad in (
-        CodedFrame(1, 1, 2, 1, bundle_of(2, 128), False, False),
-        CodedFrame(1, 1, 2, 1, bytes(100), False, False),
-        CodedFrame(1, 1, 2, 192, bytes(207), False, False),
-        CodedFrame(1, 1, 2, 1, bundle_of(2), True, False),
+        CodedFrame(1, 1, 9, 1, bytes(100), False, False),
+        CodedFrame(1, 1, 9, 192, bytes(207), False, False),
+        CodedFrame(1, 1, 9, 192, bytes(130), False, False),
+        CodedFrame(1, 1, 9, 1, bundle_of(2), True, False),
     ):
         with pytest.raises(PeerError):
             heard.take(bad)
+        assert heard == before
     parts = HeardGeneration(True)
     parts.take(CodedFrame(1, 1, 2, 0, bytes(50), True, False))
     with pytest.raises(PeerError):
         parts.take(CodedFrame(1, 1, 3, 1, bytes(50), True, False))
+
+
+@pytest.mark.must("M-RAD-4")
+def test_a_bundle_that_came_whole_is_taken_whatever_the_generation_was_said_to_be() -> None:
+    heard = HeardGeneration(False)
+    assert heard.take(CodedFrame(1, 1, 2, 192, bytes(130), False, False)) == []
+    bundle = bundle_of(1)
+    assert heard.take(CodedFrame(1, 1, 1, 0, bundle, False, False)) == [bundle]
+    assert heard.spoilt
+    assert heard.lacking == 0
+
+
+@pytest.mark.must("M-RAD-4")
+@pytest.mark.parametrize("said_before", [(2, bytes(1)), (9, bytes(1)), (5, bytes(60)), (5, bytes(43))])
+def test_the_first_part_begins_anew_what_was_something_else(said_before: tuple[int, bytes]) -> None:
+    incoming = Incoming(1000, seeded("x"))
+    count, symbol = said_before
+    incoming.heard(CodedFrame(1, 1, count, 0, symbol, True, False), 0, asked=False)
+    bundle = bundle_of(1)
+    got = [
+        whole
+        for number, part in enumerate(cut(bundle, 5))
+        for whole in incoming.heard(CodedFrame(1, 1, 5, number, part, True, number < 4), 10, asked=False)
+    ]
+    assert got == [bundle]
+
+
+def test_nothing_is_put_together_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[int] = []
+    solve = erasure._solve
+
+    def counted(rows: list[tuple[list[int], int]], lost: list[int], size: int) -> dict[int, bytes]:
+        tried.append(len(lost))
+        return solve(rows, lost, size)
+
+    monkeypatch.setattr(erasure, "_solve", counted)
+    heard = HeardGeneration(False)
+    for number in range(190):
+        if number % 4:
+            heard.take(CodedFrame(1, 1, 192, number, bundle_of(number, 128), False, False))
+    for round_ in range(4):
+        for number in range(255, 191, -1):
+            covers = 192 if number == 255 else 190  # two are lost behind it, and one symbol covers them
+            heard.take(CodedFrame(1, 1, covers, number, bytes((round_,)) * 130, False, False))
+    assert tried == []
+    assert len(heard.parity) == 64
 
 
 # -- asking -----------------------------------------------------------------------------------------------------

@@ -46,7 +46,7 @@ class Side:
         elif isinstance(frame, MoreFrame):
             found = self.reconciler.heard_more(frame, now_ms)
         elif isinstance(frame, WantFrame):
-            self.they_want |= {item.id for item in self.reconciler.heard_want(frame).they_lack}
+            self.they_want |= {item.id for item in self.reconciler.heard_want(frame, now_ms).they_lack}
         self.they_lack |= {item.id for item in found.they_lack}
 
     def say(self, now_ms: int) -> list[RadioFrame]:

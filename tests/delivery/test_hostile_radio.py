@@ -10,7 +10,7 @@ import pytest
 from chasqui.base.errors import PeerError
 from chasqui.base.ids import bundle_id
 from chasqui.delivery.airtime import HOUR_MS, Air
-from chasqui.delivery.index import short_id
+from chasqui.delivery.index import Item, short_id
 from chasqui.delivery.radio_frames import (
     BatchFrame,
     CodedFrame,
@@ -23,6 +23,7 @@ from chasqui.delivery.radio_frames import (
     read_radio_frame,
     write_radio_frame,
 )
+from chasqui.delivery.sketch import syndromes_of
 from tests.delivery.place import TODAY, Place, Station, bundle_of
 
 LEGAL = Air(222, 1760, 83, 0.01)  # 36 s an hour
@@ -88,7 +89,8 @@ def test_who_asks_for_everything_gets_half_and_ours_goes_out(ask: str) -> None:
         if ask == "days":
             entry = first.index.entry(salt(n), ())
             return DaysFrame(TODAY % 256, salt(n), entry, (entry,))
-        hear(first, write_radio_frame(SumFrame(TODAY % 256, salt(n), 0, 1, b"zz", (7,))))
+        if n % 2 == 0:
+            return SumFrame(TODAY % 256, salt(n + 1), 0, 1, b"zz", (7,))
         return WantFrame(salt(n), tuple({short_id(salt(n), ids[(40 * n + k) % 300]) for k in range(40)}))
 
     lie(place, "a", 7_000, question)
@@ -160,6 +162,52 @@ def test_who_claims_to_hold_everything_does_not_silence_us() -> None:
     said = [at_ms for at_ms, _, data in place.log if isinstance(read_radio_frame(data), DaysFrame)]
     assert 4 <= len(said) <= 6
     assert all(later - earlier < 2.6 * HOUR_MS for earlier, later in zip([0, *said], said, strict=False))
+
+
+@pytest.mark.must("M-RAD-10")
+def test_what_is_planned_because_of_others_words_is_bounded() -> None:
+    reconciler = holding(3, "a").stations["a"].engine._reconciler
+    for n in range(2_000):
+        reconciler.heard_sum(SumFrame(TODAY % 256, n.to_bytes(2, "big"), 0, 5, b"zz", (n + 1,)), 25 * n)
+    assert len(reconciler._planned) <= 3 * 32
+    for n in range(100):
+        junk = syndromes_of([n << 8 | k + 1 for k in range(12)], 16)
+        reconciler.heard_sum(SumFrame(TODAY % 256, b"a\0", 0, None, b"", junk), 100_000 + 1_000 * n)
+    assert 100 < sum(map(len, reconciler._wanted.values())) <= 128
+
+
+@pytest.mark.must("M-RAD-10")
+def test_who_asks_about_much_is_answered_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    place = holding(2_000, "a")
+    engine = place.stations["a"].engine
+    hashed: list[int] = []
+    short_ids = engine._index.short_ids
+
+    def counted(salt: bytes, day: int, split: int = 0) -> dict[int, Item]:
+        hashed.append(day)
+        return short_ids(salt, day, split)
+
+    monkeypatch.setattr(engine._index, "short_ids", counted)
+    for n in range(100):
+        for frame in (SumFrame(TODAY % 256, salt(n), 0, 5, b"zz", (n + 1,)), WantFrame(salt(n), (7,))):
+            engine.heard(write_radio_frame(frame), 10.0, 10 * n)
+    assert 1_000 * 50 / 2_000 - 2 <= len(hashed) <= 1_000 * 50 / 2_000 + 2
+
+
+@pytest.mark.parametrize("size", [207, 1600])
+def test_who_guesses_generations_beforehand_keeps_nothing_from_anybody(size: int) -> None:
+    place = Place("ab", seed=3)
+    first, second = place.stations["a"], place.stations["b"]
+    first.hold([bundle_of("first", size)], news=True)
+    place.run(1_500_000)
+    known = next(frame for *_, data in place.log if isinstance(frame := read_radio_frame(data), CodedFrame))
+    for n in range(1, 64):
+        name = known.source, (known.generation + n) % 256
+        symbol, parts = (bytes(130), False) if size == 207 else (b"x", True)
+        hear(second, write_radio_frame(CodedFrame(*name, 2, 0 if parts else 192, symbol, parts, False)))
+    begun_ms = place.now_ms
+    first.hold([bundle_of("second", size)], news=True)
+    assert place.run(begun_ms + 60_000, lambda: bundle_id(bundle_of("second", size)) in second.held)
 
 
 def test_old_frames_change_nothing_and_cost_little() -> None:

@@ -13,6 +13,7 @@ def target(data: bytes) -> None:
     """Every door through which bytes come into `chasqui.mls`."""
     _, state, keys = mls_group()
     before = state.to_bytes()
+    signer = state.own_leaf_node.signature_key
     doors: tuple[Callable[[], object], ...] = (
         lambda: mls.read_message(data),
         lambda: mls.read_key_package(data, NOW_S),
@@ -20,6 +21,8 @@ def target(data: bytes) -> None:
         lambda: state.inspect(data),
         lambda: state.decrypt(data),
         lambda: mls.join(data, keys),
+        lambda: mls.read_short_commit(data, signer),
+        lambda: state.process(state.lengthen(data, state.own_leaf)),
     )
     for door in doors:
         with contextlib.suppress(mls.PeerError):

@@ -10,6 +10,7 @@ from chasqui.base.schema import Body, encode
 from chasqui.delivery.courier_file import courier_chunks
 from chasqui.delivery.frames import BundleFrame, IdsFrame, RequestFrame, short_id, write_frame
 from chasqui.delivery.radio_frames import (
+    BatchFrame,
     CodedFrame,
     DaysFrame,
     MoreFrame,
@@ -175,7 +176,13 @@ def radio() -> list[bytes]:
         DaysFrame(20_780 % 256, b"sa", (0, b"xy"), ((1, b"zz"),)),
     ]
     written = [write_radio_frame(frame) for frame in frames]
-    return [*written, b"".join(bytes((len(data),)) + data for data in written)]
+    small = bytes((0x5C, 44)) + b"r" * 126
+    alone: list[RadioFrame] = [
+        BatchFrame(1, 2, 3, 1, (small, small), False),
+        SumFrame(20_780 % 256, b"s\0", 0, None, b"", tuple(range(1, 17))),
+    ]
+    together = b"".join(bytes((len(data),)) + data for data in written)
+    return [*written, together, *map(write_radio_frame, alone)]
 
 
 def welcome() -> bytes:
@@ -216,6 +223,7 @@ def mls_messages() -> list[bytes]:
         ours.encrypt(b"hello", b"", entropy)[0],
         ours.group_info(),
         newcomer.key_package,
+        mls.shorten(committed.message),
     ]
 
 

@@ -235,7 +235,7 @@ class GroupMachine(RuleBasedStateMachine):
 
     def is_one(self, group: GroupId) -> None:
         """Nothing is left of any split."""
-        inside = [person for index, person in enumerate(self.people) if self.is_in(index, group)]
+        inside = self.agreed(group, [p for index, p in enumerate(self.people) if self.is_in(index, group)])
         rosters = {person.name: roster_of(person.tx(), group).current for person in inside}
         assert len(set(rosters.values())) <= 1, rosters
         heads = {person.name: load_group(person.tx(), group).head.hex() for person in inside}
@@ -261,6 +261,18 @@ class GroupMachine(RuleBasedStateMachine):
         for person in inside:
             person.do(inputs.TakeBundles(tuple(person.held())))
         assert before == [person.texts(group) for person in inside], "replay changes nothing"
+
+    def agreed(self, group: GroupId, inside: list[Person]) -> list[Person]:
+        """Without those who were let in by additions that came to be void, and sit apart: nobody tells them, since they
+        were never members to those who removed the admin (ADR 27). Their screens must not say that all is well."""
+        kept = []
+        for person in inside:
+            others = [other for other in inside if other is not person]
+            if any(person.key(group) not in roster_of(other.tx(), group).unseated for other in others) or not others:
+                kept.append(person)
+            else:
+                assert person.show(group).state != "current", "he is told that he is alone"
+        return kept
 
     def keys_of(self, group: GroupId, out: Reason) -> frozenset[MemberKey]:
         """Those who are out, for this reason."""

@@ -144,7 +144,7 @@ class Engine:
             case MoreFrame():
                 self._answer(self._reconciler.heard_more(frame, now_ms), strength_db, now_ms)
             case WantFrame():
-                self._answer(self._reconciler.heard_want(frame), strength_db, now_ms)
+                self._answer(self._reconciler.heard_want(frame, now_ms), strength_db, now_ms)
         return []
 
     def sent(self, airtime_ms: int | None, now_ms: int) -> None:

@@ -4,11 +4,12 @@ many parity symbols, whichever they are. Byte-exact in `docs/spec/radio.md`.
 Symbols 0 to 191 are sources, 192 to 255 parity. Parity symbol p is the sum over the sources i of c(p, i) times the
 source, with c(p, i) = 1 / (p + i) (a Cauchy matrix, every square part of which is invertible). It does not depend on K:
 a generation may grow, and a parity symbol covers as many sources as there were. Products of whole symbols are
-`bytes.translate`, sums are whole integers: 100 MB/s without any library (docs/adr/0022).
+`bytes.translate`, sums are whole integers: 100 MB/s without any library (docs/adr/0021).
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Final
@@ -70,6 +71,9 @@ def repair(sources: Mapping[int, bytes], parity: Mapping[int, tuple[int, bytes]]
     lost = [at for at in range(covered) if at not in sources]
     if not lost or len(parity) < len(lost):
         return {}
+    counts = sorted(count for count, _ in parity.values())
+    if any(len(counts) - bisect_right(counts, at) < behind for behind, at in enumerate(reversed(lost), 1)):
+        return {}  # of those lost from here on there are more than parity that covers them
     rows: list[tuple[list[int], int]] = []
     for number, (count, symbol) in sorted(parity.items()):
         rest = _int(symbol, size)

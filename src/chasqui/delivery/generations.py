@@ -17,7 +17,6 @@ from chasqui.delivery.radio_frames import CODED_HEADER_BYTES, CodedFrame
 
 CHECK_BYTES: Final = 2
 BUNDLES_MAX: Final = 64  # sources that are bundles: 64 of them come within 4 % of what the largest generation costs
-PARITY_KEPT_MAX: Final = 96
 FAILURES_MAX: Final = 2  # after that a summary tells what is lacking; every one of them costs others' airtime
 
 
@@ -202,30 +201,37 @@ class HeardGeneration:
         """The bundles that a symbol brings. Raises `PeerError` for a symbol that cannot belong here."""
         if frame.parts != self.parts or (self.parts and self.count and frame.count != self.count):
             raise PeerError("A symbol of a generation that is something else.")
+        parity = frame.number >= PARITY_FIRST
+        size = len(frame.symbol) + (0 if parity or self.parts else CHECK_BYTES)
+        if frame.symbol and not self.parts and size - CHECK_BYTES not in BUNDLE_STEPS:
+            raise PeerError("A symbol that is neither a bundle nor parity over bundles.")
+        if frame.symbol and self.size and size != self.size:
+            if parity or self.parts:
+                raise PeerError("A symbol of another size than the rest of its generation.")
+            return self._spoil(frame.symbol)  # two generations of one name: a bundle is one all the same
         self.count = max(self.count, frame.count)
         if not frame.symbol:
             return []
-        parity = frame.number >= PARITY_FIRST
-        size = len(frame.symbol) + (0 if parity or self.parts else CHECK_BYTES)
-        if not self.parts and size - CHECK_BYTES not in BUNDLE_STEPS:
-            raise PeerError("A symbol that is neither a bundle nor parity over bundles.")
-        if self.size and size != self.size:
-            raise PeerError("A symbol of another size than the rest of its generation.")
         self.size = size
         brought: list[bytes] = []
         if not parity:
             if frame.number in self.sources:
                 if self.parts or self.sources[frame.number] == checked(frame.symbol):
                     return []
-                self.spoilt = True
-                self.parity.clear()
-                return [frame.symbol]
+                return self._spoil(frame.symbol)
             self.sources[frame.number] = frame.symbol if self.parts else checked(frame.symbol)
             if not self.parts:
                 brought.append(frame.symbol)
-        elif len(self.parity) < PARITY_KEPT_MAX and not self.spoilt:
+        elif self.spoilt or frame.count <= self.parity.get(frame.number, (0, b""))[0]:
+            return []  # it is here, and what is put together again and again costs us more than him who says it
+        else:
             self.parity[frame.number] = (frame.count, frame.symbol)
         return brought + self._completed()
+
+    def _spoil(self, bundle: bytes) -> list[bytes]:
+        self.spoilt = True
+        self.parity.clear()
+        return [bundle]
 
     def _completed(self) -> list[bytes]:
         if self.done and self.parts:

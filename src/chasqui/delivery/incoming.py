@@ -190,9 +190,11 @@ def expected_ms(known: HeardGeneration, share: float = PACE_SHARE) -> int:
 
 def _begins_anew(known: HeardGeneration, frame: CodedFrame) -> bool:
     """Whether a sender has chosen source and number of a generation that was before."""
-    if frame.parts or frame.number or not frame.symbol or frame.count >= known.count:
-        return frame.parts and frame.number == 0 and frame.count < known.count
-    return 0 in known.sources and known.sources[0] != checked(frame.symbol)
+    if frame.number or not frame.symbol:
+        return False
+    if frame.parts:  # else whoever guesses the number beforehand keeps all of it from us
+        return frame.count != known.count or known.sources.get(0, frame.symbol) != frame.symbol
+    return frame.count < known.count and 0 in known.sources and known.sources[0] != checked(frame.symbol)
 
 
 def _grew(known: HeardGeneration, sources: int, now_ms: int) -> None:

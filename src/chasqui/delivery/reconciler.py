@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations
+from itertools import combinations, islice
 from typing import Final
 
 from chasqui.base.days import resolve_day
@@ -32,10 +32,12 @@ from chasqui.delivery.trickle import Trickle
 
 SYNDROMES_MAX: Final = 64  # 0.2 s to decode; more differences are found a part at a time
 DECODING_MS: Final = 25  # between two sketches, by syndrome: whoever sends junk gets a tenth of a processor, not all
+HASHES_A_MS: Final = 50  # of short ids, for the same reason: two microseconds each
 SYNDROMES_SPARE: Final = 2  # above the difference of the counts: both sides may lack something
 SPLIT_MAX: Final = 15
 DAYS_LISTED: Final = 1  # in a summary: what differs is nearly always of today
 SUMS_KEPT: Final = 32
+WANTED_MAX: Final = 2 * SYNDROMES_MAX  # under one salt: both halves of a day
 SPREAD_MS: Final = 3_000
 THANKS_SPREAD_MS: Final = 500
 BEHIND_MS: Final = 60_000  # so long the next text may take that tells what was lost of a conversation
@@ -82,7 +84,7 @@ class Reconciler:
         self._sums: dict[tuple[int, bytes], _Known] = {}
         self._planned: dict[tuple[object, ...], _Planned] = {}
         self._wanted: dict[bytes, set[int]] = {}
-        self._decodes_ms = now_ms
+        self._decodes_ms = self._hashes_ms = now_ms
         self._behind_ms = now_ms - 3 * BEHIND_MS  # when somebody first held a little more
         self._asked = False  # by a sketch or by name, since we last said what we hold
         self.thanks_ms: int | None = None  # when to say it
@@ -213,15 +215,14 @@ class Reconciler:
         known.syndromes = (known.syndromes + frame.syndromes)[:SYNDROMES_MAX]
         return self._compare(frame.salt, known, now_ms)
 
-    def heard_want(self, frame: WantFrame) -> Findings:
+    def heard_want(self, frame: WantFrame, now_ms: int) -> Findings:
         """Somebody lacks these. What we want, too, need not be asked for twice."""
         asked = set(frame.short_ids)
         if frame.salt in self._wanted:
             self._wanted[frame.salt] -= asked
         found: list[Item] = []
-        for day, salt in self._sums:
-            if salt == frame.salt:
-                ours = self._index.short_ids(salt, day)
+        for day in [day for day, salt in self._sums if salt == frame.salt and now_ms >= self._hashes_ms]:
+            if ours := self._short_ids(frame.salt, day, 0, now_ms):
                 found += [ours[short] for short in asked if short in ours]
         return Findings(found)
 
@@ -315,7 +316,9 @@ class Reconciler:
         return SumFrame(day % 256, salt, split, count, check, syndromes)
 
     def _compare(self, salt: bytes, known: _Known, now_ms: int) -> Findings:
-        ours = self._index.short_ids(salt, known.day, known.split)
+        if now_ms < self._hashes_ms:
+            return Findings()  # another summary will come
+        ours = self._short_ids(salt, known.day, known.split, now_ms)
         if known.count is not None and _is(known, salt, len(ours), sum(ours)):
             if not known.split:
                 self._trickle.agreed()
@@ -331,7 +334,7 @@ class Reconciler:
             self._look_closer(salt, known, len(ours), now_ms)
             return Findings()
         if known.whole is not None:
-            wider = self._index.short_ids(salt, known.day, known.whole.split)
+            wider = self._short_ids(salt, known.day, known.whole.split, now_ms)
             differ += self._of_other_half(known, known.whole, wider, ours)
             ours = wider
         missing = [short for short in differ if short not in ours]
@@ -371,8 +374,14 @@ class Reconciler:
             split = min(known.split + max(1, (apart // SYNDROMES_MAX).bit_length()), SPLIT_MAX)
             self._plan(("sum", known.day), now_ms, lambda _: self._sum(known.day, SYNDROMES_MAX << split, split))
 
+    def _short_ids(self, salt: bytes, day: int, split: int, now_ms: int) -> dict[int, Item]:
+        """What is held of a day. As nobody has to prove anything for it, the next ones have to wait."""
+        self._hashes_ms = max(self._hashes_ms, now_ms) + len(self._index.of_day(day)) // HASHES_A_MS
+        return self._index.short_ids(salt, day, split)
+
     def _want(self, salt: bytes, missing: Iterable[int], now_ms: int) -> None:
-        self._wanted.setdefault(salt, set()).update(missing)
+        wanted = self._wanted.setdefault(salt, set())
+        wanted.update(islice(missing, max(WANTED_MAX - len(wanted), 0)))
 
         def frame(_: int) -> WantFrame | None:
             most = (self._room - REQUEST_HEADER_BYTES) // SHORT_ID_BYTES
@@ -388,6 +397,8 @@ class Reconciler:
             day, gone = next(iter(self._sums))
             del self._sums[day, gone]
             self._wanted.pop(gone, None)
+            for key in (("ask", day, gone), ("more", day, gone), ("want", gone)):
+                self._planned.pop(key, None)
 
 
 def _is(known: _Known, salt: bytes, count: int, total: int) -> bool:

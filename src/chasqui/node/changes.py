@@ -46,7 +46,7 @@ from chasqui.node.authors import expect_from_start, load_author
 from chasqui.node.branches import follow, keep_commit, put_out
 from chasqui.node.citing import with_words
 from chasqui.node.derived import derived
-from chasqui.node.doubles import leave_doubles
+from chasqui.node.doubles import close_seconds, leave_doubles
 from chasqui.node.effects import Notice
 from chasqui.node.epochs import (
     epochs_of,
@@ -420,6 +420,7 @@ def shut(tx: Transaction, group: GroupId, record: GroupRecord, reason: Reason) -
     for ref, own in list(tx.load_prefix(Space.KEY_PACKAGE, b"", OwnKeyPackageRecord)):
         if own.contact == group:  # for our next leaf: they hold our signing key, too
             tx.erase(Space.KEY_PACKAGE, ref)
+    close_seconds(tx, group, record, reason)
     kept = record.signing_key if reason is Reason.TAKEN else b""  # who is quarantined may be let in again
     save_group(tx, group, record, head=b"", out=reason, signing_key=kept)
 

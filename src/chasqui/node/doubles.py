@@ -9,15 +9,16 @@ from contextlib import suppress
 
 from chasqui import mls
 from chasqui.base.errors import ChasquiError
-from chasqui.base.ids import GroupId, MemberKey, ObjectId
+from chasqui.base.ids import MEMBER_KEY_BYTES, GroupId, MemberKey, ObjectId
 from chasqui.groups.membership import cites
 from chasqui.groups.operation import Add, GroupKind, Reason, Remove, encode_change
 from chasqui.node.authors import note_object
 from chasqui.node.derived import derived
+from chasqui.node.effects import Notice
 from chasqui.node.epochs import NOWHERE, head_of
 from chasqui.node.groups import history_of, is_clean, load_group, roster_of, save_operations, witnesses_of
 from chasqui.node.pauses import ASLEEP, AWAKE, Pause
-from chasqui.node.records import OwnKeyPackageRecord, Space
+from chasqui.node.records import GroupRecord, InvitationRecord, OwnKeyPackageRecord, Space
 from chasqui.node.resealing import publish
 from chasqui.node.transaction import Transaction
 from chasqui.sealed.kinds import Kind
@@ -42,6 +43,7 @@ def leave_doubles(tx: Transaction, group: GroupId) -> None:
         own = tx.load(Space.KEY_PACKAGE, ref, OwnKeyPackageRecord)
         change = _addition(tx, group, addition)
         tx.erase(Space.KEY_PACKAGE, ref)
+        tx.erase(Space.SECOND, group + change.member)
         if own is None or change.member not in roster_of(tx, group).current:
             continue  # it is out already
         keys = mls.KeyPackageKeys.from_bytes(own.keys)
@@ -64,6 +66,34 @@ def leave_doubles(tx: Transaction, group: GroupId) -> None:
         tx.retry.add(group)
 
 
+def keep_second(tx: Transaction, group: GroupId, welcome: InvitationRecord) -> None:
+    """Keeps a welcome to a second seat aside, the newest alone, while we have not left that: we may be put out of the
+    first before we can. Not where we have sat in one tree with it: the welcome would open what we read there."""
+    own = tx.load(Space.KEY_PACKAGE, welcome.key_package, OwnKeyPackageRecord)
+    if own is None:
+        return  # it is left
+    member = _member_of(own)
+    if not any(member in _members_in(roster) for _, roster in tx.scan_prefix(Space.ROSTER, group)):
+        tx.erase_prefix(Space.SECOND, group)
+        tx.save(Space.SECOND, group + member, welcome)
+
+
+def close_seconds(tx: Transaction, group: GroupId, record: GroupRecord, reason: Reason) -> None:
+    """We are out under the key that we use. Who was removed may come in again by the welcome that was kept aside, as by
+    one that comes now. Who left has left every seat; whose device was taken must not sit there by another one."""
+    roster = roster_of(tx, group)
+    out = roster.removals.keys() | roster.quarantined
+    kept = list(tx.load_prefix(Space.SECOND, group, InvitationRecord))
+    tx.erase_prefix(Space.SECOND, group)
+    for member, welcome in kept:
+        if reason is Reason.REMOVED and member not in out:
+            tx.save(Space.INVITATION, group, welcome)
+            tx.notify(Notice("invited", group))
+    for _, member, ref in _others(tx, group, record):
+        if reason is not Reason.REMOVED or member in out:
+            tx.erase(Space.KEY_PACKAGE, ref)
+
+
 @derived(Space.GROUP, Space.OPERATION, Space.WITNESS, Space.KEY_PACKAGE)
 def until_doubles(tx: Transaction, group: GroupId) -> Pause:
     """Ends `leave_doubles`'s pause where we have a seat that we do not use."""
@@ -77,18 +107,33 @@ def _doubles(tx: Transaction, group: GroupId) -> tuple[tuple[ObjectId, bytes], .
     record, roster = load_group(tx, group), roster_of(tx, group)
     if record.kind == GroupKind.CONTACT or not record.head or record.member not in roster.current:
         return ()
+    let_in = roster.current | roster.removals.keys()
+    return tuple((addition, ref) for addition, member, ref in _others(tx, group, record) if member in let_in)
+
+
+def _others(tx: Transaction, group: GroupId, record: GroupRecord) -> list[tuple[ObjectId, MemberKey, bytes]]:
+    """Additions of keys of ours other than the one that we use: those keys, and the key package of each."""
     found = []
     for known in history_of(tx, group).order:
         change = known.change
-        if not isinstance(change, Add) or change.member not in roster.current | roster.removals.keys():
+        if not isinstance(change, Add):
             continue
         own = tx.load(Space.KEY_PACKAGE, change.key_package, OwnKeyPackageRecord)
         if own is None or own.contact == group or not own.keys:
             continue
-        package = mls.read_key_package(mls.KeyPackageKeys.from_bytes(own.keys).key_package)
-        if package.signature_key == change.member != record.member:
-            found.append((known.id, change.key_package))
-    return tuple(found)
+        member = _member_of(own)
+        if member == change.member != record.member:
+            found.append((known.id, member, change.key_package))
+    return found
+
+
+def _member_of(own: OwnKeyPackageRecord) -> MemberKey:
+    package = mls.read_key_package(mls.KeyPackageKeys.from_bytes(own.keys).key_package)
+    return MemberKey(package.signature_key)
+
+
+def _members_in(roster: bytes) -> frozenset[bytes]:
+    return frozenset(roster[at : at + MEMBER_KEY_BYTES] for at in range(0, len(roster), MEMBER_KEY_BYTES))
 
 
 def _addition(tx: Transaction, group: GroupId, addition: ObjectId) -> Add:

@@ -119,6 +119,9 @@ def open_epoch(
     )
     tx.save(Space.EPOCH, group + epoch, record)
     tx.put(Space.ROSTER, group + epoch, b"".join(key for _, key in roster))
+    for key, _ in list(tx.scan_prefix(Space.SECOND, group)):
+        if key[ID_BYTES:] in (member for _, member in roster):
+            tx.erase(Space.SECOND, key)  # it would open again what we read here and erase
     for (leaf, _), chain in zip(roster, secrets.chains, strict=True):
         save_chain(tx, epoch, leaf, chain)
     if before is not None:

@@ -24,7 +24,7 @@ from chasqui.groups.witnesses import Said, Witness, read_witnesses
 from chasqui.node.authors import expect_after, expect_from_start
 from chasqui.node.changes import shut
 from chasqui.node.commit_checks import check_leaves
-from chasqui.node.doubles import leave_doubles_now
+from chasqui.node.doubles import keep_second, leave_doubles_now
 from chasqui.node.effects import Notice
 from chasqui.node.epochs import open_epoch
 from chasqui.node.groups import keep_words, note_member, note_members, save_group, save_operations
@@ -53,11 +53,12 @@ def take_welcome(tx: Transaction, contact: GroupId, data: bytes) -> None:
         roster = told.keep(part, group)
         if not known.out:
             if known.member not in roster.removals:
-                if known.member in roster.current and body.inviter in roster.admins:
-                    _learn_double(tx, part, contact, told, body)
+                if known.member not in roster.quarantined and body.inviter in roster.admins:
+                    _learn_double(tx, part, contact, told, data)
                 return  # we are in it
             # we were removed and let in again, and hear of both at once
             tx.absorb(part)
+            tx.erase_prefix(Space.SECOND, group)  # this one is newer
             shut(tx, group, known, Reason.REMOVED)
     if body.inviter not in roster.admins:
         raise PeerError("An invitation comes from somebody who may not invite.")
@@ -66,19 +67,23 @@ def take_welcome(tx: Transaction, contact: GroupId, data: bytes) -> None:
     tx.notify(Notice("invited", group))
 
 
-def _learn_double(tx: Transaction, part: Transaction, contact: GroupId, told: Told, body: WelcomeBody) -> None:
+def _learn_double(tx: Transaction, part: Transaction, contact: GroupId, told: Told, data: bytes) -> None:
     """We are in the group, and somebody who did not know it has added us again: what he tells is kept, so that we hear
-    of the second seat, and leave it, before anything can befall the first."""
+    of the second seat, and leave it, before anything can befall the first. Until we have, the welcome is kept, too."""
+    body = read_welcome(data)
+    group = GroupId(body.group)
     with suppress(PeerError):  # a repetition: its key package is used up
-        _our_key_package(tx, told.history, contact, body)
+        ref = _our_key_package(tx, told.history, contact, body)
         tx.absorb(part)
-        tx.retry.add(GroupId(body.group))
-        leave_doubles_now(tx, GroupId(body.group))
+        tx.retry.add(group)
+        leave_doubles_now(tx, group)
+        keep_second(tx, group, InvitationRecord(contact, data, ref, tx.now_s, told.genesis.name))
 
 
 def invited_with(tx: Transaction) -> frozenset[bytes]:
-    """Key packages of ours that an open invitation has used."""
-    return frozenset(decode_own(data, InvitationRecord).key_package for _, data in tx.scan(Space.INVITATION))
+    """Key packages of ours that an open invitation has used, or a welcome that is kept aside."""
+    kept = (data for space in (Space.INVITATION, Space.SECOND) for _, data in tx.scan(space))
+    return frozenset(decode_own(data, InvitationRecord).key_package for data in kept)
 
 
 def join_group(tx: Transaction, group: GroupId) -> tuple[GroupRecord, GroupId]:

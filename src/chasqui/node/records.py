@@ -31,6 +31,7 @@ class Space(IntEnum):
     SPARE = 18  # contact group, key package ref: theirs
     CONTACT = 19  # contact group
     INVITATION = 20  # group: welcome
+    SECOND = 51  # group, member 32: a welcome to a second seat of ours there, which we cannot leave yet
     MANIFEST = 21  # group, author 32, digest 32
     PART = 22  # group, author 32, digest 32, index 4
     ALIAS = 23  # member key: contact group

@@ -271,13 +271,15 @@ def _sweep_key_packages(tx: Transaction) -> None:
     """Erases invitations that nobody accepted, and private keys for which no welcome can come any more."""
     now_s = min(tx.now_s, (trusted_day(tx) + 1) * SECONDS_PER_DAY)
     waiting = set()
-    for key, data in tx.scan(Space.INVITATION):
-        invitation = decode_own(data, InvitationRecord)
-        if invitation.received_s + _TRAVEL_S < now_s:
-            tx.erase(Space.INVITATION, key)
-            tx.erase(Space.KEY_PACKAGE, invitation.key_package)
-        else:
-            waiting.add(invitation.key_package)
+    for space in (Space.INVITATION, Space.SECOND):
+        for key, data in list(tx.scan(space)):
+            invitation = decode_own(data, InvitationRecord)
+            if invitation.received_s + _TRAVEL_S >= now_s:
+                waiting.add(invitation.key_package)
+                continue
+            tx.erase(space, key)
+            if space is Space.INVITATION:  # a second seat may still have to be left
+                tx.erase(Space.KEY_PACKAGE, invitation.key_package)
     for ref, own in tx.load_prefix(Space.KEY_PACKAGE, b"", OwnKeyPackageRecord):
         if ref not in waiting and own.created_s + KEY_PACKAGE_LIFETIME_S + _TRAVEL_S < now_s:
             tx.erase(Space.KEY_PACKAGE, ref)
