@@ -243,9 +243,9 @@ def test_a_link_that_is_tested_already_is_not_said_to_be_broken(state: str, word
 @pytest.mark.parametrize(
     ("kind", "settings", "minutes"),
     [
-        ("kiss", {"place": "127.0.0.1:8001"}, 1.5),
-        ("sound", {"mode": "datac3"}, 8),
-        ("sound", {"mode": "datac13"}, 26),
+        ("kiss", {"place": "127.0.0.1:8001"}, 1.84),
+        ("sound", {"mode": "datac3"}, 9),
+        ("sound", {"mode": "datac13"}, 31),
     ],
 )
 def test_how_long_a_test_takes_is_said_before(kind: str, settings: dict[str, str], minutes: float) -> None:

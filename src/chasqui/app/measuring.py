@@ -35,7 +35,8 @@ def gap_of(air: Air, gap_s_min: float = GAP_S_MIN) -> float:
 def lasts_s(profile: LinkProfile) -> float:
     """How long a test of this link takes."""
     air = Air(profile.mtu_bytes, profile.bit_rate_bps or 1, profile.frame_overhead_ms, profile.airtime_share_max)
-    return (PROBES + GAPS_LISTENED) * gap_of(air)
+    frame_s = air.airtime_ms(min(air.mtu_bytes, TEXT_FRAME_BYTES)) / 1000
+    return PROBES * frame_s + (PROBES + GAPS_LISTENED) * gap_of(air)
 
 
 class Prober(Protocol):
