@@ -5,17 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from chasqui.app import links, requests
+from chasqui.app.desk import Surroundings
 from chasqui.app.errors import LinkFailedError
 from chasqui.app.live_broadcasts import LiveBroadcasts
-from chasqui.app.measuring import Measured, Measurement, Prober, judge
+from chasqui.app.measuring import Measured, Measurement, Prober, judge, lasts_s
+from chasqui.app.radios import radio_link
 from chasqui.base.ids import GroupId
 from chasqui.links.probe import PROBE_TYPE, PROBES, Heard, Probe, StationId, read_probe, write_probe
 from chasqui.node import inputs
 from chasqui.node.broadcast_end import PROBES_SHARE
+from chasqui.node.records import LinkRecord
 from tests.links.ether import Ether, MemoryRadio
 from tests.links.stations import Station, with_stations
 
@@ -215,3 +220,34 @@ def test_the_node_is_told_of_its_share_and_of_frames_that_are_no_probes() -> Non
         await asyncio.gather(task, return_exceptions=True)
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("state", "words", "todo"),
+    [
+        ("ready; 7 frames heard", "being tested already", "Wait"),
+        ("no board (it was unplugged); trying again", "cannot be used now: no board (it was unplugged)", "cable"),
+    ],
+)
+def test_a_link_that_is_tested_already_is_not_said_to_be_broken(state: str, words: str, todo: str) -> None:
+    around = Surroundings(Path(), 1, lambda: {"ab": state}, lambda _: None)
+    record = LinkRecord("kiss", (("place", "127.0.0.1:8001"),))
+    ask: Any = lambda _: ("ab", record)  # noqa: E731
+    with pytest.raises(LinkFailedError) as failed:
+        links.test(ask, requests.TestLink("ab"), around)
+    assert words in str(failed.value)
+    assert failed.value.safety
+    assert todo in failed.value.todo
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "minutes"),
+    [
+        ("kiss", {"place": "127.0.0.1:8001"}, 1.84),
+        ("sound", {"mode": "datac3"}, 9),
+        ("sound", {"mode": "datac13"}, 31),
+    ],
+)
+def test_how_long_a_test_takes_is_said_before(kind: str, settings: dict[str, str], minutes: float) -> None:
+    """What the how-tos say of it."""
+    assert lasts_s(radio_link(kind, settings).profile) / 60 == pytest.approx(minutes, rel=0.05)

@@ -65,7 +65,58 @@ def test_a_key_of_another_size(ana: Person, tmp_path: Path) -> None:
     key = tmp_path / "key"
     for text in ("ab" * 31, "xy" * 32, ""):
         key.write_text(text)
-        assert "hex digits" in ana.fail(2, "link", "add", "kiss", "h:1", "--key-file", str(key))["todo"]
+        failed = ana.fail(2, "link", "add", "kiss", "h:1", "--key-file", str(key))
+        assert "64 hex digits" in failed["message"]
+        assert "openssl" in failed["todo"]
+    failed = ana.fail(2, "link", "add", "kiss", "h:1", "--key-file", str(tmp_path / "missing"))
+    assert "No such file" in failed["message"]
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "bounds"), [("--mtu", "5", "from 64 to 1000"), ("--bit-rate", "-3", "1 or more")]
+)
+def test_a_number_that_cannot_be_is_told_its_bounds(ana: Person, option: str, value: str, bounds: str) -> None:
+    failed = ana.fail(2, "link", "add", "kiss", "h:1", option, value)
+    assert failed["message"].startswith(f"'{option}' wants a whole number")
+    assert bounds in failed["message"]
+
+
+def test_one_radio_is_one_link(ana: Person, tmp_path: Path) -> None:
+    link = ana.do("link", "add", "kiss", "127.0.0.1:8001", "--callsign", "N0CALL-1")["id"]
+    for other in ((), ("--callsign", "N0CALL-2", "--airtime", "50"), ("--baud", "9600")):
+        failed = ana.fail(1, "link", "add", "kiss", "127.0.0.1:8001", *other)
+        assert link in failed["message"]
+        assert "twice" in failed["safety"]
+        assert f"link remove {link}" in failed["todo"]
+    ana.do("link", "add", "kiss", "127.0.0.1:8001", "--tnc-port", "1")  # a TNC with two radios
+    ana.do("link", "add", "kiss", "127.0.0.1:8002")
+    device, alias = tmp_path / "ttyX", tmp_path / "by-id"
+    alias.symlink_to(device)
+    ana.do(*MESH[:3], str(device), *MESH[4:])
+    assert "meshtastic" in ana.fail(1, "link", "add", "kiss", str(alias))["message"]
+    ana.fail(1, *BOARD[:3], str(device), *BOARD[4:])
+    ana.do("link", "add", "sound")
+    ana.fail(1, "link", "add", "sound", "--mode", "datac1")
+    ana.do("link", "add", "sound", "--device", "USB")
+    assert len(ana.do("link", "list")["links"]) == 6
+    ana.do("link", "remove", link)
+    ana.do("link", "add", "kiss", "127.0.0.1:8001")
+
+
+def test_a_radio_that_is_removed_is_told_what_becomes_of_it(ana: Person, tmp_path: Path) -> None:
+    link = ana.do("link", "add", "kiss", "127.0.0.1:8001")["id"]
+    said = ana.run("link", "remove", link).out
+    assert "nothing more is sent" in said
+    assert "waits in the vault" in said
+    link = ana.do("link", "add", "folder", str(tmp_path))["id"]
+    assert "What lies in a folder stays there" in ana.run("link", "remove", link).out
+
+
+@pytest.mark.parametrize("add", [("kiss", "127.0.0.1:8001"), ("sound",)])
+def test_it_is_said_that_a_radio_sends_by_itself(ana: Person, add: tuple[str, ...]) -> None:
+    said = ana.run("link", "add", *add).out
+    assert "sends by itself" in said
+    assert "`chasqui down` silences it" in said
 
 
 def test_a_tnc_that_is_not_there_is_said_in_words(ana: Person) -> None:
@@ -169,3 +220,7 @@ def test_a_sound_card_is_set_up(ana: Person) -> None:
     assert link["settings"] == {"mode": "datac4", "ptt": "rig:127.0.0.1:4532", "lead": "500"}
     assert ana.fail(2, "link", "add", "sound", "--ptt", "laser")["todo"]
     assert ana.fail(2, "link", "add", "sound", "--mode", "datac99")["code"] == "usage"
+    for name in ("pipes:", "pipes:/in", "pipes::/out", "wav:", "wav::", "wav:only"):
+        assert "names no sound device" in ana.fail(2, "link", "add", "sound", "--device", name)["message"]
+    for name in ("pipes:/in:/out", "wav:in:", "wav::out"):
+        ana.do("link", "add", "sound", "--device", name)

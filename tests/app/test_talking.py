@@ -25,10 +25,11 @@ from chasqui.app.screens import talk as screen
 from chasqui.app.talk import sessions
 from chasqui.app.talk.hearing import Hearing
 from chasqui.app.talk.speaking import METER_CELLS, Speaking, level, units_at_once, wipe
-from chasqui.app.talk.talking import price, silence
-from chasqui.app.talk.threads import Event, Listener, Player, Plays
+from chasqui.app.talk.talking import Talk, price, silence
+from chasqui.app.talk.threads import Event, Events, Listener, Player, Plays, Sound
 from chasqui.base.errors import UserError
-from chasqui.media.burst import Burst, Quality, read_burst
+from chasqui.base.limits import VOICE_RECORDING_S_MAX
+from chasqui.media.burst import SAMPLES_PER_S, Burst, Quality, read_burst
 from chasqui.media.wav import WavStream
 from chasqui.node.cost import bundles_of_speech
 from tests.media.sounds import hum, tone, wav
@@ -361,3 +362,38 @@ with interruptions(events), Terminal(keys=True):
     assert termios.tcgetattr(keys) == before
     os.close(keys)
     os.close(screen_end)
+
+
+@pytest.mark.parametrize("by_hand", [True, False])
+def test_a_microphone_that_somebody_forgot_is_closed(by_hand: bool) -> None:
+    """A recording from elsewhere goes on: whoever hands it over knows its end."""
+    events, shown, pieces = Events(), list[str](), list[tuple[int, int]]()
+
+    class Screen:
+        fd = -1
+        status = line = staticmethod(shown.append)
+
+    class Ears:
+        speaks, rests = threading.Event(), threading.Event()
+
+    class Hands:
+        waiting = 0
+
+        def put(self, recording: int, piece: Any) -> None:
+            pieces.append((recording, len(piece.samples)))
+
+    screen_, ears, hands = Screen(), Ears(), Hands()
+    made: Any = Talk
+    talk: Talk = made(screen_, events, ears, hands, Quality.Q700C, None, UNIT, 2_500, lambda _: "")
+    Ears.rests.set()
+    talk._by_hand = by_hand
+    talk._begin()
+    block = array("h", [100] * (UNIT * 25))
+    for _ in range(VOICE_RECORDING_S_MAX + 10):
+        talk._happened(Sound(array("h", block)))
+    closed = [line for line in shown if "microphone is closed" in line]
+    assert bool(closed) == talk.silent == by_hand
+    assert sum(size for number, size in pieces if number == 1) == VOICE_RECORDING_S_MAX * SAMPLES_PER_S
+    talk._pressed(" ")
+    assert talk.silent != by_hand, "the same key goes on after it, and ends what goes on"
+    events.close()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import builtins
+import os
+import pty
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from hypothesis import strategies as st
 from chasqui.base.errors import PeerError
 from chasqui.links import reopening
 from chasqui.links.ax25 import BLANK, Callsign, read_callsign, read_ui, write_ui
-from chasqui.links.device import read_place
+from chasqui.links.device import DeviceGoneError, open_device, read_place
 from chasqui.links.kiss import KISS_BYTES_MAX, KissFrame, KissReader, write_kiss
 from chasqui.links.kiss_link import KissLink, KissSettings
 from chasqui.node.link_port import BroadcastLink
@@ -296,6 +298,21 @@ def test_a_device_that_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch
                 pair.links[0].send(bytes(300))
                 await events.until(lambda: not events.under_way)
             assert not events.there
+
+    asyncio.run(run())
+
+
+def test_a_line_that_somebody_else_has_is_said_so() -> None:
+    async def run() -> None:
+        near, far = pty.openpty()
+        line = os.ttyname(far)
+        first = await open_device(line)
+        with pytest.raises(DeviceGoneError, match="another program has it, or another link"):
+            await open_device(line)
+        first.close()
+        (await open_device(line)).close()
+        os.close(near)
+        os.close(far)
 
     asyncio.run(run())
 

@@ -13,7 +13,7 @@ from chasqui.app import requests
 from chasqui.app.desk import Ask, Surroundings
 from chasqui.app.errors import LinkFailedError
 from chasqui.app.measuring import judge
-from chasqui.app.radios import RADIO_KINDS, radio_link, shown
+from chasqui.app.radios import RADIO_KINDS, radio_link, shown, transmitter_of
 from chasqui.app.results import LinkGone, LinkLine, LinkMade, Links, LinkTested, SlowLink
 from chasqui.app.runner import Runner
 from chasqui.base.errors import UserError
@@ -68,9 +68,23 @@ def left_on_slowest(tx: Transaction, size: int, parts_here: int) -> SlowLink | N
 
 
 def add(runner: Runner, request: requests.AddLink) -> LinkMade:
-    """Sets a link up. The folder need not be there yet."""
+    """Sets a link up. What it leads to need not be there yet. Raises `UserError`."""
+    if request.kind in RADIO_KINDS:
+        _need_free_radio(runner.look(), request)
     link: str = runner.step(inputs.AddLink(request.kind, request.settings))
     return LinkMade(link)
+
+
+def _need_free_radio(tx: Transaction, request: requests.AddLink) -> None:
+    """One radio is one link: two would send everything twice, and each up to the whole share of airtime."""
+    wanted = transmitter_of(request.kind, dict(request.settings))
+    for link, record in list_links(tx):
+        if record.kind in RADIO_KINDS and transmitter_of(record.kind, dict(record.settings)) == wanted:
+            raise UserError(
+                f"This radio is link {link} already ({record.kind}).",
+                safety="Nothing was changed. Two would send everything twice, and more of each hour than you said.",
+                todo=f"Use {link}. For other settings: `chasqui link remove {link}`, then add it again.",
+            )
 
 
 def list_all(runner: Runner, request: requests.ListLinks, around: Surroundings) -> Links:
@@ -105,9 +119,16 @@ def test(ask: Ask, request: requests.TestLink, around: Surroundings) -> LinkTest
             )
         if record.kind in RADIO_KINDS:
             measured = around.measure(link)
+            state = around.link_states().get(link, "starting")
+            if measured is None and state.startswith("ready"):
+                raise LinkFailedError(
+                    "This link is being tested already.",
+                    safety="That test goes on; nothing was sent by this one.",
+                    todo="Wait until it has ended: two minutes, longer on a slow link. Then test again.",
+                )
             if measured is None:
                 raise LinkFailedError(
-                    f"The radio cannot be used now: {around.link_states().get(link, 'starting')}.",
+                    f"The radio cannot be used now: {state}.",
                     safety="What you write waits in the vault.",
                     todo="Switch it on, check the cable and what `chasqui link list` says of it, then test again.",
                 )

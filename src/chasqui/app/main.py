@@ -79,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _wrong_usage(error: click.ClickException, call: Invocation) -> int:
     said = error.format_message()
     if isinstance(error, click.BadParameter) and isinstance(error.param, click.Option) and _is_number(error.param):
-        said = f"'{error.param.opts[0]}' wants a whole number that can be meant there."
+        said = f"'{error.param.opts[0]}' wants a whole number{_bounds(error.param)}."
     elif "unexpected extra argument" in said:
         said += ". A name or text with blanks has to stand in quotation marks."
     document = ErrorDocument(UsageError.code, said, "", _how(error))
@@ -88,6 +88,13 @@ def _wrong_usage(error: click.ClickException, call: Invocation) -> int:
 
 def _is_number(option: click.Option) -> bool:
     return isinstance(option.type, click.types.IntParamType)
+
+
+def _bounds(option: click.Option) -> str:
+    low, high = getattr(option.type, "min", None), getattr(option.type, "max", None)
+    if low is None or high is None:
+        return "" if low is None else f", {low} or more"
+    return f" from {low} to {high}"
 
 
 def _how(error: click.ClickException) -> str:

@@ -14,15 +14,29 @@ from chasqui.base.errors import PeerError
 from chasqui.delivery.airtime import Air
 from chasqui.links.probe import PROBES, STATION_BYTES, Heard, StationId, Tally, read_probe, worst, write_probe
 from chasqui.node.broadcast_end import ProbeEar
+from chasqui.node.link_port import LinkProfile
 
 GAP_S_MIN: Final = 2.0  # between two probes, on a link that is fast
 GAP_FRAMES: Final = 4  # mean gap in frames: three who test at once still leave the channel free half of the time
+GAPS_LISTENED: Final = 2  # after the last one
 TEXT_FRAME_BYTES: Final = 161  # a usual text, sealed
 GOOD: Final = 0.9  # share of frames that arrive
 USABLE: Final = 0.6
 POOR: Final = 0.25  # below it even a short text takes a dozen tries
 
 Sleep = Callable[[float], Awaitable[object]]  # on the clock of the channel: a double's may run faster
+
+
+def gap_of(air: Air, gap_s_min: float = GAP_S_MIN) -> float:
+    """Seconds between two test frames, on average."""
+    return max(gap_s_min, GAP_FRAMES * air.airtime_ms(min(air.mtu_bytes, TEXT_FRAME_BYTES)) / 1000)
+
+
+def lasts_s(profile: LinkProfile) -> float:
+    """How long a test of this link takes."""
+    air = Air(profile.mtu_bytes, profile.bit_rate_bps or 1, profile.frame_overhead_ms, profile.airtime_share_max)
+    frame_s = air.airtime_ms(min(air.mtu_bytes, TEXT_FRAME_BYTES)) / 1000
+    return PROBES * frame_s + (PROBES + GAPS_LISTENED) * gap_of(air)
 
 
 class Prober(Protocol):
@@ -70,14 +84,14 @@ class Measurement:
     async def run(self) -> Measured:
         """Sends probes, far enough apart that others get a word in, and listens a while longer."""
         air = self._link.air
-        gap_s = max(self._gap_s_min, GAP_FRAMES * air.airtime_ms(min(air.mtu_bytes, TEXT_FRAME_BYTES)) / 1000)
+        gap_s = gap_of(air, self._gap_s_min)
         sent = 0
         self._link.listen(self)
         try:
             for number in range(1, PROBES + 1):
                 await self._sleep(gap_s * (0.5 + secrets.randbelow(1000) / 1000))
                 sent += await self._link.probe(write_probe(self._tally.probe(number), air.mtu_bytes))
-            await self._sleep(2 * gap_s)
+            await self._sleep(GAPS_LISTENED * gap_s)
         finally:
             self._link.listen(None)
         pieces = -(-TEXT_FRAME_BYTES // air.mtu_bytes)
@@ -102,7 +116,9 @@ def judge(measured: Measured) -> tuple[str, tuple[StationTested, ...]]:
         )
     best = worst(measured.others[0])
     lines = [_station(number, heard) for number, heard in enumerate(measured.others, 1)]
-    lines.append(f"A short text takes {_seconds(measured.text_ms)} on the air; {measured.texts_an_hour} an hour fit.")
+    lines.append(
+        f"A short text takes {_seconds(measured.text_ms)} on the air; at most {measured.texts_an_hour} an hour fit."
+    )
     stations = tuple(StationTested(h.arrived, h.reached, h.strength_db) for h in measured.others)
     if best < POOR:
         raise LinkFailedError(
@@ -120,7 +136,10 @@ def judge(measured: Measured) -> tuple[str, tuple[StationTested, ...]]:
 
 def _station(number: int, heard: Heard) -> str:
     there = "it has not told what it heard of yours" if heard.reached is None else f"{heard.reached:.0%} of yours there"
-    strength = "" if heard.strength_db is None else f", {heard.strength_db:.0f} dB above the noise"
+    strength = ""
+    if heard.strength_db is not None:
+        side = "above" if heard.strength_db >= 0 else "below"
+        strength = f", {abs(heard.strength_db):.0f} dB {side} the noise"
     return f"Station {number}: {heard.arrived:.0%} of its frames arrived here, {there}{strength}."
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from typing import Final
 
 from chasqui.base.secret import Secret
 from chasqui.links.ax25 import read_callsign
-from chasqui.links.device import BAUD_DEFAULT
+from chasqui.links.device import BAUD_DEFAULT, read_place
 from chasqui.links.kiss_link import BIT_RATE_DEFAULT, KissLink, KissSettings
 from chasqui.links.lora import Lora, read_frequency
 from chasqui.links.meshtastic_board import Preset
@@ -74,6 +75,17 @@ def dummies_of(settings: Mapping[str, str]) -> float:
 def shown(settings: Mapping[str, str]) -> dict[str, str]:
     """The settings of any link without what is secret."""
     return {key: "(set)" if key == "key" else value for key, value in settings.items()}
+
+
+def transmitter_of(kind: str, settings: Mapping[str, str]) -> tuple[str, str]:
+    """Which radio a link has: two links with one radio would each take the whole share of airtime, and a serial line or
+    a sound device has room for one alone."""
+    if kind == "sound":
+        return "sound", settings.get("device", "")
+    place = settings["place"]
+    if isinstance(read_place(place), str):
+        return "line", os.path.realpath(place)
+    return f"network, radio {int(settings.get('tnc_port', 0))}", place.lower()
 
 
 def sound_settings(settings: Mapping[str, str]) -> SoundSettings:

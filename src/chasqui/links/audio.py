@@ -42,6 +42,14 @@ class Audio(Protocol):
         ...
 
 
+def check_device(device: str) -> None:
+    """Whether `open_audio` could ever open it. Raises `ValueError`."""
+    kind, _, rest = device.partition(":")
+    come, colon, go = rest.partition(":")
+    if (kind == "pipes" and not (come and go)) or (kind == "wav" and not (colon and (come or go))):
+        raise ValueError("not the name of a sound device")
+
+
 def open_audio(device: str) -> Audio:
     """`pipes:IN:OUT`, `wav:IN:OUT` (either may be empty), or the name of a device, empty for the usual one. Raises
     `AudioGoneError`, and `MachineError` where it never will work here."""

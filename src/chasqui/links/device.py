@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
 from contextlib import suppress
@@ -202,4 +203,6 @@ def _reason(error: BaseException) -> str:
         return "no answer"
     if isinstance(error, socket.gaierror):
         return "nobody knows this name"
+    if number in (errno.EAGAIN, errno.EBUSY):  # it is locked: strerror would say "temporarily unavailable"
+        return "another program has it, or another link"
     return os.strerror(number) if isinstance(number, int) else "it cannot be used"

@@ -110,12 +110,18 @@ def _radio_settings(key_file: str | None, options: Mapping[str, object]) -> list
         try:
             with open(key_file, encoding="ascii") as file:
                 key = bytes.fromhex(file.read(1_000))
-        except (OSError, ValueError) as error:
+            if len(key) != KEY_BYTES:
+                raise ValueError("not the size of a key")
+        except OSError as error:
             raise UsageError(
-                "The key file cannot be read.", todo="It holds 64 hex digits: `openssl rand -hex 32`."
+                f"The key file cannot be read ({os.strerror(error.errno or 0)}).",
+                todo="Make one with `openssl rand -hex 32 > FILE` (64 hex digits); all on the channel use the same.",
             ) from error
-        if len(key) != KEY_BYTES:
-            raise UsageError("This is no key.", todo="It has 64 hex digits: `openssl rand -hex 32`.")
+        except ValueError as error:
+            raise UsageError(
+                "What is in the key file is no key: it has to be 64 hex digits and nothing else.",
+                todo="Take the file that the others on the channel use, or make one: `openssl rand -hex 32 > FILE`.",
+            ) from error
         settings.append(("key", key.hex()))
     return settings
 
@@ -239,8 +245,17 @@ def kiss(call: Invocation, /, place: str, callsign: str, key_file: str | None, *
 def sound(call: Invocation, /, ptt: str, key_file: str | None, **options: object) -> None:
     """Any voice radio or HF set through a sound card."""
     from chasqui.app.screens import links as screen
+    from chasqui.links.audio import check_device
     from chasqui.links.ptt import read_ptt
 
+    try:
+        check_device(str(options["device"]))
+    except ValueError as error:
+        raise UsageError(
+            "This names no sound device.",
+            todo="pipes:IN:OUT takes two pipes; wav:IN:OUT two files, one of which may be empty; anything else is the "
+            "name of a device: `python3 -m sounddevice` lists them.",
+        ) from error
     try:
         read_ptt(ptt or "vox")
     except ValueError as error:
@@ -268,8 +283,13 @@ def list_(call: Invocation) -> None:
 def test(call: Invocation, id: str) -> None:
     """Try whether a link works. Of a radio: how well, with others who run this at the same time."""
     links, _ = call.call(requests.ListLinks(), results.Links)
-    if any(link.id == id.lower() and link.kind in _RADIOS for link in links.links):
-        call.tell("Measuring; this takes a minute or two. Somebody else in range has to do the same now.")
+    for found in links.links:
+        if found.id == id.lower() and found.kind in _RADIOS:
+            from chasqui.app.measuring import lasts_s
+            from chasqui.app.radios import radio_link
+            from chasqui.app.screens import links as screen
+
+            call.tell(screen.measuring(lasts_s(radio_link(found.kind, found.settings).profile)))
     result, _ = call.call(requests.TestLink(id), results.LinkTested)
     call.show(result, f"It works: {result.message}")
 
@@ -279,8 +299,12 @@ def test(call: Invocation, id: str) -> None:
 @click.pass_obj
 def remove(call: Invocation, id: str) -> None:
     """Forget a link. What lies in a folder stays there."""
+    from chasqui.app.screens import links as screen
+
+    links, _ = call.call(requests.ListLinks(), results.Links)
     result, _ = call.call(requests.RemoveLink(id), results.LinkGone)
-    call.show(result, f"The link {result.id} is forgotten. What lies in a folder stays there.")
+    radios = [known.id for known in links.links if known.kind in _RADIOS]
+    call.show(result, screen.removed(result, radio=result.id in radios))
 
 
 @click.command(cls=Leaf)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from chasqui.app.results import Inspected, LinkMade, LinkProblem, Links, Synced
-from chasqui.app.screens.text import count, safe_line, short, size, table
+from chasqui.app.results import Inspected, LinkGone, LinkMade, LinkProblem, Links, Synced
+from chasqui.app.screens.text import about, count, safe_line, short, size, table
 
 _CLASSES = {"urgent": "urgent", "text": "text", "bulk": "bulk", "file": "file", "unknown": "of another version"}
 _BUNDLES_SHOWN_MAX = 200
@@ -31,7 +31,8 @@ Who watches the network sees that somebody here uses chasqui and how much, not w
 def rnode_added(result: LinkMade, frequency: str, frame_ms: float) -> str:
     """`link add rnode`"""
     return f"""\
-The board is link {result.id}. It works while the daemon runs: `chasqui up --detach`.
+The board is link {result.id}. It works while the daemon runs (`chasqui up --detach`),
+and then sends by itself, also what you carry for others. `chasqui down` silences it.
 A full frame takes {frame_ms / 1000:.1f} s on the air at {frequency}.
 Whoever hears the frequency learns that somebody sends, when, how much; a direction finder: where.
 Whether you may send there, with this power and for so long, is for you to find out before you send.
@@ -42,7 +43,8 @@ Next: `chasqui link test {result.id}`"""
 def meshtastic_added(result: LinkMade, preset: str, frame_ms: float) -> str:
     """`link add meshtastic`"""
     return f"""\
-The board is link {result.id}. It works while the daemon runs: `chasqui up --detach`.
+The board is link {result.id}. It works while the daemon runs (`chasqui up --detach`),
+and then sends by itself, also what you carry for others. `chasqui down` silences it.
 A full frame takes {frame_ms / 1000:.1f} s on the air with the preset {preset}.
 All who are to hear one another take the same preset, region and channel.
 Every frame carries the number of the board in the clear, always the same: two that somebody hears tell him
@@ -65,12 +67,27 @@ def sound_added(result: LinkMade) -> str:
 
 def _radio_added(result: LinkMade, what: str, named: str) -> str:
     return f"""\
-The {what} is link {result.id}. It works while the daemon runs: `chasqui up --detach`.
+The {what} is link {result.id}. It works while the daemon runs (`chasqui up --detach`),
+and then sends by itself, also what you carry for others. `chasqui down` silences it.
 Whoever hears the frequency learns that somebody sends, when, how much; a direction finder: where.
 {named}
 Amateur bands forbid sealed messages nearly everywhere, and most places want a licence for a transmitter:
 find out what holds for your frequency before you send.
 Next: `chasqui link test {result.id}`"""
+
+
+def measuring(lasts_s: float) -> str:
+    """`link test` of a radio, before it is over"""
+    return f"Measuring; this takes about {about(lasts_s)}. Somebody else in range has to do the same now."
+
+
+def removed(result: LinkGone, *, radio: bool) -> str:
+    """`link remove`"""
+    if radio:
+        return f"""\
+The link {result.id} is forgotten: nothing more is sent or heard over it from here.
+A frame that the radio has begun may still go out. What has not arrived waits in the vault for other links."""
+    return f"The link {result.id} is forgotten. What lies in a folder stays there."
 
 
 def listed(result: Links) -> str:

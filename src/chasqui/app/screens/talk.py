@@ -74,6 +74,11 @@ def refused(error: ChasquiError) -> str:
     return " ".join(filter(None, (error.what, error.safety, error.todo)))
 
 
+def closed_by_itself() -> str:
+    """Nobody pressed the key that ends it."""
+    return "Five minutes are over: the microphone is closed, what was said goes out. Space: speak on."
+
+
 def not_known() -> str:
     """The daemon took something and has not answered."""
     return "The daemon has not said yet whether it sealed the last burst: look (`chasqui read`)."

@@ -107,6 +107,7 @@ class Talk:
         self._recording = 0
         self._level = 0
         self._ending = False
+        self._by_hand = True  # a key begins and ends what is spoken
         self.interrupted = False  # by Ctrl-C, or because the daemon or the terminal has gone
         self._score = Score()
         self._handed: list[int] = []  # units of the pieces that are not sealed yet
@@ -118,6 +119,7 @@ class Talk:
 
     def run(self, *, at_once: bool) -> tuple[Talked, ChasquiError | None]:
         """Until it ends: what was sent, and why it ended, if it broke."""
+        self._by_hand = not at_once
         if at_once:
             self._begin()
         while not (self._ending and not self._sealer.waiting):
@@ -191,7 +193,10 @@ class Talk:
         self._level = level(samples)
         self._hand_over(self._speaking.hear(samples))
         wipe(samples)
-        if self._speaking.is_full:  # the next recording follows without a break
+        if self._speaking.is_full and self._by_hand:  # whoever forgot the key does not send the room for hours
+            self._end()
+            self._terminal.line(screen.closed_by_itself())
+        elif self._speaking.is_full:  # the next recording follows without a break
             self._hand_over(self._speaking.end())
             self._begin()
 
