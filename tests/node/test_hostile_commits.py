@@ -94,6 +94,24 @@ def test_an_epoch_begins_on_the_day_of_its_commit(days: int) -> None:
     assert refused_by(ana, utter(mal, group, Kind.COMMIT, encode(body)), group)
 
 
+@pytest.mark.must("M-COM-16")
+def test_one_mls_commit_with_two_sorts_of_keys_is_two_commits() -> None:
+    """Else each of two would go on with keys that the other has not, in epochs of one name, and never hear of it."""
+    ana, ben, mal, group = three()
+    short = mls.shorten(mls_state(mal, group).commit((), mal.entropy, mal.now_s, path=True).message)
+    one, two = (CommitBody((), key, day_of(mal.now_s), short) for key in (bytes(16), b"\1" * 16))
+    ana.do(inputs.TakeBundles((utter(mal, group, Kind.COMMIT, encode(one)),)))
+    ben.do(inputs.TakeBundles((utter(mal, group, Kind.COMMIT, encode(two)),)))
+    assert head(ana, group)[0] != head(ben, group)[0], "their words differ, so that it shows"
+    for _ in range(3):
+        meet(ana, ben)
+    assert head(ana, group)[0] == head(ben, group)[0]
+    assert head(ana, group)[1].mark_key == head(ben, group)[1].mark_key
+    ana.do(inputs.RemoveMember(group, mal.key(group)))
+    meet(ana, ben)
+    assert mal.key(group) not in {key for _, key in head(ben, group)[1].roster}
+
+
 @pytest.mark.must("M-COM-11")
 def test_an_old_addition_brings_nobody_back() -> None:
     ana, ben, mal, group = three()

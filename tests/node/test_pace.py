@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from chasqui.base.days import day_of
 from chasqui.base.ids import GroupId, ObjectId
 from chasqui.base.limits import CHANGES_AT_ONCE_MAX, OWN_AFFAIR_EVERY_S
+from chasqui.groups.bodies import CommitBody
 from chasqui.groups.operation import Rejoin, Role, SetRole
+from chasqui.mls import shorten
 from chasqui.node import inputs, pace
 from chasqui.node.changes import commit_id_of, issue
 from chasqui.node.groups import history_of, load_group, next_heads, roster_of
@@ -117,7 +120,8 @@ def test_what_his_own_commit_cites_has_a_measure_of_its_own() -> None:
     message = mls_state(eve, group).commit((), eve.entropy, eve.now_s, path=True).message
     ana.do(inputs.TakeBundles((utter_commit(eve, group, message, tuple(sorted(names))),)))
     assert of(ana, group, eve) == 2 * AT_ONCE
-    assert ana.tx().get(Space.COMMIT, group + commit_id_of(message)) is None
+    body = CommitBody(tuple(sorted(names)), bytes(16), day_of(eve.now_s), shorten(message))
+    assert ana.tx().get(Space.COMMIT, group + commit_id_of(body)) is None
     ben.do(inputs.SendText(group, "on we go"))
     ana.do(inputs.TakeBundles(tuple(ben.held())))
     assert ana.texts(group) == ["on we go"]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from chasqui.base.days import day_of
 from chasqui.base.ids import GroupId, ObjectId
 from chasqui.base.limits import WITNESSES_AT_ONCE_MAX, WITNESSES_IDLE_MAX
+from chasqui.groups.bodies import CommitBody
 from chasqui.groups.operation import Remove, Role, encode_change
 from chasqui.groups.witnesses import encode_witnesses
 from chasqui.mls import shorten
@@ -94,5 +96,5 @@ def test_a_commit_that_cites_what_was_too_much_is_followed_at_once() -> None:
     assert ana.do(inputs.TakeBundles((bundle,))).refused == 1
     message = mls_state(eve, group).commit((), eve.entropy, eve.now_s, path=True).message
     ana.do(inputs.TakeBundles((utter_commit(eve, group, message, (word.id,)),)))
-    commit = commit_id_of(shorten(message))
+    commit = commit_id_of(CommitBody((), bytes(16), day_of(eve.now_s), shorten(message)))
     assert ana.tx().get(Space.COMMIT, group + commit) is not None, "as by whoever heard the word first"

@@ -74,7 +74,7 @@ def grind(device: Device, group: GroupId) -> bool:
     record = load_group(tx, group)
     state = mls.GroupState.from_bytes(head_of(tx, group, record)[1].mls_state)
     made = [mls.shorten(state.commit((), tx.entropy, tx.now_s, path=True).message) for _ in range(GRINDS)]
-    body = CommitBody((), bytes(ID_BYTES), day_of(tx.now_s), min(made, key=commit_id_of))
+    body = min((CommitBody((), bytes(ID_BYTES), day_of(tx.now_s), short) for short in made), key=commit_id_of)
     try:
         say(tx, group, record, Kind.COMMIT, encode(body))
     except ChasquiError:

@@ -286,7 +286,7 @@ def carry_out(
     short = mls.shorten(commit.message)
     body = CommitBody(tuple(sorted(set(operations))), r, first_day, short)
     said, record = say(tx, group, record, Kind.COMMIT, encode(body))
-    commit_id = commit_id_of(short)
+    commit_id = commit_id_of(body)
     path = commit.removed or not proposals  # RFC 9420 12.4
     child = open_epoch(
         tx,
@@ -305,9 +305,9 @@ def carry_out(
     return Carried(follow(tx, group), r, first_day, commit.welcome, after)
 
 
-def commit_id_of(short: bytes) -> CommitId:
-    """The id of an MLS commit, of its short form: the same for all who see it."""
-    return CommitId(labelled_hash(labels.HASH_COMMIT_ID, short))
+def commit_id_of(body: CommitBody) -> CommitId:
+    """The id of a commit, of all from which keys follow: whoever gives one MLS commit two `r` has made two commits."""
+    return CommitId(labelled_hash(labels.HASH_COMMIT_ID, body.r + body.first_day.to_bytes(4, "big") + body.message))
 
 
 def require_admin(record: GroupRecord, roster: Roster) -> None:

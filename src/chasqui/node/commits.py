@@ -51,7 +51,7 @@ def take_commit(tx: Transaction, signed: SignedObject, bundle: bytes) -> None:
     epoch = load_epoch(tx, group, parent)
     if epoch is None:
         raise PeerError("A commit belongs to no epoch that is known here.")
-    commit_id = commit_id_of(body.message)
+    commit_id = commit_id_of(body)
     if tx.get(Space.COMMIT, group + commit_id) is not None:
         return
     if not epoch.mls_state:

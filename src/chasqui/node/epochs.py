@@ -93,7 +93,8 @@ def open_epoch(
 
     Neither `r` nor the exporter secret is kept, so the root cannot be derived again. The caller sets the head.
     """
-    epoch = EpochId(state.export(labels.EXPORTER_EPOCH_ID, group, ID_BYTES))
+    place = group + r + first_day.to_bytes(4, "big")  # MLS knows nothing of them, and our keys follow from them
+    epoch = EpochId(state.export(labels.EXPORTER_EPOCH_ID, place, ID_BYTES))
     roster = tuple((member.leaf, member.signature_key) for member in state.members)
     secret = state.export(labels.EXPORTER_BUNDLE, group, 32)
     secrets = derive_epoch(secret, r, first_day, tuple(leaf for leaf, _ in roster))
