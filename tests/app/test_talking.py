@@ -135,6 +135,19 @@ def test_turns_are_in_the_order_of_speaking() -> None:
     assert turns(hearing) == [(3, 0.0, False), (1, 0.0, False), (2, 0.0, False)]
 
 
+def test_what_waits_for_its_turn_was_not_heard_before() -> None:
+    """A radio brings the last burst before those in the middle, as it does where frames are lost."""
+    hearing = Hearing()
+    bursts = [message(pos, seq, burst) for pos, (seq, burst) in zip((1, 3, 4, 2), said(5, 4), strict=True)]
+    came = [Earlier(each.author, int(each.recording or 0), each.pos, each.speech) for each in bursts]  # type: ignore[arg-type]
+    take(hearing, bursts[0])
+    assert turns(hearing) == [(1, 0.0, False)]
+    take(hearing, bursts[3], earlier=(came[0],))
+    assert turns(hearing) == []
+    take(hearing, bursts[1], bursts[2], earlier=(came[0], came[3]))
+    assert turns(hearing) == [(3, 0.0, False), (4, 0.0, False), (2, 0.0, False)]
+
+
 def test_a_hole_is_waited_for_then_said() -> None:
     hearing = Hearing(30.0)
     bursts = [message(pos, seq, burst) for pos, (seq, burst) in enumerate(said(5, 4), 1)]

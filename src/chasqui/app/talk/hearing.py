@@ -28,16 +28,20 @@ class Hearing:
         self._waiting: dict[str, list[tuple[int, int, float, Message, Burst]]] = {}
         self._reached: dict[tuple[str, int], int] = {}  # samples of a recording that were heard or given up
         self._goes_on: dict[str, int] = {}  # by author: the recording whose rest has not come
+        self._met: set[tuple[str, int]] = set()  # recordings of which something came since we listen
 
     def take(self, found: Conversation, now_s: float) -> None:
-        """What came since the last look, and the earlier bursts of the same recordings: those were heard before."""
+        """What came since the last look, and the earlier bursts of the same recordings: what came before we listened
+        was heard before; what came since may wait here for its turn, behind what comes only now."""
         for part in found.earlier:
             key = part.author, part.recording
-            self._reached[key] = max(self._reached.get(key, 0), read_burst(part.speech).ends)
+            if key not in self._met:
+                self._reached[key] = max(self._reached.get(key, 0), read_burst(part.speech).ends)
         for message in found.messages:
             if message.own or not isinstance(message.speech, bytes) or not isinstance(message.recording, int):
                 continue
             burst = read_burst(message.speech)
+            self._met.add((message.author, message.recording))
             waiting = self._waiting.setdefault(message.author, [])
             waiting.append((message.recording, burst.at, now_s, message, burst))
             waiting.sort(key=lambda entry: entry[:2])
