@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chasqui.base.errors import PeerError
-from chasqui.links import reopening
+from chasqui.links import radio_link
 from chasqui.links.ax25 import BLANK, Callsign, read_callsign, read_ui, write_ui
 from chasqui.links.device import DeviceGoneError, open_device, read_place
 from chasqui.links.kiss import KISS_BYTES_MAX, KissFrame, KissReader, write_kiss
@@ -30,8 +30,8 @@ EXAMPLE = "c000a2a6a840404060 84 9c608682989840ef 03f0 10c0dbdcdbddff c0"
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reopening, "RETRY_FIRST_S", 0.02)
-    monkeypatch.setattr(reopening, "RETRY_MAX_S", 0.1)
+    monkeypatch.setattr(radio_link, "RETRY_FIRST_S", 0.02)
+    monkeypatch.setattr(radio_link, "RETRY_MAX_S", 0.1)
 
 
 # -- bytes --------------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from chasqui.base.errors import MachineError, PeerError
 from chasqui.base.ids import GroupId
-from chasqui.links import leaving, meshtastic, meshtastic_link, reopening
+from chasqui.links import leaving, meshtastic, meshtastic_link, radio_link
 from chasqui.links.meshtastic import (
     MESSAGE_BYTES_MAX,
     Heard,
@@ -56,8 +56,8 @@ SPEED = 2_000
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Airtime passes as fast as on the double's channel."""
     monkeypatch.setattr(leaving, "MS_S", 0.001 / SPEED)
-    monkeypatch.setattr(reopening, "RETRY_FIRST_S", 0.02)
-    monkeypatch.setattr(reopening, "RETRY_MAX_S", 0.1)
+    monkeypatch.setattr(radio_link, "RETRY_FIRST_S", 0.02)
+    monkeypatch.setattr(radio_link, "RETRY_MAX_S", 0.1)
     monkeypatch.setattr(meshtastic_link, "QUEUE_EVERY_S", 0.005)
     monkeypatch.setattr(meshtastic_link, "SPENT_EVERY_S", 0.05)
 

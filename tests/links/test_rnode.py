@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chasqui.base.ids import GroupId
-from chasqui.links import leaving, reopening, rnode_link
+from chasqui.links import leaving, radio_link, rnode_link
 from chasqui.links.kiss import KISS_BYTES_MAX
 from chasqui.links.lora import BANDWIDTHS_HZ, Lora, frequency_text, read_frequency
 from chasqui.links.rnode import FRAME_BYTES_MAX, Code, Heard, Reply, RNodeReader, airtime_ms, rate_of, write_command
@@ -34,8 +34,8 @@ SPEED = 2_000
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Airtime passes as fast as on the double's channel."""
     monkeypatch.setattr(leaving, "MS_S", 0.001 / SPEED)
-    monkeypatch.setattr(reopening, "RETRY_FIRST_S", 0.02)
-    monkeypatch.setattr(reopening, "RETRY_MAX_S", 0.1)
+    monkeypatch.setattr(radio_link, "RETRY_FIRST_S", 0.02)
+    monkeypatch.setattr(radio_link, "RETRY_MAX_S", 0.1)
     monkeypatch.setattr(rnode_link, "DETECT_EVERY_S", 0.2)
     monkeypatch.setattr(rnode_link, "ROOM_EVERY_S", 0.02)
 

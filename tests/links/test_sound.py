@@ -27,7 +27,7 @@ from hypothesis import strategies as st
 
 from chasqui.base.errors import MachineError
 from chasqui.base.ids import GroupId
-from chasqui.links import audio, ptt, reopening, sound
+from chasqui.links import audio, ptt, radio_link, sound
 from chasqui.links.sound import SoundLink, SoundSettings
 from chasqui.links.sound_frames import Joiner, mtu_of, split
 from chasqui.media.modem import Modem
@@ -41,8 +41,8 @@ from tests.links.stations import Station, say_until_delivered, with_stations
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reopening, "RETRY_FIRST_S", 0.1)
-    monkeypatch.setattr(reopening, "RETRY_MAX_S", 0.2)
+    monkeypatch.setattr(radio_link, "RETRY_FIRST_S", 0.1)
+    monkeypatch.setattr(radio_link, "RETRY_MAX_S", 0.2)
 
 
 # -- frames in bursts ---------------------------------------------------------------------------------------------
@@ -464,7 +464,7 @@ def test_the_rig_is_keyed_around_each_burst_and_released_at_the_end(tmp_path: Pa
 def test_whatever_happens_the_transmitter_is_released(
     tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reopening, "RETRY_FIRST_S", 60)  # the next process would release it, too
+    monkeypatch.setattr(radio_link, "RETRY_FIRST_S", 60)  # the next process would release it, too
     rig = FakeRig()
     with sound_air(tmp_path / "air", 1, speed=1) as air:
 

@@ -15,7 +15,7 @@ from chasqui.links.device import BAUD_DEFAULT, Device, DeviceGoneError, open_dev
 from chasqui.links.kiss import PORTS, Command, KissFrame, KissReader, write_kiss
 from chasqui.links.leaving import Leaving
 from chasqui.links.radio_limits import KISS_MTU_DEFAULT, KISS_MTU_MAX
-from chasqui.links.reopening import Reopening
+from chasqui.links.radio_link import RadioLink
 from chasqui.node.link_port import BroadcastEvents, LinkProfile
 
 BIT_RATE_DEFAULT: Final = 1_200  # AFSK on VHF, what most stations are set to
@@ -57,21 +57,17 @@ class KissSettings:
         return delay_ms + delay_ms // 3
 
 
-class KissLink:
+class KissLink(RadioLink):
     """One radio."""
 
     def __init__(self, settings: KissSettings) -> None:
         self._settings = settings
         self._events: BroadcastEvents | None = None  # while the device is there
-        self._life = Reopening()
         self._device: Device | None = None
         self._reader = KissReader()
         self._leaving = Leaving(self._left)
-        self._trouble = ""
-        self.heard_frames = 0
-        self.passed_over = 0  # foreign, torn or wrong
         rate_bps = settings.bit_rate_bps * _STUFFED[1] // _STUFFED[0]
-        self._profile = LinkProfile(
+        profile = LinkProfile(
             kind="kiss",
             mtu_bytes=settings.mtu_bytes,
             bit_rate_bps=max(1, rate_bps),
@@ -81,45 +77,27 @@ class KissLink:
             airtime_share_max=settings.airtime_share_max,
             frame_overhead_ms=settings.keyed_ms + _FRAMING_BYTES * 8000 // settings.bit_rate_bps,
         )
+        super().__init__(profile)
 
-    # -- BroadcastLink ----------------------------------------------------------------------------------------
+    # -- RadioLink --------------------------------------------------------------------------------------------
 
     @property
-    def profile(self) -> LinkProfile:
-        """See `BroadcastLink`."""
-        return self._profile
+    def _there(self) -> bool:
+        return self._device is not None
 
-    async def run(self, events: BroadcastEvents) -> None:
-        """See `BroadcastLink`."""
-        await self._life.run(lambda: self._use(events))
+    @property
+    def _under_way(self) -> bool:
+        return self._leaving.under_way
 
-    def send(self, frame: bytes) -> None:
-        """See `BroadcastLink`."""
-        if not 0 < len(frame) <= self._profile.mtu_bytes:
-            raise ValueError("not the size of a frame of this link")
-        if self._device is None:
-            return
-        if self._leaving.under_way:
-            raise RuntimeError("a frame is under way")
+    @property
+    def _missing(self) -> str:
+        return f"no TNC ({self._trouble}); trying again" if self._trouble else "looking for the TNC"
+
+    def _begin(self, frame: bytes) -> None:
         self._say(Command.DATA, write_ui(self._settings.callsign, frame))
         self._leaving.begin(self._settings.keyed_ms + self._airtime_ms(len(frame)))
 
-    @property
-    def state(self) -> str:
-        """See `BroadcastLink`. It names no place and no callsign."""
-        if not self._life.running:
-            return "not running"
-        if self._device is None:
-            return f"no TNC ({self._trouble}); trying again" if self._trouble else "looking for the TNC"
-        line = f"ready; {self.heard_frames} frames heard"
-        if self.passed_over:
-            line += f", {self.passed_over} of others or damaged passed over"
-        return line
-
-    # -- the device -------------------------------------------------------------------------------------------
-
     async def _use(self, events: BroadcastEvents) -> bool:
-        """Until the device goes. Whether it was there."""
         try:
             device = await open_device(self._settings.place, self._settings.baud)
         except MachineError as error:

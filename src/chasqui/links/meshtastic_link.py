@@ -46,11 +46,10 @@ from chasqui.links.radio_limits import (
     QUEUE_EVERY_S,
     SPENT_EVERY_S,
 )
-from chasqui.links.reopening import Reopening
+from chasqui.links.radio_link import NO_ANSWER, RadioLink, RefusedError
 from chasqui.node.link_port import BroadcastEvents, LinkProfile
 
 BAUD: Final = 115_200  # of all boards
-NO_ANSWER: Final = "it does not answer"
 
 
 @dataclass(frozen=True)
@@ -81,12 +80,6 @@ class MeshtasticSettings:
         return int(self.airtime_share_max * HOUR_MS / self.frame_ms)
 
 
-class RefusedError(DeviceGoneError):
-    """The board is not as its owner says, or does not send."""
-
-    code = "refused"
-
-
 class _Frame:
     """The one that was handed to the link."""
 
@@ -98,13 +91,12 @@ class _Frame:
         self.until_s = asyncio.get_running_loop().time() + CARRIER_WAIT_MS_MAX / 1000
 
 
-class MeshtasticLink:
+class MeshtasticLink(RadioLink):
     """One board."""
 
     def __init__(self, settings: MeshtasticSettings) -> None:
         self._settings = settings
         self._events: BroadcastEvents | None = None  # while the board is there and set as asked for
-        self._life = Reopening()
         self._device: Device | None = None
         self._reader = MeshtasticReader()
         self._board = Board()
@@ -114,11 +106,8 @@ class MeshtasticLink:
         self._next: asyncio.TimerHandle | None = None  # to ask or hand over again
         self._looking: asyncio.TimerHandle | None = None
         self._mute = self._spent = False
-        self._trouble = ""
-        self.heard_frames = 0
-        self.passed_over = 0
         bit_rate_bps, beside_ms = settings.preset.rate_of(settings.mtu_bytes)
-        self._profile = LinkProfile(
+        profile = LinkProfile(
             kind="meshtastic",
             mtu_bytes=settings.mtu_bytes,
             bit_rate_bps=bit_rate_bps,
@@ -128,39 +117,32 @@ class MeshtasticLink:
             airtime_share_max=settings.airtime_share_max,
             frame_overhead_ms=beside_ms,
         )
+        super().__init__(profile)
 
-    # -- BroadcastLink ----------------------------------------------------------------------------------------
+    # -- RadioLink --------------------------------------------------------------------------------------------
 
     @property
-    def profile(self) -> LinkProfile:
-        """See `BroadcastLink`."""
-        return self._profile
+    def _there(self) -> bool:
+        return self._events is not None
 
-    async def run(self, events: BroadcastEvents) -> None:
-        """See `BroadcastLink`."""
-        await self._life.run(lambda: self._use(events))
+    @property
+    def _under_way(self) -> bool:
+        return self._frame is not None
 
-    def send(self, frame: bytes) -> None:
-        """See `BroadcastLink`."""
-        if not 0 < len(frame) <= self._profile.mtu_bytes:
-            raise ValueError("not the size of a frame of this link")
-        if self._events is None:
-            return
-        if self._frame is not None:
-            raise RuntimeError("a frame is under way")
+    @property
+    def _missing(self) -> str:
+        return self._trouble or "looking for the board"
+
+    def _begin(self, frame: bytes) -> None:
         self._frame = _Frame(frame, self._settings.preset.airtime_ms(len(frame), signs=self._board.signs))
         self._hand_over()
 
     @property
     def state(self) -> str:
-        """See `BroadcastLink`. It names no place."""
-        if not self._life.running:
-            return "not running"
-        if self._events is None:
-            return self._trouble or "looking for the board"
-        line = f"ready; {self.heard_frames} frames heard"
-        if self.passed_over:
-            line += f", {self.passed_over} of others or damaged passed over"
+        """See `BroadcastLink`; and what the board gives away by itself."""
+        line = super().state
+        if not self._running or not self._there:
+            return line
         if self._spent:
             line += "; the board says that this hour's airtime is spent"
         shows = ", ".join(self._board.shows())
@@ -169,7 +151,6 @@ class MeshtasticLink:
     # -- the board --------------------------------------------------------------------------------------------
 
     async def _use(self, events: BroadcastEvents) -> bool:
-        """Until the board goes, or whoever listens is cancelled or fails. Whether it was ready."""
         try:
             require_protobuf()
             device = await open_device(self._settings.place, BAUD)

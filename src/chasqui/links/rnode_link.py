@@ -26,7 +26,7 @@ from chasqui.links.radio_limits import (
     RNODE_MTU_DEFAULT,
     ROOM_EVERY_S,
 )
-from chasqui.links.reopening import Reopening
+from chasqui.links.radio_link import NO_ANSWER, RadioLink, RefusedError
 from chasqui.links.rnode import (
     ASK_STATE,
     DETECT_ANSWER,
@@ -48,7 +48,6 @@ from chasqui.links.rnode import (
 from chasqui.node.link_port import BroadcastEvents, LinkProfile
 
 BAUD: Final = 115_200  # of all boards
-NO_ANSWER: Final = "it does not answer"
 _ASKED: Final = frozenset({Code.READY, Code.STATE})  # while it is used
 
 
@@ -76,20 +75,15 @@ class RNodeSettings:
         return int(self.airtime_share_max * HOUR_MS / self.frame_ms)
 
 
-class RefusedError(DeviceGoneError):
-    """The board does not do what it was asked for."""
-
-    code = "refused"
-
-
-class RNodeLink:
+class RNodeLink(RadioLink):
     """One board."""
+
+    _FOREIGN = "damaged"
 
     def __init__(self, settings: RNodeSettings) -> None:
         self._settings = settings
         self._wanted = wanted_of(settings.lora, settings.airtime_share_max)
         self._events: BroadcastEvents | None = None  # while the board is there and set as asked for
-        self._life = Reopening()
         self._device: Device | None = None
         self._reader = RNodeReader()
         self._leaving = Leaving(self._left)
@@ -99,12 +93,9 @@ class RNodeLink:
         self._again: asyncio.TimerHandle | None = None  # to ask for room
         self._looking: asyncio.TimerHandle | None = None
         self._mute = False
-        self._trouble = ""
-        self.heard_frames = 0
-        self.passed_over = 0
         bit_rate_bps, beside_ms = rate_of(settings.lora, settings.mtu_bytes)
         self._airtime_ms = 0  # of the frame under way
-        self._profile = LinkProfile(
+        profile = LinkProfile(
             kind="rnode",
             mtu_bytes=settings.mtu_bytes,
             bit_rate_bps=bit_rate_bps,
@@ -114,46 +105,28 @@ class RNodeLink:
             airtime_share_max=settings.airtime_share_max,
             frame_overhead_ms=beside_ms,
         )
+        super().__init__(profile)
 
-    # -- BroadcastLink ----------------------------------------------------------------------------------------
+    # -- RadioLink --------------------------------------------------------------------------------------------
 
     @property
-    def profile(self) -> LinkProfile:
-        """See `BroadcastLink`."""
-        return self._profile
+    def _there(self) -> bool:
+        return self._events is not None
 
-    async def run(self, events: BroadcastEvents) -> None:
-        """See `BroadcastLink`."""
-        await self._life.run(lambda: self._use(events))
+    @property
+    def _under_way(self) -> bool:
+        return self._waiting is not None or self._leaving.under_way
 
-    def send(self, frame: bytes) -> None:
-        """See `BroadcastLink`."""
-        if not 0 < len(frame) <= self._profile.mtu_bytes:
-            raise ValueError("not the size of a frame of this link")
-        if self._events is None:
-            return
-        if self._waiting is not None or self._leaving.under_way:
-            raise RuntimeError("a frame is under way")
+    @property
+    def _missing(self) -> str:
+        return self._trouble or "looking for the board"
+
+    def _begin(self, frame: bytes) -> None:
         self._waiting = frame
         self._waits_until_s = asyncio.get_running_loop().time() + CARRIER_WAIT_MS_MAX / 1000
         self._ask_for_room()
 
-    @property
-    def state(self) -> str:
-        """See `BroadcastLink`. It names no place."""
-        if not self._life.running:
-            return "not running"
-        if self._events is None:
-            return self._trouble or "looking for the board"
-        line = f"ready; {self.heard_frames} frames heard"
-        if self.passed_over:
-            line += f", {self.passed_over} damaged passed over"
-        return line
-
-    # -- the board --------------------------------------------------------------------------------------------
-
     async def _use(self, events: BroadcastEvents) -> bool:
-        """Until the board goes, or whoever listens is cancelled or fails. Whether it was ready."""
         try:
             device = await open_device(self._settings.place, BAUD)
         except MachineError as error:

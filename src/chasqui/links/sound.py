@@ -18,7 +18,7 @@ from chasqui.links.kiss import FEND, KissFrame, KissReader, write_kiss
 from chasqui.links.modem_words import SLOT_BLOCKS, STRENGTH_ZERO, Settings, Word
 from chasqui.links.ptt import open_ptt, read_ptt
 from chasqui.links.radio_limits import READ_BYTES
-from chasqui.links.reopening import Reopening
+from chasqui.links.radio_link import RadioLink
 from chasqui.links.sound_frames import mtu_of
 from chasqui.media.modes import RATE_HZ, Mode
 from chasqui.node.link_port import BroadcastEvents, LinkProfile
@@ -44,22 +44,20 @@ class SoundSettings:
             raise ValueError("a setting of the link is out of its bounds")
 
 
-class SoundLink:
+class SoundLink(RadioLink):
     """One radio."""
+
+    _FOREIGN = "broken bursts"  # with a gap, or of somebody else
 
     def __init__(self, settings: SoundSettings) -> None:
         self._settings = settings
         self._process: asyncio.subprocess.Process | None = None
         self._ready = False
-        self._under_way = False
-        self._life = Reopening()
-        self._trouble = ""
-        self.heard_frames = 0
-        self.passed_over = 0  # bursts with a gap, or of somebody else
+        self._sending = False
         shape = settings.mode.shape
         waiting_ms = 2 * SLOT_BLOCKS * BLOCK * 1000 // RATE_HZ
         ends = shape.preamble_samples + shape.postamble_samples + shape.frame_samples  # half a frame is empty at worst
-        self._profile = LinkProfile(
+        profile = LinkProfile(
             kind="sound",
             mtu_bytes=mtu_of(shape),
             bit_rate_bps=(shape.payload_bytes - 1) * 8 * RATE_HZ // shape.frame_samples,
@@ -69,45 +67,31 @@ class SoundLink:
             airtime_share_max=settings.airtime_share_max,
             frame_overhead_ms=settings.lead_ms + ends * 1000 // RATE_HZ + waiting_ms,
         )
+        super().__init__(profile)
 
-    # -- BroadcastLink ----------------------------------------------------------------------------------------
+    # -- RadioLink --------------------------------------------------------------------------------------------
 
     @property
-    def profile(self) -> LinkProfile:
-        """See `BroadcastLink`."""
-        return self._profile
+    def _there(self) -> bool:
+        return self._ready and self._process is not None
 
-    async def run(self, events: BroadcastEvents) -> None:
-        """See `BroadcastLink`."""
-        await self._life.run(lambda: self._serve(events))
+    @property
+    def _under_way(self) -> bool:
+        return self._sending
 
-    def send(self, frame: bytes) -> None:
-        """See `BroadcastLink`."""
-        if not 0 < len(frame) <= self._profile.mtu_bytes:
-            raise ValueError("not the size of a frame of this link")
-        if not self._ready or self._process is None or self._process.stdin is None:
-            return
-        if self._under_way:
-            raise RuntimeError("a frame is under way")
-        self._under_way = True
+    @property
+    def _missing(self) -> str:
+        return f"no sound ({self._trouble}); trying again" if self._trouble else "opening the sound device"
+
+    def _begin(self, frame: bytes) -> None:
+        assert self._process is not None  # noqa: S101
+        assert self._process.stdin is not None  # noqa: S101
+        self._sending = True
         self._process.stdin.write(write_kiss(KissFrame(0, Word.FRAME, frame)))
-
-    @property
-    def state(self) -> str:
-        """See `BroadcastLink`. It names no device."""
-        if not self._life.running:
-            return "not running"
-        if not self._ready:
-            return f"no sound ({self._trouble}); trying again" if self._trouble else "opening the sound device"
-        line = f"ready; {self.heard_frames} frames heard"
-        if self.passed_over:
-            line += f", {self.passed_over} broken bursts passed over"
-        return line
 
     # -- the modem's process ----------------------------------------------------------------------------------
 
-    async def _serve(self, events: BroadcastEvents) -> bool:
-        """Until the process ends, or whoever listens is cancelled or fails. Whether the device was there."""
+    async def _use(self, events: BroadcastEvents) -> bool:
         told = Settings(self._settings.mode.value, self._settings.device, self._settings.ptt, self._settings.lead_ms)
         try:
             process = await asyncio.create_subprocess_exec(
@@ -133,7 +117,7 @@ class SoundLink:
                     self._take(frame, events)
         finally:
             self._process = None
-            was_ready, self._ready, self._under_way = self._ready, False, False
+            was_ready, self._ready, self._sending = self._ready, False, False
             if was_ready:
                 events.closed()
             finishing = asyncio.create_task(self._finish(process))
@@ -152,8 +136,8 @@ class SoundLink:
             case Word.FRAME if self._ready and len(frame.data) > 1:
                 self.heard_frames += 1
                 events.heard(frame.data[1:], float(frame.data[0] - STRENGTH_ZERO))
-            case Word.LEFT if self._ready and self._under_way:
-                self._under_way = False
+            case Word.LEFT if self._ready and self._sending:
+                self._sending = False
                 events.sent(int.from_bytes(frame.data, "big"))
             case Word.LOST:
                 self.passed_over += int.from_bytes(frame.data, "big")

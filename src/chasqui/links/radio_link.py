@@ -1,0 +1,96 @@
+"""What all links with a device of ours that sends have in common. A `BroadcastLink`."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from typing import ClassVar, Final
+
+from chasqui.links.device import DeviceGoneError
+from chasqui.links.radio_limits import RETRY_FIRST_S, RETRY_MAX_S
+from chasqui.node.link_port import BroadcastEvents, LinkProfile
+
+NO_ANSWER: Final = "it does not answer"
+
+
+class RefusedError(DeviceGoneError):
+    """The board is not set as its owner says, or does not do what it was asked for."""
+
+    code = "refused"
+
+
+class RadioLink(ABC):
+    """One device. When it is pulled and put back it is tried again, at first soon and then ever more seldom."""
+
+    _FOREIGN: ClassVar = "of others or damaged"  # what is passed over
+
+    def __init__(self, profile: LinkProfile) -> None:
+        self._profile = profile
+        self._running = False
+        self._trouble = ""
+        self.heard_frames = 0
+        self.passed_over = 0
+
+    @property
+    def profile(self) -> LinkProfile:
+        """See `BroadcastLink`."""
+        return self._profile
+
+    async def run(self, events: BroadcastEvents) -> None:
+        """See `BroadcastLink`. RuntimeError where the link runs already."""
+        if self._running:
+            raise RuntimeError("the link runs already")
+        self._running = True
+        pause_s = RETRY_FIRST_S
+        try:
+            while True:
+                pause_s = RETRY_FIRST_S if await self._use(events) else min(2 * pause_s, RETRY_MAX_S)
+                await asyncio.sleep(pause_s)
+        finally:
+            self._running = False
+
+    def send(self, frame: bytes) -> None:
+        """See `BroadcastLink`."""
+        if not 0 < len(frame) <= self._profile.mtu_bytes:
+            raise ValueError("not the size of a frame of this link")
+        if not self._there:
+            return
+        if self._under_way:
+            raise RuntimeError("a frame is under way")
+        self._begin(frame)
+
+    @property
+    def state(self) -> str:
+        """See `BroadcastLink`. It names no place and no callsign."""
+        if not self._running:
+            return "not running"
+        if not self._there:
+            return self._missing
+        line = f"ready; {self.heard_frames} frames heard"
+        return f"{line}, {self.passed_over} {self._FOREIGN} passed over" if self.passed_over else line
+
+    # -- of each kind -----------------------------------------------------------------------------------------
+
+    @property
+    @abstractmethod
+    def _there(self) -> bool:
+        """Whether the device is there and does what it is to do."""
+
+    @property
+    @abstractmethod
+    def _under_way(self) -> bool:
+        """Whether a frame is."""
+
+    @property
+    @abstractmethod
+    def _missing(self) -> str:
+        """The state while the device is not there."""
+
+    @abstractmethod
+    async def _use(self, events: BroadcastEvents) -> bool:
+        """Opens the device, and ends when it is gone, or whoever listens is cancelled or fails. Whether it was there
+        at all: only then the pause begins anew."""
+
+    @abstractmethod
+    def _begin(self, frame: bytes) -> None:
+        """Hands it a frame."""
