@@ -6,6 +6,7 @@ import math
 import random
 import time
 import tracemalloc
+from functools import partial
 from statistics import mean, median, quantiles
 from typing import Any, Final
 
@@ -34,7 +35,7 @@ def _figure(
 def _backlog(count: int, loss: float, seed: int, size: int = BUNDLE_BYTES, receivers: str = RECEIVERS) -> Place:
     place = Place("s" + receivers, loss=loss, seed=seed)
     place.stations["s"].hold([bundle_of((seed, n), size) for n in range(count)], news=True)
-    if not place.run(6 * HOUR_MS, lambda: all(len(station.held) == count for station in place.stations.values())):
+    if not place.run(6 * HOUR_MS, partial(_all_hold, count, place)):
         raise RuntimeError("not everybody got everything")
     return place
 
@@ -70,6 +71,10 @@ def _sends() -> list[dict[str, Any]]:
     return figures
 
 
+def _all_hold(count: int, place: Place) -> bool:
+    return all(len(station.held) == count for station in place.stations.values())
+
+
 def _packs() -> list[dict[str, Any]]:
     """Ten receipts that wait for one link, in frames that hold three of them, and with each alone."""
     figures = []
@@ -81,7 +86,7 @@ def _packs() -> list[dict[str, Any]]:
             for seed in range(20):
                 place = Place("s" + RECEIVERS, loss=loss, seed=seed, air=air)
                 place.stations["s"].hold([bundle_of((seed, n), 128) for n in range(10)], news=True)
-                if not place.run(HOUR_MS, lambda p=place: all(len(s.held) == 10 for s in p.stations.values())):  # type: ignore[misc]
+                if not place.run(HOUR_MS, partial(_all_hold, 10, place)):
                     raise RuntimeError("not everybody got everything")
                 found.append(sum(air.airtime_ms(len(data)) for _, _, data in place.log) / 1000)
             airtime[name] = mean(found)

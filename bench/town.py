@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from msgspec import structs
@@ -237,7 +238,7 @@ def day(size: int, seed: int, medium: Medium | None = None, hours: float = HOURS
 
     world.every(STEP_S, minute, first_s=0, until_s=round(hours * HOUR_S))
     for text in texts:
-        world.at(text.at_s, lambda text=text: stations[text.author].say(text))  # type: ignore[misc]
+        world.at(text.at_s, partial(stations[text.author].say, text))
     for station in stations.values():
         station.turn()
     world.run_until(round(hours * HOUR_S))

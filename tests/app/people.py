@@ -6,7 +6,10 @@ import json
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,7 @@ PASSPHRASE = b"correct horse"
 CHEAP = KdfCost(8 * 1024, 1, 1)  # a guess costs 5 ms: most tests are not about that
 COMMAND = (sys.executable, "-P", "-m", "chasqui.app.main")
 TIMEOUT_S = 60
+BACKSTOP_S = 400.0  # a machine that is busy, or a slow link, may need long; nothing here measures time
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -133,6 +137,38 @@ def pair(one: Person, other: Person, folder: Path) -> None:
     mine = one.do("contact", "accept", str(reply), "--as", other.name)
     assert theirs["words"] == mine["words"]
     assert len(set(mine)) == 3
+
+
+def convoy(folder: Path) -> tuple[Person, Person]:
+    """Ana and Ben, who are a group. They have a stick for that, and no daemons."""
+    ana, ben = Person.make(folder, "ana"), Person.make(folder, "ben")
+    pair(ana, ben, folder)
+    use_folder(folder / "stick", ana, ben)
+    ana.do("group", "create", "convoy")
+    go_around(ana, ben, ana)
+    ana.do("group", "add", "convoy", "ben")
+    go_around(ana, ben)
+    ben.do("group", "join", "convoy")
+    go_around(ben, ana)
+    return ana, ben
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    """Waits for what has to come."""
+    end = time.monotonic() + BACKSTOP_S
+    while not true():
+        assert time.monotonic() < end, "it did not come"
+        time.sleep(0.1)
+
+
+def until_ready(*people: Person) -> None:
+    """Waits until the first link of each is."""
+    for person in people:
+        wait_until(partial(_is_ready, person))
+
+
+def _is_ready(person: Person) -> bool:
+    return str(person.do("link", "list")["links"][0]["state"]).startswith("ready")
 
 
 def use_folder(folder: Path, *people: Person) -> None:

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,17 +18,9 @@ import pytest
 from chasqui.app import endpoint, message_results, requests, wire
 from chasqui.app.client import DaemonClient
 from chasqui.store.passphrase import COST_USUAL
-from tests.app.people import Person, environment, go_around, pair, use_folder
+from tests.app.people import BACKSTOP_S, Person, environment, go_around, pair, use_folder, wait_until
 
 PORT = 40_000 + os.getpid() % 10_000
-
-
-def until(true: Callable[[], bool], seconds: float = 20.0) -> None:
-    """Waits for something that has to come."""
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it did not come"
-        time.sleep(0.1)
 
 
 @pytest.fixture
@@ -173,9 +165,9 @@ def test_a_vault_that_stays_busy(person: Person) -> None:
 def test_a_group_over_the_lan(two: tuple[Person, Person], tmp_path: Path) -> None:
     ana, ben = two
     ana.do("group", "create", "convoy")
-    until(lambda: ana.do("group", "list") is not None and "neighbour" in ana.do("link", "list")["links"][0]["state"])
-    until(lambda: ana.run("group", "add", "convoy", "ben").code in (0, 1))
-    until(lambda: any(g["state"] == "invited" for g in ben.do("group", "list")["groups"]))
+    wait_until(lambda: "neighbour" in ana.do("link", "list")["links"][0]["state"])
+    wait_until(lambda: ana.run("group", "add", "convoy", "ben").code in (0, 1))
+    wait_until(lambda: any(g["state"] == "invited" for g in ben.do("group", "list")["groups"]))
     ben.do("group", "join", "convoy")
     follower = ben.start("--json", "read", "convoy", "--follow")
     assert follower.stdout is not None
@@ -183,12 +175,12 @@ def test_a_group_over_the_lan(two: tuple[Person, Person], tmp_path: Path) -> Non
     came = [json.loads(follower.stdout.readline())["id"] for _ in sent]
     assert set(came) == set(sent)
     follower.send_signal(signal.SIGINT)
-    follower.communicate(timeout=20)
-    until(lambda: all(m["state"] == "delivered" for m in ana.do("read", "convoy")["messages"]))
+    follower.communicate(timeout=BACKSTOP_S)
+    wait_until(lambda: all(m["state"] == "delivered" for m in ana.do("read", "convoy")["messages"]))
     photo = tmp_path / "photo.jpg"
     photo.write_bytes(os.urandom(200_000))
     number = ana.do("send", "convoy", "--file", str(photo))["id"]
-    until(
+    wait_until(
         lambda: any(
             m["id"] == number and m["parts"] == [14, 14] for m in ben.do("read", "convoy")["messages"] if "parts" in m
         )
@@ -206,7 +198,7 @@ def test_a_folder_is_looked_at_by_itself(two: tuple[Person, Person], tmp_path: P
     stick = tmp_path / "stick"
     stick.mkdir()
     link = ana.do("link", "add", "folder", str(stick))["id"]
-    until(lambda: any(stick.glob("*.chq")))
+    wait_until(lambda: any(stick.glob("*.chq")))
     use_folder(stick, caro)
     caro.do("sync")
     caro.send("ana", "by stick")
@@ -233,7 +225,7 @@ def test_follow_without_a_daemon(person: Person, tmp_path: Path) -> None:
     ben.do("sync")
     assert json.loads(follower.stdout.readline())["id"] == again
     follower.send_signal(signal.SIGINT)
-    follower.communicate(timeout=20)
+    follower.communicate(timeout=BACKSTOP_S)
 
 
 def test_many_callers_share_commits(person: Person) -> None:

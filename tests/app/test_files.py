@@ -12,25 +12,16 @@ from pathlib import Path
 import pytest
 
 from chasqui.app.client import DaemonClient
-from tests.app.people import Person, go_around, pair, use_folder
+from tests.app.people import BACKSTOP_S, Person, convoy, wait_until
 
 PORT = 40_000 + os.getpid() % 10_000
-BACKSTOP_S = 240.0
 SIZES = (6_000_000, 12_000_000, 24_000_000, 48_000_000)  # the next one where a machine was faster than we could look
 
 
 @pytest.fixture(scope="module")
 def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Person, Person]]:
     folder = tmp_path_factory.mktemp("files")
-    ana, ben = Person.make(folder, "ana"), Person.make(folder, "ben")
-    pair(ana, ben, folder)
-    use_folder(folder / "stick", ana, ben)
-    ana.do("group", "create", "convoy")
-    go_around(ana, ben, ana)
-    ana.do("group", "add", "convoy", "ben")
-    go_around(ana, ben)
-    ben.do("group", "join", "convoy")
-    go_around(ben, ana)
+    ana, ben = convoy(folder)
     for person in (ana, ben):
         person.do("link", "remove", person.do("link", "list")["links"][0]["id"])
         person.do("link", "add", "lan", "--address", "127.0.0.1", "--port", str(PORT))
@@ -61,16 +52,11 @@ def test_killed_in_the_middle_it_goes_on_where_it_stopped(
         time.sleep(0.05)
     killed.up()
     assert parts(ben, sent)[0] >= here[0], "what was said to be here is here"
-    end = time.monotonic() + BACKSTOP_S
-    while (now := parts(ben, sent))[0] < now[1]:
-        assert time.monotonic() < end, now
-        time.sleep(0.2)
+    wait_until(lambda: len(set(parts(ben, sent))) == 1)
     out = tmp_path / f"{victim}.out"
     ben.do("save", "convoy", sent, str(out))
     assert out.read_bytes() == data
-    while ana.do("read", "convoy")["messages"][-1]["state"] != "delivered":
-        assert time.monotonic() < end
-        time.sleep(0.2)
+    wait_until(lambda: ana.do("read", "convoy")["messages"][-1]["state"] == "delivered")
     for person in (ana, ben):
         person.do("down")
 

@@ -25,7 +25,7 @@ from chasqui.node.live_epochs import LiveEpochs
 from chasqui.node.neighbours import held_ids
 from chasqui.node.records import BundleRecord, Space
 from chasqui.sealed.bundle import parse_bundle, unmask
-from tests.app.people import PASSPHRASE, Person, go_around, pair, use_folder
+from tests.app.people import PASSPHRASE, Person, convoy
 
 KILLS = 100
 DELAY_S_MAX = 0.4
@@ -40,15 +40,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def two(folder: Path) -> Iterator[tuple[Person, Person]]:
     """Ana, who is killed, and Ben, whose daemon takes in all that ever leaves her over the LAN."""
-    ana, ben = Person.make(folder, "ana"), Person.make(folder, "ben")
-    pair(ana, ben, folder)
-    use_folder(folder / "stick", ana, ben)
-    ana.do("group", "create", "convoy")
-    go_around(ana, ben, ana)
-    ana.do("group", "add", "convoy", "ben")
-    go_around(ana, ben)
-    ben.do("group", "join", "convoy")
-    go_around(ben, ana)
+    ana, ben = convoy(folder)
     for person in (ana, ben):
         person.do("link", "add", "lan", "--address", "127.0.0.1", "--port", str(PORT))
     ben.up()

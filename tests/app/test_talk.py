@@ -8,9 +8,8 @@ import os
 import random
 import subprocess
 import threading
-import time
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,8 @@ from typing import Any
 import pytest
 
 from chasqui.media.modes import samples_of
-from tests.app.people import Person, environment, go_around, pair, use_folder
-from tests.app.talking import BACKSTOP_S, Session, alsa
+from tests.app.people import Person, convoy, environment, wait_until
+from tests.app.talking import Session, alsa
 from tests.media.sounds import hum, loudness, wav
 
 PORT = 20_000 + os.getpid() % 10_000
@@ -30,15 +29,7 @@ UNIT_S = 0.04
 def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Person, Person]]:
     """Two people whose daemons hear each other."""
     folder = tmp_path_factory.mktemp("talk")
-    ana, ben = Person.make(folder, "ana"), Person.make(folder, "ben")
-    pair(ana, ben, folder)
-    use_folder(folder / "stick", ana, ben)
-    ana.do("group", "create", "convoy")
-    go_around(ana, ben, ana)
-    ana.do("group", "add", "convoy", "ben")
-    go_around(ana, ben)
-    ben.do("group", "join", "convoy")
-    go_around(ben, ana)
+    ana, ben = convoy(folder)
     for person in (ana, ben):
         person.do("link", "add", "lan", "--address", "127.0.0.1", "--port", str(PORT))
         person.up()
@@ -80,14 +71,6 @@ def microphone(fifo: Path, samples: array[int], *, as_wav: bool) -> Iterator[Non
         end.set()
         os.close(os.open(fifo, os.O_RDONLY | os.O_NONBLOCK))  # if it waits for a reader, here is one
         thread.join(10)
-
-
-def until(ready: Callable[[], bool]) -> None:
-    """Waits; a backstop ends it."""
-    end = time.monotonic() + BACKSTOP_S
-    while not ready():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 def test_a_recording_in_bursts_is_heard_as_it_comes(two: tuple[Person, Person], tmp_path: Path) -> None:
@@ -156,7 +139,7 @@ def test_a_key_a_microphone_and_a_loudspeaker(two: tuple[Person, Person], tmp_pa
         recording.write_bytes(wav(hum(1)))
         ana.do("talk", "convoy", "--from", str(recording), "--mute")
         listener.until("♪", sealed + 1)
-        until(lambda: len(played()) == 8_000)  # each burst opens the file anew
+        wait_until(lambda: len(played()) == 8_000)  # each burst opens the file anew
         heard = played()
         listener.interrupt()
         assert listener.end() == 0

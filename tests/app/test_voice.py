@@ -19,7 +19,7 @@ from chasqui.base.errors import UserError
 from chasqui.media.burst import Burst, Quality
 from chasqui.media.wav import speech_of
 from chasqui.node.link_port import LinkProfile
-from tests.app.people import Person, environment, go_around, pair, use_folder
+from tests.app.people import Person, convoy, environment, go_around
 from tests.media.sounds import hum, loudness, wav
 
 LORA = LinkProfile("lora", 222, 1_760, True, True, 0.0, 0.01)
@@ -32,15 +32,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def two(folder: Path) -> tuple[Person, Person]:
-    ana, ben = Person.make(folder, "ana"), Person.make(folder, "ben")
-    pair(ana, ben, folder)
-    use_folder(folder / "stick", ana, ben)
-    ana.do("group", "create", "convoy")
-    go_around(ana, ben, ana)
-    ana.do("group", "add", "convoy", "ben")
-    go_around(ana, ben)
-    ben.do("group", "join", "convoy")
-    go_around(ben, ana)
+    ana, ben = convoy(folder)
     return ana, ben
 
 

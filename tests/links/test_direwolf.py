@@ -14,7 +14,7 @@ import pytest
 from chasqui.base.ids import GroupId
 from chasqui.links.ax25 import read_callsign
 from chasqui.links.kiss_link import KissLink, KissSettings
-from tests.app.people import Person, pair
+from tests.app.people import Person, pair, until_ready, wait_until
 from tests.links.conformance import CHECKS, run_check
 from tests.links.conformance_broadcast import BROADCAST_CHECKS, Recorder, run_broadcast_check, say
 from tests.links.direwolf import Direwolfs, direwolfs, require_direwolf
@@ -90,17 +90,16 @@ def test_real_daemons_over_the_air(tmp_path: Path) -> None:
             for person, port in zip((ana, ben), stations.kiss_ports, strict=True):
                 person.up()
                 person.do("link", "add", "kiss", f"127.0.0.1:{port}")
-            for person in (ana, ben):
-                until(lambda person=person: person.do("link", "list")["links"][0]["state"].startswith("ready"))  # type: ignore[misc]
+            until_ready(ana, ben)
             ana.send("ben", "over the hill")
-            until(lambda: ben.texts("ana") == ["over the hill"])
-            until(lambda: ana.do("read", "ben")["messages"][0]["state"] == "delivered")
+            wait_until(lambda: ben.texts("ana") == ["over the hill"])
+            wait_until(lambda: ana.do("read", "ben")["messages"][0]["state"] == "delivered")
             stations.stop(0)
-            until(lambda: "no TNC" in ana.do("link", "list")["links"][0]["state"])
+            wait_until(lambda: "no TNC" in ana.do("link", "list")["links"][0]["state"])
             stations.start(0)
-            until(lambda: ana.do("link", "list")["links"][0]["state"].startswith("ready"))
+            wait_until(lambda: ana.do("link", "list")["links"][0]["state"].startswith("ready"))
             ana.send("ben", "and back again")
-            until(lambda: "and back again" in ben.texts("ana"))
+            wait_until(lambda: "and back again" in ben.texts("ana"))
         finally:
             for person in (ana, ben):
                 person.run("down")
@@ -157,11 +156,3 @@ def test_the_suites_at_real_direwolfs(check: Callable[[Any], object], tmp_path: 
     run(factory, check, timeout_s=240)
 
 
-def until(true: Callable[[], bool]) -> None:
-    """Waits for what has to come."""
-    import time
-
-    end = time.monotonic() + 400  # a receipt waits for two minutes of calm on so slow a link
-    while not true():
-        assert time.monotonic() < end, "it did not come"
-        time.sleep(0.5)

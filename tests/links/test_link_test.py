@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from chasqui.links import leaving, meshtastic_link
 from chasqui.links.sound import SoundLink, SoundSettings
 from chasqui.media.modes import Mode
 from chasqui.node.link_port import BroadcastLink
-from tests.app.people import Person, pair
+from tests.app.people import Person, pair, until_ready
 from tests.links.direwolf import direwolfs, require_direwolf
 from tests.links.lora_air import LoraAir
 from tests.links.sound_air import sound_air
@@ -120,8 +119,7 @@ def test_two_direwolfs_on_one_channel(noise_rms: float, good: bool, tmp_path: Pa
             for person, port in zip((ana, ben), stations.kiss_ports, strict=True):
                 person.up()
                 person.do("link", "add", "kiss", f"127.0.0.1:{port}")
-            for person in (ana, ben):
-                soon(lambda person=person: person.do("link", "list")["links"][0]["state"].startswith("ready"))  # type: ignore[misc]
+            until_ready(ana, ben)
             ids = [person.do("link", "list")["links"][0]["id"] for person in (ana, ben)]
             tests = [person.start("link", "test", link) for person, link in zip((ana, ben), ids, strict=True)]
             for test in tests:
@@ -140,10 +138,3 @@ def test_two_direwolfs_on_one_channel(noise_rms: float, good: bool, tmp_path: Pa
             for person in (ana, ben):
                 person.run("down")
 
-
-def soon(true: Callable[[], bool]) -> None:
-    """Waits for what has to come."""
-    end = time.monotonic() + 240
-    while not true():
-        assert time.monotonic() < end, "it did not come"
-        time.sleep(0.5)

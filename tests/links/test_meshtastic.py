@@ -30,7 +30,7 @@ from chasqui.links.meshtastic import (
 )
 from chasqui.links.meshtastic_board import PAYLOAD_BYTES_MAX, Preset
 from chasqui.links.meshtastic_link import MeshtasticLink, MeshtasticSettings
-from tests.app.people import Person, pair
+from tests.app.people import Person, pair, until_ready, wait_until
 from tests.links.conformance import CHECKS, run_check
 from tests.links.conformance_broadcast import BROADCAST_CHECKS, BroadcastPair, Recorder, run_broadcast_check, say
 from tests.links.lora_air import LoraAir
@@ -630,25 +630,17 @@ def test_real_daemons_over_boards(tmp_path: Path) -> None:
             for person, board in zip((ana, ben), boards, strict=True):
                 person.up()
                 person.do("link", "add", "meshtastic", board.port.place, "--preset", "short_turbo", "--airtime", "10%")
-            for person in (ana, ben):
-                soon(lambda person=person: person.do("link", "list")["links"][0]["state"].startswith("ready"))  # type: ignore[misc]
+            until_ready(ana, ben)
             ana.send("ben", "over the hill")
-            soon(lambda: ben.texts("ana") == ["over the hill"])
-            soon(lambda: ana.do("read", "ben")["messages"][0]["state"] == "delivered")
+            wait_until(lambda: ben.texts("ana") == ["over the hill"])
+            wait_until(lambda: ana.do("read", "ben")["messages"][0]["state"] == "delivered")
             do(boards[0].stop)
-            soon(lambda: state().startswith("no board"))
+            wait_until(lambda: state().startswith("no board"))
             do(boards[0].start)
-            soon(lambda: state().startswith("ready"))
+            wait_until(lambda: state().startswith("ready"))
             ana.send("ben", "and back again")
-            soon(lambda: "and back again" in ben.texts("ana"))
+            wait_until(lambda: "and back again" in ben.texts("ana"))
         finally:
             for person in (ana, ben):
                 person.run("down")
 
-
-def soon(true: Callable[[], bool]) -> None:
-    """Waits for what has to come."""
-    end = time.monotonic() + 240
-    while not true():
-        assert time.monotonic() < end, "it did not come"
-        time.sleep(0.5)

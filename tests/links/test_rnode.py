@@ -20,7 +20,7 @@ from chasqui.links.kiss import KISS_BYTES_MAX
 from chasqui.links.lora import BANDWIDTHS_HZ, Lora, frequency_text, read_frequency
 from chasqui.links.rnode import FRAME_BYTES_MAX, Code, Heard, Reply, RNodeReader, airtime_ms, rate_of, write_command
 from chasqui.links.rnode_link import RNodeLink, RNodeSettings
-from tests.app.people import Person, pair
+from tests.app.people import Person, pair, until_ready, wait_until
 from tests.links.conformance import CHECKS, run_check
 from tests.links.conformance_broadcast import BROADCAST_CHECKS, BroadcastPair, Recorder, run_broadcast_check, say
 from tests.links.lora_air import LoraAir
@@ -524,17 +524,16 @@ def test_real_daemons_over_boards(tmp_path: Path) -> None:
                     "link", "add", "rnode", board.port.place, "--frequency", "868.1MHz", "--bandwidth", "250",
                     "--spreading", "7", "--coding", "5", "--power", "14", "--airtime", "10%",
                 )  # fmt: skip
-            for person in (ana, ben):
-                soon(lambda person=person: person.do("link", "list")["links"][0]["state"].startswith("ready"))  # type: ignore[misc]
+            until_ready(ana, ben)
             ana.send("ben", "over the hill")
-            soon(lambda: ben.texts("ana") == ["over the hill"])
-            soon(lambda: ana.do("read", "ben")["messages"][0]["state"] == "delivered")
+            wait_until(lambda: ben.texts("ana") == ["over the hill"])
+            wait_until(lambda: ana.do("read", "ben")["messages"][0]["state"] == "delivered")
             do(boards[0].stop)
-            soon(lambda: state().startswith("no board"))
+            wait_until(lambda: state().startswith("no board"))
             do(boards[0].start)
-            soon(lambda: state().startswith("ready"))
+            wait_until(lambda: state().startswith("ready"))
             ana.send("ben", "and back again")
-            soon(lambda: "and back again" in ben.texts("ana"))
+            wait_until(lambda: "and back again" in ben.texts("ana"))
             assert "above the noise" in ana.do("link", "test", both(ana, ben))["message"]
         finally:
             for person in (ana, ben):
@@ -546,10 +545,3 @@ def both(ana: Person, ben: Person) -> str:
     ben.start("link", "test", ben.do("link", "list")["links"][0]["id"])
     return str(ana.do("link", "list")["links"][0]["id"])
 
-
-def soon(true: Callable[[], bool]) -> None:
-    """Waits for what has to come."""
-    end = time.monotonic() + 240
-    while not true():
-        assert time.monotonic() < end, "it did not come"
-        time.sleep(0.5)

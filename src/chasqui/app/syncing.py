@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from chasqui.app import requests
@@ -39,7 +40,7 @@ class Exchange:
         """Takes in everything that a medium holds; whether it could be read."""
         try:
             for batch in _batches(medium.collect()):
-                received: Received = self.ask(lambda runner, b=batch: runner.step(inputs.TakeBundles(b, link)))  # type: ignore[misc]
+                received = self.ask(partial(_take, batch, link))
                 self.taken += received.new
                 self.refused += received.refused
         except ChasquiError as error:
@@ -65,7 +66,7 @@ class Exchange:
         order: list[BundleId] = self.ask(_urgent_first)
         for start in range(0, len(order), BATCH_BUNDLES):
             some = order[start : start + BATCH_BUNDLES]
-            yield from self.ask(lambda runner, s=some: _load(runner, s))  # type: ignore[misc]
+            yield from self.ask(partial(_load, some))
 
     def _failed(self, link: str, error: ChasquiError) -> bool:
         self.problems.append(LinkProblem(link, str(error), True))
@@ -114,7 +115,12 @@ def _urgent_first(runner: Runner) -> list[BundleId]:
     return [bundle for urgency in sorted(by_class) for bundle in by_class[urgency]]
 
 
-def _load(runner: Runner, ids: list[BundleId]) -> list[bytes]:
+def _take(bundles: tuple[bytes, ...], link: str, runner: Runner) -> Received:
+    received: Received = runner.step(inputs.TakeBundles(bundles, link))
+    return received
+
+
+def _load(ids: list[BundleId], runner: Runner) -> list[bytes]:
     tx = runner.look()
     found = (tx.load(Space.BUNDLE, bundle, BundleRecord) for bundle in ids)
     return [record.data for record in found if record is not None]

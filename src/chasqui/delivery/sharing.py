@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import zip_longest
+from itertools import chain, zip_longest
 from typing import Final, TypeVar
 
 from chasqui.delivery.airtime import HOUR_MS
@@ -15,9 +15,8 @@ URGENT_SHARE: Final = 0.3  # as long as urgent ones have not had more than that 
 
 def in_turns(lines: Iterable[Iterable[T]]) -> Iterator[T]:
     """The first of each line, then the second of each, and so on."""
-    nothing = object()
-    for each in zip_longest(*lines, fillvalue=nothing):
-        yield from (one for one in each if one is not nothing)  # type: ignore[misc]
+    for turn in zip_longest(*(((one,) for one in line) for line in lines), fillvalue=()):
+        yield from chain(*turn)
 
 
 class Shares:

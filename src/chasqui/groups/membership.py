@@ -167,7 +167,7 @@ def _unseated(
         if operation.id not in void or not isinstance(change, Add) or change.member in known:
             continue
         against = [
-            other
+            (other, MemberKey(other.change.member))
             for other in history.order
             if (other.id in counts or (other.id in void and isinstance(other.change, SetRole)))
             and isinstance(other.change, Remove | SetRole | Accuse)
@@ -182,9 +182,12 @@ def _unseated(
     return found
 
 
-def _nearest_first(history: History, signers: Iterable[Operation], against: list[Operation]) -> list[Operation]:
-    """What is against the signers themselves, then what is against those who gave these their rights, and so on. Of one
-    member against one other, the second comes after all first ones: nobody hides by repetition what others say."""
+def _nearest_first(
+    history: History, signers: Iterable[Operation], against: list[tuple[Operation, MemberKey]]
+) -> list[Operation]:
+    """Of operations, each with whom it names: what is against the signers themselves, then what is against those who
+    gave these their rights, and so on. Of one member against one other, the second comes after all first ones: nobody
+    hides by repetition what others say."""
     givers: dict[MemberKey, set[MemberKey]] = {}
     for operation in history.order:
         to = _gives(operation)[0]
@@ -197,8 +200,7 @@ def _nearest_first(history: History, signers: Iterable[Operation], against: list
         ring = {giver for member in ring for giver in givers.get(member, ())} - distance.keys()
     times: dict[tuple[MemberKey, MemberKey], int] = {}
     ranked = []
-    for place, operation in enumerate(against):
-        named = MemberKey(operation.change.member)  # type: ignore[union-attr]
+    for place, (operation, named) in enumerate(against):
         said = times[operation.issuer, named] = times.get((operation.issuer, named), -1) + 1
         ranked.append((said, distance.get(named, len(distance)), place, operation))
     return [operation for *_, operation in sorted(ranked, key=lambda entry: entry[:3])]

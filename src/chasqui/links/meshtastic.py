@@ -218,9 +218,11 @@ def write_heartbeat() -> bytes:
 def read_message(message: bytes) -> tuple[Said, ...]:
     """What a message of a board says; nothing where that is of no use here. Raises `PeerError`."""
     told = _messages()["FromRadio"]()
+    from google.protobuf.message import DecodeError
+
     try:
         told.ParseFromString(message)
-    except Exception as error:  # the library's own error has another class in each of its builds
+    except DecodeError as error:
         raise PeerError("Not a message of a board.") from error
     return tuple(_said(told))
 
