@@ -534,7 +534,7 @@ def test_real_daemons_over_boards(tmp_path: Path) -> None:
             wait_until(lambda: state().startswith("ready"))
             ana.send("ben", "and back again")
             wait_until(lambda: "and back again" in ben.texts("ana"))
-            assert "above the noise" in ana.do("link", "test", both(ana, ben))["message"]
+            assert "4 dB below the noise" in ana.do("link", "test", both(ana, ben))["message"]
         finally:
             for person in (ana, ben):
                 person.run("down")
