@@ -229,7 +229,8 @@ def day(size: int, seed: int, medium: Medium | None = None, hours: float = HOURS
         return [other for other in ground.losses(name) if channel.hears(name, other)]
 
     walkers = [walk.who for walk in scenario.walks]
-    contacts = Contacts({name: near(name) for name in scenario.people if name not in walkers}, [])
+    people = [name for name in scenario.people if name not in walkers]
+    contacts = Contacts({name: [other for other in near(name) if other not in walkers] for name in people}, [])
 
     def minute() -> None:
         for name in walkers:

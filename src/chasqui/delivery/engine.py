@@ -13,7 +13,7 @@ from chasqui.base.ids import bundle_id
 from chasqui.base.ports import Entropy
 from chasqui.base.secret import NO_SECRET, Secret
 from chasqui.delivery.airtime import HOUR_MS, Air, AirtimeLedger, part_of
-from chasqui.delivery.chance import below, exponential
+from chasqui.delivery.chance import below, exponential, mostly_late
 from chasqui.delivery.incoming import Incoming
 from chasqui.delivery.index import Index, Item
 from chasqui.delivery.outgoing import ANSWERS, Fetch, Outgoing
@@ -36,7 +36,8 @@ from chasqui.delivery.sharing import Shares
 from chasqui.delivery.veil import MAC_BYTES, unveil, veil
 
 ASKED_MS = 600_000  # so long after we said what we hold, answers may be for us
-ANSWER_SPREAD_FRAMES = 60  # of the largest size: who sent it before answers at once, then who hears the asker best.
+OURS_SPREAD_FRAMES = 3
+ANSWER_SPREAD_FRAMES = 20  # of the largest size: who sent it before answers at once, then who hears the asker best.
 # A frame that waits at the device for a free channel cannot be taken back, and with forty neighbours one comes due in
 # every 1.5 frames: with a third of the spread a town sends 30 % more (bench town), two who meet are 30 s sooner.
 STRENGTH_BEST_DB = 20.0
@@ -94,9 +95,9 @@ class Engine:
 
     def _begin(self, now_ms: int) -> None:
         self._shares = Shares(now_ms)
-        self._incoming = Incoming(self._air.airtime_ms(self._air.mtu_bytes), self._entropy)
+        self._incoming = Incoming(self._frame_ms, self._index, self._entropy)
         self._outgoing = Outgoing(self._room, self._incoming, self._entropy, now_ms)
-        self._reconciler = Reconciler(self._room, self._index, self._entropy, now_ms)
+        self._reconciler = Reconciler(self._room, self._frame_ms, self._index, self._entropy, now_ms)
         self._dummy_ms = self._next_dummy(now_ms)
         self._asked_ms: int | None = None
         self._calm_ms = now_ms
@@ -134,6 +135,8 @@ class Engine:
                     self._incoming.need_heard(frame, now_ms)
             case DaysFrame():
                 if self._reconciler.agrees(frame):
+                    self._reconciler.thanks_ms = None
+                    self._incoming.agreed()
                     self._outgoing.answered(now_ms)
                 if not self._listens(frame, now_ms):
                     self._reconciler.passed_over()
@@ -226,8 +229,8 @@ class Engine:
     # -- inside ---------------------------------------------------------------------------------------------
 
     def _heard_symbol(self, frame: CodedFrame, now_ms: int) -> list[bytes]:
-        self._stir(now_ms)
         brought = self._incoming.heard(frame, now_ms, asked=self._asks(now_ms))
+        self._stir(now_ms)  # what is refused keeps nobody waiting
         self._outgoing.heard(frame)
         if brought and not frame.followed and not self._incoming.lacks(frame):
             self._reconciler.served(now_ms)
@@ -245,13 +248,11 @@ class Engine:
     def _answer(self, findings: Findings, strength_db: float | None, now_ms: int) -> None:
         near = 0.5 if strength_db is None else min(max(strength_db / STRENGTH_BEST_DB, 0.0), 1.0)
 
-        frame_ms = self._air.airtime_ms(self._air.mtu_bytes)
-
         def delay_ms(ours: bool) -> int:
             if ours:
-                return 200 + below(self._entropy, frame_ms)
-            spread_ms = ANSWER_SPREAD_FRAMES * frame_ms
-            return 3 * frame_ms + int(spread_ms / 3 * (1 - near)) + below(self._entropy, spread_ms * 2 // 3)
+                return 200 + mostly_late(self._entropy, OURS_SPREAD_FRAMES * self._frame_ms)
+            spread_ms = ANSWER_SPREAD_FRAMES * self._frame_ms
+            return OURS_SPREAD_FRAMES * self._frame_ms + int(spread_ms / 4 * (1 - near)) + mostly_late(self._entropy, spread_ms)
 
         self._outgoing.add_answers(findings.they_lack, now_ms, delay_ms)
 
@@ -262,7 +263,7 @@ class Engine:
     def _stir(self, now_ms: int) -> None:
         """A burst goes on: what differs now may come by itself."""
         calm_ms = now_ms + CALM_FRAMES * self._air.airtime_ms(self._air.mtu_bytes) + CALM_MS
-        self._calm_ms = calm_ms + below(self._entropy, CALM_MS)
+        self._calm_ms = calm_ms + mostly_late(self._entropy, CALM_MS)
         self._outgoing.put_off(self._calm_ms)
 
     @property

@@ -12,10 +12,10 @@ from chasqui.base.ports import Entropy
 from chasqui.delivery.airtime import HOUR_MS
 from chasqui.delivery.chance import below
 from chasqui.delivery.erasure import PARITY_FIRST, PARITY_MAX
-from chasqui.delivery.generations import BUNDLES_MAX, HeardGeneration, OwnGeneration, cut, fits_whole, part_count
+from chasqui.delivery.generations import HeardGeneration, OwnGeneration, cut, fits_whole, part_count
 from chasqui.delivery.incoming import FRESH_MS, OPEN_MS, Incoming
 from chasqui.delivery.index import Item
-from chasqui.delivery.radio_frames import BATCH_HEADER_BYTES, BatchFrame, CodedFrame, NeedFrame, batch_of
+from chasqui.delivery.radio_frames import BATCH_HEADER_BYTES, BUNDLES_MAX, BatchFrame, CodedFrame, NeedFrame, batch_of
 from chasqui.delivery.sharing import WEIGHTS, Flows, in_turns
 
 Fetch = Callable[[BundleId], bytes | None]
@@ -37,6 +37,10 @@ RETRIES_MS: Final = 30_000  # within that it is the same that is asked for again
 NEWS: Final = "news"
 ANSWERS: Final = "answers"  # whoever asks for everything must not keep back what is new
 RANKS: Final = len(WEIGHTS)
+ANSWERERS: Final = 5  # so many are to mean to answer: one more, and each is a chance that one misses the answer
+EAGER_STEP: Final = 0.05
+EAGER_MIN: Final = 1 / 16
+LEFT_MS: Final = 600_000  # so long it is the same that is asked for again
 SPARED_MS: Final = 600_000  # so long an answer that was spared once is not spared again
 
 
@@ -47,6 +51,7 @@ class _Waiting:
     order: int
     answer: bool  # somebody lacks it, and others may have sent it before our turn comes
     latest_ms: int = 0  # to which it may be put off
+    delay_ms: int = 0  # that was drawn for it
     copies: int = 0
 
 
@@ -72,6 +77,8 @@ class Outgoing:
         self.answers_free = True  # whether answers may go out now
         self.turn = Turn(NEWS, "")  # whose the frame is that went out last
         self._spared: dict[BundleId, int] = {}  # answers that somebody's word has spared us, and when
+        self._left: dict[BundleId, int] = {}  # answers that were left to others, and when
+        self._eager = 1.0  # which share of answers this node means to give
         self._order = 0
         self._number = below(entropy, 256)
         self._on_air: dict[BundleId, int] = {}  # when each was last heard or sent whole, the last one last
@@ -86,21 +93,27 @@ class Outgoing:
         """Became held, and not through this link: everybody may lack it."""
         for item in items:
             if self._can_carry(item):
-                due_ms = now_ms if item.urgent else now_ms + below(self._entropy, NEWS_JITTER_MS)
-                self._wait(item, due_ms, answer=False)
+                delay_ms = 0 if item.urgent else below(self._entropy, NEWS_JITTER_MS)
+                self._wait(item, now_ms, delay_ms, answer=False)
 
     def add_answers(self, items: Iterable[Item], now_ms: int, delay_ms: Callable[[bool], int]) -> None:
         """Somebody lacks them; the newest and most urgent first. `delay_ms` tells how long to wait for others, by
         whether we have sent it before."""
-        ours_ms, others_ms = now_ms + delay_ms(True), now_ms + delay_ms(False)
+        ours_ms, others_ms = delay_ms(True), delay_ms(False)
+        news = [own for _, own in self._kept.values() if not own.asked and not own.parts]
+        ours = {bundle for own in news for bundle in own.flows}
         unsent = {bundle for _, own in self._kept.values() if own.unsent or own.owed for bundle in own.bundles}
         for item in sorted(items, key=lambda item: (item.rank, -item.day, item.size, item.id)):
             if len(self._waiting) >= ANSWERS_MAX:
                 return
             if now_ms - self._on_air.get(item.id, -HOUR_MS) < self._incoming.just_ms:
                 continue  # whoever asks had not heard it yet when he worded that
-            if item.id not in self._waiting and item.id not in unsent and self._can_carry(item):
-                self._wait(item, others_ms if self._sent_in(item) is None else ours_ms, answer=True)
+            if item.id in self._waiting or item.id in unsent or not self._can_carry(item):
+                continue
+            if item.id in ours:
+                self._wait(item, now_ms, ours_ms, answer=True)
+            elif self._answers(item.id, now_ms):
+                self._wait(item, now_ms, others_ms, answer=True)
 
     def overheard(self, bundle: BundleId, now_ms: int) -> None:
         """Somebody else sent it."""
@@ -110,6 +123,10 @@ class Outgoing:
             waiting.copies += 1
             if waiting.copies >= COPIES_ENOUGH:
                 del self._waiting[bundle]
+                if waiting.answer:
+                    self._eager = max(self._eager * (1 - EAGER_STEP), EAGER_MIN)
+        for _, own in self._kept.values():
+            self._withdraw(own, bundle, now_ms)
 
     def answered(self, now_ms: int) -> None:
         """Somebody holds all that we hold: whoever asked has it. Where not he asks again, and then it counts for
@@ -119,6 +136,12 @@ class Outgoing:
                 del self._waiting[bundle]
                 self._spared.pop(bundle, None)
                 self._spared[bundle] = now_ms
+        for own in [own for _, own in self._kept.values() if own.asked and own.unsent and not own.parts]:
+            for bundle in [own.bundles[number] for number in own.unsent]:
+                if bundle is not None and now_ms >= self._spared.get(bundle, -SPARED_MS) + SPARED_MS:
+                    self._withdraw(own, bundle, now_ms)
+                    self._spared.pop(bundle, None)
+                    self._spared[bundle] = now_ms
         while len(self._spared) > ANSWERS_MAX:
             del self._spared[next(iter(self._spared))]
 
@@ -126,7 +149,7 @@ class Outgoing:
         """Somebody is sending: what is asked for may be among it."""
         for waiting in self._waiting.values():
             if waiting.answer:
-                waiting.due_ms = max(waiting.due_ms, min(until_ms, waiting.latest_ms))
+                waiting.due_ms = max(waiting.due_ms, min(until_ms + waiting.delay_ms, waiting.latest_ms))
 
     def needed(self, need: NeedFrame, now_ms: int) -> bool:
         """Somebody lacks so many symbols of a generation; whether it is ours. Of several whose sources are in it
@@ -221,6 +244,7 @@ class Outgoing:
         for _, own in self._kept.values():
             if own.untold and now_ms >= own.tell_ms and not (own.unsent or own.owed):
                 own.untold -= 1
+                own.count_said = own.count
                 own.tell_ms = now_ms + TOLD_AGAIN_MS
                 return own.announcement()
         return None
@@ -249,16 +273,36 @@ class Outgoing:
                 turns.setdefault(Turn(ANSWERS if waiting.answer else NEWS, waiting.item.flow), waiting)
         return turns
 
+    @staticmethod
+    def _withdraw(own: OwnGeneration, bundle: BundleId, now_ms: int) -> None:
+        if own.withdraw(bundle):
+            own.untold, own.tell_ms = 1, now_ms
+
+    def _answers(self, bundle: BundleId, now_ms: int) -> bool:
+        """Whether this node is among those who mean to answer: where many hold the same, some do, so that what one of
+        them sends is missed by few. Who is asked again for what he left to others always does."""
+        left_ms = self._left.pop(bundle, None)
+        if left_ms is not None and now_ms < left_ms + LEFT_MS:
+            return True
+        if below(self._entropy, 1 << 16) < self._eager * (1 << 16):
+            return True
+        self._left[bundle] = now_ms
+        if len(self._left) > ANSWERS_MAX:
+            del self._left[next(iter(self._left))]
+        return False
+
     def _can_carry(self, item: Item) -> bool:
         return fits_whole(item.size, self._room) or part_count(item.size, self._room) is not None
 
-    def _wait(self, item: Item, due_ms: int, *, answer: bool) -> None:
+    def _wait(self, item: Item, now_ms: int, delay_ms: int, *, answer: bool) -> None:
         self._order += 1
-        self._waiting[item.id] = _Waiting(item, due_ms, self._order, answer, due_ms + PUT_OFF_MS_MAX)
+        self._waiting[item.id] = _Waiting(item, now_ms+delay_ms, self._order, answer, now_ms + delay_ms + PUT_OFF_MS_MAX, delay_ms)
 
     def _begun(self, waiting: _Waiting, now_ms: int, fetch: Fetch) -> CodedFrame | BatchFrame | None:
         item = waiting.item
         self._waiting.pop(item.id, None)
+        if waiting.answer:
+            self._eager = min(self._eager * (1 + EAGER_STEP * (ANSWERERS - 1)), 1.0)
         if fetch(item.id) is None:
             return None
         if fits_whole(item.size, self._room):
@@ -303,6 +347,7 @@ class Outgoing:
         if unsent is not None:
             number = unsent
             own.unsent.remove(number)
+            own.said.add(number)
             sources = self._sources(own, fetch, None if own.parts else number)
             one_by_one = own.heard is not None and own.heard.pace_ms > 0
             own.untold = 0 if own.asked else 2 if one_by_one else 1  # whoever lacks what was asked for asks again
@@ -315,6 +360,7 @@ class Outgoing:
         if sources is None:
             return None
         frame = own.frame(number, sources, followed=bool(own.unsent or own.owed))
+        own.count_said = own.count
         if number >= PARITY_FIRST or own.parts:
             return frame
         frames = [frame, *self._more_of(own, number, fetch)]
@@ -341,6 +387,7 @@ class Outgoing:
             if sources is None:
                 break
             own.unsent.remove(following)
+            own.said.add(following)
             found.append(own.frame(following, sources, followed=False))
         return found
 
