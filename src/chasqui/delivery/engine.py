@@ -134,8 +134,8 @@ class Engine:
                 if not self._outgoing.needed(frame, now_ms):
                     self._incoming.need_heard(frame, now_ms)
             case DaysFrame():
+                self._reconciler.thanks_ms = None
                 if self._reconciler.agrees(frame):
-                    self._reconciler.thanks_ms = None
                     self._incoming.agreed()
                     self._outgoing.answered(now_ms)
                 if not self._listens(frame, now_ms):
@@ -263,7 +263,7 @@ class Engine:
     def _stir(self, now_ms: int) -> None:
         """A burst goes on: what differs now may come by itself."""
         calm_ms = now_ms + CALM_FRAMES * self._air.airtime_ms(self._air.mtu_bytes) + CALM_MS
-        self._calm_ms = calm_ms + mostly_late(self._entropy, CALM_MS)
+        self._calm_ms = calm_ms + mostly_late(self._entropy, 2 * CALM_MS)
         self._outgoing.put_off(self._calm_ms)
 
     @property

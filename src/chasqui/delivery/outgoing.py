@@ -37,6 +37,7 @@ RETRIES_MS: Final = 30_000  # within that it is the same that is asked for again
 NEWS: Final = "news"
 ANSWERS: Final = "answers"  # whoever asks for everything must not keep back what is new
 RANKS: Final = len(WEIGHTS)
+ANSWER_OPEN_MS: Final = 30_000  # after that others ask: who has not heard the first of it asks for nothing behind it
 ANSWERERS: Final = 5  # so many are to mean to answer: one more, and each is a chance that one misses the answer
 EAGER_STEP: Final = 0.05
 EAGER_MIN: Final = 1 / 16
@@ -306,7 +307,7 @@ class Outgoing:
         if fetch(item.id) is None:
             return None
         if fits_whole(item.size, self._room):
-            own = self._sent_in(item) or self._open_for(item, waiting.answer, now_ms)
+            own = self._sent_in(item, now_ms) or self._open_for(item, waiting.answer, now_ms)
             self._put(own, item)
             self._take_along(own, waiting, now_ms)
         else:
@@ -316,9 +317,12 @@ class Outgoing:
         first = own.unsent[0] if own.parts else own.bundles.index(item.id)
         return self._continued(own, first, now_ms, fetch)
 
-    def _sent_in(self, item: Item) -> OwnGeneration | None:
+    def _sent_in(self, item: Item, now_ms: int) -> OwnGeneration | None:
         """The generation in which it was sent already."""
-        return next((own for _, own in self._kept.values() if not own.parts and item.id in own.flows), None)
+        for _, own in self._kept.values():
+            if not own.parts and item.id in own.flows and now_ms - own.touched_ms < ANSWER_OPEN_MS:
+                return own
+        return None
 
     def _put(self, own: OwnGeneration, item: Item) -> None:
         if item.id not in own.bundles:
@@ -410,7 +414,8 @@ class Outgoing:
             if rank == item.rank:
                 return known or self._join(item, *joined, now_ms)
         found = self._open.get((item.rank, item.size, asked))
-        young = found is not None and found.count < BUNDLES_MAX and now_ms - found.opened_ms < OPEN_MS
+        age_ms = 0 if found is None else now_ms - (found.touched_ms if asked else found.opened_ms)
+        young = found is not None and found.count < BUNDLES_MAX and age_ms < (ANSWER_OPEN_MS if asked else OPEN_MS)
         if found is not None and young and not found.behind_us and found.whole:
             return found
         opened = self._generation(item, 0, asked, now_ms)

@@ -43,6 +43,7 @@ WANTED_MAX: Final = 2 * SYNDROMES_MAX  # under one salt: both halves of a day
 SPREAD_MS: Final = 4_000
 SPREAD_FRAMES: Final = 8
 THANKS_SPREAD_MS: Final = 2_000
+THANKS_MS: Final = 60_000
 ALONE_MS: Final = 500
 BEHIND_MS: Final = 60_000  # so long the next text may take that tells what was lost of a conversation
 EXPLAINED_MAX: Final = 2  # bundles that somebody lacks of a conversation that goes on
@@ -91,7 +92,7 @@ class Reconciler:
         self._wanted: dict[bytes, set[int]] = {}
         self._decodes_ms = self._hashes_ms = now_ms
         self._behind_ms = now_ms - 3 * BEHIND_MS  # when somebody first held a little more
-        self._asked = False  # by a sketch or by name, since we last said what we hold
+        self._asked_ms: int | None = None  # by a sketch or by name, since we last said what we hold
         self.thanks_ms: int | None = None  # when to say it
 
     # -- what happens ---------------------------------------------------------------------------------------
@@ -107,14 +108,14 @@ class Reconciler:
 
     def served(self, now_ms: int) -> None:
         """Something came. Where we asked, others may be about to send it, too, unless they hear that we have it."""
-        if self._asked and self.thanks_ms is None:
+        if self._asked_ms is not None and now_ms < self._asked_ms + THANKS_MS and self.thanks_ms is None:
             self.thanks_ms = now_ms + 50 + mostly_late(self._entropy, THANKS_SPREAD_MS)
 
     def thanks(self, now_ms: int) -> RadioFrame | None:
         """Says what we hold, as soon as it came."""
         if self.thanks_ms is None or now_ms < self.thanks_ms:
             return None
-        self.thanks_ms, self._asked = None, False
+        self.thanks_ms = self._asked_ms = None
         return self._days(self._newest(), DAYS_LISTED)
 
     def agrees(self, frame: DaysFrame) -> bool:
@@ -179,6 +180,7 @@ class Reconciler:
             self._trickle.agreed()
             return Findings()
         self._trickle.disagreed(now_ms)
+        self._trickle.agreed()  # whoever answers it shows what we hold as well as we would
         findings = Findings()
         for day, theirs in sorted(differ, reverse=True):
             if theirs == nothing:
@@ -246,7 +248,8 @@ class Reconciler:
                 del self._planned[key]
                 frame = planned.frame(now_ms)
                 if frame is not None:
-                    self._asked = self._asked or isinstance(frame, SumFrame | WantFrame)
+                    if isinstance(frame, SumFrame | WantFrame):
+                        self._asked_ms = now_ms
                     return frame
         if self._trickle.fires(now_ms) and (len(self._index) or now_ms - self._began_ms < SILENT_WHEN_EMPTY_MS):
             return self._days(self._newest(), DAYS_LISTED)
