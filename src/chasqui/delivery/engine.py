@@ -37,7 +37,7 @@ from chasqui.delivery.veil import MAC_BYTES, unveil, veil
 
 ASKED_MS = 600_000  # so long after we said what we hold, answers may be for us
 OURS_SPREAD_FRAMES = 3
-ANSWER_SPREAD_FRAMES = 20  # of the largest size: who sent it before answers at once, then who hears the asker best.
+ANSWER_SPREAD_FRAMES = 12  # of the largest size: who sent it before answers at once, then who hears the asker best.
 # A frame that waits at the device for a free channel cannot be taken back, and with forty neighbours one comes due in
 # every 1.5 frames: with a third of the spread a town sends 30 % more (bench town), two who meet are 30 s sooner.
 STRENGTH_BEST_DB = 20.0
@@ -46,6 +46,7 @@ ANSWERS_SHARE = 0.5  # of a budget: what anybody can make us send by asking
 RESERVE_SHARE = 0.2  # of a budget that has a bound: for what is urgent, whatever else waits
 CALM_FRAMES = 6  # of the largest size: after so long without a symbol or a NEED a burst is over
 CALM_MS = 3_000
+OVER_FRAMES = 2  # of the largest size: so long after the last of a burst nobody answers what others lack
 PASSED_OVER_MS_MAX = 1_800_000  # so long small differences may be left to the texts that follow
 KEPT_OFF_MS_MAX = 600_000  # a channel that is never calm must not keep sets apart
 DUMMY_CHOICE = 64  # dummies are repeats of the newest bundles
@@ -130,7 +131,7 @@ class Engine:
             case BatchFrame():
                 return [bundle for symbol in frame.symbols for bundle in self._heard_symbol(symbol, now_ms)]
             case NeedFrame():
-                self._stir(now_ms)
+                self._stir(now_ms, followed=False)
                 if not self._outgoing.needed(frame, now_ms):
                     self._incoming.need_heard(frame, now_ms)
             case DaysFrame():
@@ -185,7 +186,7 @@ class Engine:
         if frame is None:
             return Turn(wake_ms=max(self._due_ms(now_ms) if plain_ms <= now_ms else plain_ms, now_ms + 1))
         if isinstance(frame, CodedFrame | BatchFrame | NeedFrame):
-            self._stir(now_ms)
+            self._stir(now_ms, followed=not isinstance(frame, NeedFrame) and frame.followed)
         data = write_radio_frame(frame)
         if self._settings.key:
             data = veil(self._settings.key, data)
@@ -230,7 +231,7 @@ class Engine:
 
     def _heard_symbol(self, frame: CodedFrame, now_ms: int) -> list[bytes]:
         brought = self._incoming.heard(frame, now_ms, asked=self._asks(now_ms))
-        self._stir(now_ms)  # what is refused keeps nobody waiting
+        self._stir(now_ms, followed=frame.followed)  # what is refused keeps nobody waiting
         self._outgoing.heard(frame)
         if brought and not frame.followed and not self._incoming.lacks(frame):
             self._reconciler.served(now_ms)
@@ -260,11 +261,12 @@ class Engine:
         """Whether what others answer may be for us."""
         return self._asked_ms is not None and now_ms - self._asked_ms < ASKED_MS
 
-    def _stir(self, now_ms: int) -> None:
-        """A burst goes on: what differs now may come by itself."""
+    def _stir(self, now_ms: int, *, followed: bool) -> None:
+        """A burst goes on: what differs now may come by itself. `followed`: whoever speaks says that he goes on."""
         calm_ms = now_ms + CALM_FRAMES * self._air.airtime_ms(self._air.mtu_bytes) + CALM_MS
         self._calm_ms = calm_ms + mostly_late(self._entropy, 2 * CALM_MS)
-        self._outgoing.put_off(self._calm_ms)
+        wait_ms = CALM_FRAMES * self._frame_ms + CALM_MS if followed else OVER_FRAMES * self._frame_ms
+        self._outgoing.put_off(now_ms, now_ms + wait_ms)
 
     @property
     def _waits(self) -> bool:

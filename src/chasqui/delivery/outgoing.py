@@ -52,7 +52,6 @@ class _Waiting:
     order: int
     answer: bool  # somebody lacks it, and others may have sent it before our turn comes
     latest_ms: int = 0  # to which it may be put off
-    delay_ms: int = 0  # that was drawn for it
     copies: int = 0
 
 
@@ -85,7 +84,7 @@ class Outgoing:
         self._on_air: dict[BundleId, int] = {}  # when each was last heard or sent whole, the last one last
         self._last: OwnGeneration | None = None  # of which a symbol of ours was on the air last
         self._in_row = 0  # how many of it since somebody asked for it, or something else was sent
-        self._stale_ms = now_ms
+        self._stale_ms = self._calm_ms = now_ms
         self._new_source(now_ms)
 
     # -- what is to be sent ---------------------------------------------------------------------------------
@@ -94,13 +93,14 @@ class Outgoing:
         """Became held, and not through this link: everybody may lack it."""
         for item in items:
             if self._can_carry(item):
-                delay_ms = 0 if item.urgent else below(self._entropy, NEWS_JITTER_MS)
-                self._wait(item, now_ms, delay_ms, answer=False)
+                due_ms = now_ms if item.urgent else now_ms + below(self._entropy, NEWS_JITTER_MS)
+                self._wait(item, due_ms, answer=False)
 
     def add_answers(self, items: Iterable[Item], now_ms: int, delay_ms: Callable[[bool], int]) -> None:
         """Somebody lacks them; the newest and most urgent first. `delay_ms` tells how long to wait for others, by
         whether we have sent it before."""
-        ours_ms, others_ms = delay_ms(True), delay_ms(False)
+        calm_ms = max(now_ms, self._calm_ms)
+        ours_ms, others_ms = calm_ms + delay_ms(True), calm_ms + delay_ms(False)
         news = [own for _, own in self._kept.values() if not own.asked and not own.parts]
         ours = {bundle for own in news for bundle in own.flows}
         unsent = {bundle for _, own in self._kept.values() if own.unsent or own.owed for bundle in own.bundles}
@@ -112,9 +112,9 @@ class Outgoing:
             if item.id in self._waiting or item.id in unsent or not self._can_carry(item):
                 continue
             if item.id in ours:
-                self._wait(item, now_ms, ours_ms, answer=True)
+                self._wait(item, ours_ms, answer=True)
             elif self._answers(item.id, now_ms):
-                self._wait(item, now_ms, others_ms, answer=True)
+                self._wait(item, others_ms, answer=True)
 
     def overheard(self, bundle: BundleId, now_ms: int) -> None:
         """Somebody else sent it."""
@@ -146,11 +146,14 @@ class Outgoing:
         while len(self._spared) > ANSWERS_MAX:
             del self._spared[next(iter(self._spared))]
 
-    def put_off(self, until_ms: int) -> None:
-        """Somebody is sending: what is asked for may be among it."""
+    def put_off(self, now_ms: int, until_ms: int) -> None:
+        """Somebody is sending: what is asked for may be among it. Who still waits then waits on for as long as was
+        left, so that not all begin at once."""
+        before_ms, self._calm_ms = max(now_ms, self._calm_ms), max(until_ms, self._calm_ms)
         for waiting in self._waiting.values():
             if waiting.answer:
-                waiting.due_ms = max(waiting.due_ms, min(until_ms + waiting.delay_ms, waiting.latest_ms))
+                left_ms = max(waiting.due_ms - before_ms, 0)
+                waiting.due_ms = max(waiting.due_ms, min(self._calm_ms + left_ms, waiting.latest_ms))
 
     def needed(self, need: NeedFrame, now_ms: int) -> bool:
         """Somebody lacks so many symbols of a generation; whether it is ours. Of several whose sources are in it
@@ -295,9 +298,9 @@ class Outgoing:
     def _can_carry(self, item: Item) -> bool:
         return fits_whole(item.size, self._room) or part_count(item.size, self._room) is not None
 
-    def _wait(self, item: Item, now_ms: int, delay_ms: int, *, answer: bool) -> None:
+    def _wait(self, item: Item, due_ms: int, *, answer: bool) -> None:
         self._order += 1
-        self._waiting[item.id] = _Waiting(item, now_ms+delay_ms, self._order, answer, now_ms + delay_ms + PUT_OFF_MS_MAX, delay_ms)
+        self._waiting[item.id] = _Waiting(item, due_ms, self._order, answer, due_ms + PUT_OFF_MS_MAX)
 
     def _begun(self, waiting: _Waiting, now_ms: int, fetch: Fetch) -> CodedFrame | BatchFrame | None:
         item = waiting.item
