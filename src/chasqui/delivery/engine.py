@@ -37,7 +37,7 @@ from chasqui.delivery.veil import MAC_BYTES, unveil, veil
 
 ASKED_MS = 600_000  # so long after we said what we hold, answers may be for us
 OURS_SPREAD_FRAMES = 3
-ANSWER_SPREAD_FRAMES = 12  # of the largest size: who sent it before answers at once, then who hears the asker best.
+ANSWER_SPREAD_FRAMES = 18  # of the largest size: who sent it before answers at once, then who hears the asker best.
 # A frame that waits at the device for a free channel cannot be taken back, and with forty neighbours one comes due in
 # every 1.5 frames: with a third of the spread a town sends 30 % more (bench town), two who meet are 30 s sooner.
 STRENGTH_BEST_DB = 20.0
@@ -233,7 +233,8 @@ class Engine:
         brought = self._incoming.heard(frame, now_ms, asked=self._asks(now_ms))
         self._stir(now_ms, followed=frame.followed)  # what is refused keeps nobody waiting
         self._outgoing.heard(frame)
-        if brought and not frame.followed and not self._incoming.lacks(frame):
+        fresh = any(bundle_id(bundle) not in self._index for bundle in brought)
+        if fresh and not frame.followed and not self._incoming.lacks(frame):
             self._reconciler.served(now_ms)
         return self._came(brought, now_ms)
 

@@ -323,7 +323,8 @@ class Outgoing:
     def _sent_in(self, item: Item, now_ms: int) -> OwnGeneration | None:
         """The generation in which it was sent already."""
         for _, own in self._kept.values():
-            if not own.parts and item.id in own.flows and now_ms - own.touched_ms < ANSWER_OPEN_MS:
+            young = now_ms - own.touched_ms < ANSWER_OPEN_MS if own.asked else now_ms - own.opened_ms < OPEN_MS
+            if young and not own.parts and item.id in own.flows:
                 return own
         return None
 
