@@ -128,9 +128,7 @@ class Station:
         self.held: dict[BundleId, bytes] = {}
         self.index = Index(TODAY)
         profile = channel.medium.profile
-        air = Air(
-            profile.mtu_bytes, profile.bit_rate_bps or 1, profile.frame_overhead_ms, profile.airtime_share_max
-        )
+        air = Air(profile.mtu_bytes, profile.bit_rate_bps or 1, profile.frame_overhead_ms, profile.airtime_share_max)
         self.engine = Engine(air, Settings(), self.index, SeededEntropy(f"{seed} {name}"), 0)
         self._asked = 0
         self._sends = False

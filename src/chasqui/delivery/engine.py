@@ -36,10 +36,8 @@ from chasqui.delivery.sharing import Shares
 from chasqui.delivery.veil import MAC_BYTES, unveil, veil
 
 ASKED_MS = 600_000  # so long after we said what we hold, answers may be for us
-OURS_SPREAD_FRAMES = 3
-ANSWER_SPREAD_FRAMES = 18  # of the largest size: who sent it before answers at once, then who hears the asker best.
-# A frame that waits at the device for a free channel cannot be taken back, and with forty neighbours one comes due in
-# every 1.5 frames: with a third of the spread a town sends 30 % more (bench town), two who meet are 30 s sooner.
+OURS_SPREAD_FRAMES = 3  # of the largest size: who sent it before answers first
+ANSWER_SPREAD_FRAMES = 18  # then the others, who hears the asker best before the rest
 STRENGTH_BEST_DB = 20.0
 SUMMARIES_SHARE = 0.2  # of a budget: what anybody can make us say by disagreeing
 ANSWERS_SHARE = 0.5  # of a budget: what anybody can make us send by asking
@@ -251,10 +249,11 @@ class Engine:
         near = 0.5 if strength_db is None else min(max(strength_db / STRENGTH_BEST_DB, 0.0), 1.0)
 
         def delay_ms(ours: bool) -> int:
+            first_ms = OURS_SPREAD_FRAMES * self._frame_ms
             if ours:
-                return 200 + mostly_late(self._entropy, OURS_SPREAD_FRAMES * self._frame_ms)
+                return 200 + mostly_late(self._entropy, first_ms)
             spread_ms = ANSWER_SPREAD_FRAMES * self._frame_ms
-            return OURS_SPREAD_FRAMES * self._frame_ms + int(spread_ms / 4 * (1 - near)) + mostly_late(self._entropy, spread_ms)
+            return first_ms + int(spread_ms / 4 * (1 - near)) + mostly_late(self._entropy, spread_ms)
 
         self._outgoing.add_answers(findings.they_lack, now_ms, delay_ms)
 

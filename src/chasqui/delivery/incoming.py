@@ -111,8 +111,8 @@ class Incoming:
         return known is not None and known.lacking > 0
 
     def agreed(self) -> None:
-        """Somebody holds just what this node holds: what is lost of generations came in another way, or a summary tells.
-        Who waits to ask for several losses at once goes on waiting."""
+        """Somebody holds just what this node holds: what was lost came in another way, or a summary tells of it. Who
+        waits to ask for several losses at once goes on waiting."""
         for known in self._heard.values():
             if known.lacking and not known.patient and not known.parts:
                 known.late, known.need_ms = True, None

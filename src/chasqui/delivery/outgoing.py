@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from chasqui.base.ids import BundleId, bundle_id
 from chasqui.base.ports import Entropy
 from chasqui.delivery.airtime import HOUR_MS
+from chasqui.delivery.answering import Answering
 from chasqui.delivery.chance import below
 from chasqui.delivery.erasure import PARITY_FIRST, PARITY_MAX
 from chasqui.delivery.generations import HeardGeneration, OwnGeneration, cut, fits_whole, part_count
@@ -38,11 +39,6 @@ NEWS: Final = "news"
 ANSWERS: Final = "answers"  # whoever asks for everything must not keep back what is new
 RANKS: Final = len(WEIGHTS)
 ANSWER_OPEN_MS: Final = 30_000  # after that others ask: who has not heard the first of it asks for nothing behind it
-ANSWERERS: Final = 5  # so many are to mean to answer: one more, and each is a chance that one misses the answer
-EAGER_STEP: Final = 0.05
-EAGER_MIN: Final = 1 / 16
-LEFT_MS: Final = 600_000  # so long it is the same that is asked for again
-SPARED_MS: Final = 600_000  # so long an answer that was spared once is not spared again
 
 
 @dataclass
@@ -76,9 +72,7 @@ class Outgoing:
         self._kinds = tuple(Flows() for _ in range(RANKS))
         self.answers_free = True  # whether answers may go out now
         self.turn = Turn(NEWS, "")  # whose the frame is that went out last
-        self._spared: dict[BundleId, int] = {}  # answers that somebody's word has spared us, and when
-        self._left: dict[BundleId, int] = {}  # answers that were left to others, and when
-        self._eager = 1.0  # which share of answers this node means to give
+        self._answering = Answering(entropy)
         self._order = 0
         self._number = below(entropy, 256)
         self._on_air: dict[BundleId, int] = {}  # when each was last heard or sent whole, the last one last
@@ -113,7 +107,7 @@ class Outgoing:
                 continue
             if item.id in ours:
                 self._wait(item, ours_ms, answer=True)
-            elif self._answers(item.id, now_ms):
+            elif self._answering.means_to(item.id, now_ms):
                 self._wait(item, others_ms, answer=True)
 
     def overheard(self, bundle: BundleId, now_ms: int) -> None:
@@ -125,7 +119,7 @@ class Outgoing:
             if waiting.copies >= COPIES_ENOUGH:
                 del self._waiting[bundle]
                 if waiting.answer:
-                    self._eager = max(self._eager * (1 - EAGER_STEP), EAGER_MIN)
+                    self._answering.was_sooner()
         for _, own in self._kept.values():
             self._withdraw(own, bundle, now_ms)
 
@@ -133,18 +127,12 @@ class Outgoing:
         """Somebody holds all that we hold: whoever asked has it. Where not he asks again, and then it counts for
         nothing, so that nobody is kept from answering by what a liar says."""
         for bundle, waiting in list(self._waiting.items()):
-            if waiting.answer and now_ms >= self._spared.get(bundle, -SPARED_MS) + SPARED_MS:
+            if waiting.answer and self._answering.spares(bundle, now_ms):
                 del self._waiting[bundle]
-                self._spared.pop(bundle, None)
-                self._spared[bundle] = now_ms
         for own in [own for _, own in self._kept.values() if own.asked and own.unsent and not own.parts]:
             for bundle in [own.bundles[number] for number in own.unsent]:
-                if bundle is not None and now_ms >= self._spared.get(bundle, -SPARED_MS) + SPARED_MS:
+                if bundle is not None and self._answering.spares(bundle, now_ms):
                     self._withdraw(own, bundle, now_ms)
-                    self._spared.pop(bundle, None)
-                    self._spared[bundle] = now_ms
-        while len(self._spared) > ANSWERS_MAX:
-            del self._spared[next(iter(self._spared))]
 
     def put_off(self, now_ms: int, until_ms: int) -> None:
         """Somebody is sending: what is asked for may be among it. Who still waits then waits on for as long as was
@@ -282,19 +270,6 @@ class Outgoing:
         if own.withdraw(bundle):
             own.untold, own.tell_ms = 1, now_ms
 
-    def _answers(self, bundle: BundleId, now_ms: int) -> bool:
-        """Whether this node is among those who mean to answer: where many hold the same, some do, so that what one of
-        them sends is missed by few. Who is asked again for what he left to others always does."""
-        left_ms = self._left.pop(bundle, None)
-        if left_ms is not None and now_ms < left_ms + LEFT_MS:
-            return True
-        if below(self._entropy, 1 << 16) < self._eager * (1 << 16):
-            return True
-        self._left[bundle] = now_ms
-        if len(self._left) > ANSWERS_MAX:
-            del self._left[next(iter(self._left))]
-        return False
-
     def _can_carry(self, item: Item) -> bool:
         return fits_whole(item.size, self._room) or part_count(item.size, self._room) is not None
 
@@ -306,7 +281,7 @@ class Outgoing:
         item = waiting.item
         self._waiting.pop(item.id, None)
         if waiting.answer:
-            self._eager = min(self._eager * (1 + EAGER_STEP * (ANSWERERS - 1)), 1.0)
+            self._answering.answers()
         if fetch(item.id) is None:
             return None
         if fits_whole(item.size, self._room):

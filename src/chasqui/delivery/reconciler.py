@@ -38,13 +38,14 @@ SYNDROMES_SPARE: Final = 2  # above the difference of the counts: both sides may
 SPLIT_MAX: Final = 15
 DAYS_LISTED: Final = 1  # in a summary: what differs is nearly always of today
 SUMS_KEPT: Final = 32
+YIELDS_MS_MAX: Final = 600_000  # so long a sketch is left unsaid: who is always sooner may be a liar
 OWN_SUMS_KEPT: Final = 8  # with the set that each was of: 200 kB of a day of 50,000 bundles
 WANTED_MAX: Final = 2 * SYNDROMES_MAX  # under one salt: both halves of a day
-SPREAD_MS: Final = 4_000
-SPREAD_FRAMES: Final = 8
+SPREAD_MS: Final = 4_000  # over which those who may say the same are spread
+SPREAD_FRAMES: Final = 8  # of the largest size: or over these, where that is longer
 THANKS_SPREAD_MS: Final = 1_000
-THANKS_MS: Final = 60_000
-ALONE_MS: Final = 500
+THANKS_MS: Final = 60_000  # what comes later was not sent because we asked
+ALONE_MS: Final = 500  # over which one is spread who is asked by himself
 BEHIND_MS: Final = 60_000  # so long the next text may take that tells what was lost of a conversation
 EXPLAINED_MAX: Final = 2  # bundles that somebody lacks of a conversation that goes on
 SILENT_WHEN_EMPTY_MS: Final = 300_000  # a node that holds nothing says so at first, then waits to be told
@@ -88,6 +89,7 @@ class Reconciler:
         self._began_ms = now_ms
         self._trickle = Trickle(entropy, now_ms)
         self._sums: dict[tuple[int, bytes], _Known] = {}
+        self._yields_ms: int | None = None  # since when others' sketches came before ours, and none agreed
         self._planned: dict[tuple[object, ...], _Planned] = {}
         self._wanted: dict[bytes, set[int]] = {}
         self._decodes_ms = self._hashes_ms = now_ms
@@ -178,6 +180,7 @@ class Reconciler:
         older_differ = self._index.entry(frame.salt, older) != frame.older
         if not differ and not older_differ:
             self._trickle.agreed()
+            self._yields_ms = None
             return Findings()
         self._trickle.disagreed(now_ms)
         self._trickle.agreed()  # whoever answers it shows what we hold as well as we would
@@ -196,7 +199,10 @@ class Reconciler:
     def heard_sum(self, frame: SumFrame, now_ms: int) -> Findings:
         """Somebody said what he holds of a day."""
         day = resolve_day(frame.day, self._index.today)
-        self._planned.pop(("sum", day), None)
+        if ("sum", day) in self._planned:
+            self._yields_ms = now_ms if self._yields_ms is None else self._yields_ms
+            if now_ms < self._yields_ms + YIELDS_MS_MAX:
+                del self._planned["sum", day]
         syndromes = frame.syndromes[:SYNDROMES_MAX]
         known = _Known(day, frame.split, frame.count, frame.fingerprint, syndromes)
         before = self._sums.get((day, frame.salt))
@@ -248,6 +254,8 @@ class Reconciler:
                 del self._planned[key]
                 frame = planned.frame(now_ms)
                 if frame is not None:
+                    if isinstance(frame, SumFrame):
+                        self._yields_ms = None
                     if isinstance(frame, SumFrame | WantFrame):
                         self._asked_ms = now_ms
                     return frame
@@ -337,6 +345,7 @@ class Reconciler:
         if known.count is not None and _is(known, salt, len(ours), sum(ours)):
             if not known.split:
                 self._trickle.agreed()
+                self._yields_ms = None
             return Findings()
         self._trickle.disagreed(now_ms)
         if not known.count and not known.syndromes:
