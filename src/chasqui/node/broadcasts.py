@@ -7,11 +7,12 @@ from typing import Final
 
 from chasqui.base.days import day_of
 from chasqui.base.errors import PeerError
-from chasqui.base.ids import BundleId, bundle_id
+from chasqui.base.ids import BundleId, GroupId, bundle_id
 from chasqui.base.schema import decode_own
 from chasqui.delivery.airtime import Air
 from chasqui.delivery.engine import Engine, Settings
 from chasqui.delivery.index import Index, Item
+from chasqui.delivery.passage import Passage
 from chasqui.node import inputs
 from chasqui.node.effects import Effect, Transmit, Wake
 from chasqui.node.inbox import take_bundles
@@ -44,6 +45,17 @@ class _Open:
     def frame_ms(self) -> int:
         """Airtime of the largest frame."""
         return self.air.airtime_ms(self.air.mtu_bytes)
+
+
+@dataclass(frozen=True)
+class OnAir:
+    """How a broadcast link fares: in how long the hour's airtime lets out what is not urgent, what is on its way in
+    parts, and whose bundles go out unasked."""
+
+    name: str
+    silent_ms: int
+    passages: tuple[Passage, ...]
+    flows_of_news: frozenset[str]
 
 
 class Broadcasts:
@@ -145,6 +157,16 @@ class Broadcasts:
                 effects.append(Wake(link, known.at_ms))
         return effects
 
+    def on_air(self, now_s: int) -> list[OnAir]:
+        """How each link fares."""
+        found = []
+        for known in self._links.values():
+            now_ms = max(known.at_ms, now_s * 1000 - known.zero_ms)  # for the eye alone: the clock may have been set
+            silent_ms = max(known.engine.plain_ms(known.at_ms) - now_ms, 0)
+            passages, flows = known.engine.passages(now_ms), known.engine.flows_of_news()
+            found.append(OnAir(known.name, silent_ms, tuple(passages), frozenset(flows)))
+        return found
+
     def begin_again(self) -> None:
         """After a step that failed half way: what engines and index know may be wrong."""
         self._now, self._brought, self._stale = None, frozenset(), True
@@ -219,7 +241,12 @@ def _flow(tx: Transaction, live: LiveEpochs, bundle: Bundle) -> str:
     if carried is not None:
         return f"link {carried.link}"
     epoch = live.recogniser.find(bundle.mark, bundle.mark_body, bundle.day)
-    return "" if epoch is None else f"group {live.group_of(epoch).hex()}"
+    return "" if epoch is None else flow_of_group(live.group_of(epoch))
+
+
+def flow_of_group(group: GroupId) -> str:
+    """How the engine names one of our groups."""
+    return f"group {group.hex()}"
 
 
 def _fetch(tx: Transaction, bundle: BundleId) -> bytes | None:

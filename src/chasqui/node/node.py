@@ -13,7 +13,7 @@ from chasqui.base.schema import encode
 from chasqui.groups.operation import GroupKind
 from chasqui.groups.pairing import Offer, read_pairing_file
 from chasqui.node import deciding, inputs, pairing, saying
-from chasqui.node.broadcasts import Broadcasts
+from chasqui.node.broadcasts import Broadcasts, OnAir
 from chasqui.node.changes import found_group, leave, require_clean, require_in
 from chasqui.node.deciding import remove_member
 from chasqui.node.derived import Derived
@@ -63,6 +63,10 @@ class Node:
     def live_epochs(self) -> int:
         """How many epochs a bundle is compared with."""
         return len(self._live)
+
+    def on_air(self, now_s: int) -> list[OnAir]:
+        """How each broadcast link fares that is there."""
+        return self._broadcasts.on_air(now_s)
 
     def step(self, event: inputs.Input, now_s: int) -> list[Effect]:
         """Effects of an input at a time in seconds since 1970. Raises `ChasquiError`; then nothing has changed."""
