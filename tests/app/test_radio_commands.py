@@ -54,6 +54,7 @@ def test_a_blank_callsign_is_said(ana: Person) -> None:
         ("h:1", "--callsign", "TOOLONGCALL"),
         ("h:1", "--mtu", "1001"),
         ("h:1", "--airtime", "0"),
+        ("h:1", "--baud", "9600"),
         ("h:1", "--key-file", "missing"),
     ],
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +20,7 @@ from chasqui.app.results import LinkGone, LinkLine, LinkMade, Links, LinkTested,
 from chasqui.app.runner import Runner
 from chasqui.base.errors import UserError
 from chasqui.delivery.engine import ANSWERS_SHARE
+from chasqui.delivery.passage import Passage
 from chasqui.links.folder import PROFILE as FOLDER_PROFILE
 from chasqui.links.folder import FolderLink
 from chasqui.links.lan_limits import PROFILE as LAN_PROFILE
@@ -32,6 +33,7 @@ from chasqui.node.transaction import Transaction
 from chasqui.node.views import list_links
 
 WORTH_SAYING_S: Final = 30  # what is over sooner needs no progress
+LARGE_FRAMES: Final = 8  # nor does what takes fewer
 _PROFILES: Final = {"folder": FOLDER_PROFILE, "lan": LAN_PROFILE}
 
 
@@ -97,7 +99,11 @@ def left_on_slowest(runner: Runner, around: Surroundings, size: int, parts_here:
 def frames_of(air: OnAir, own: str) -> tuple[int, int] | None:
     """Of what is on its way in parts, the one that is nearest to its end: of this group, or what comes, whosever it
     is."""
-    found = [(p.here, p.of) for p in air.passages if (p.flow == own and p.sent if own else not p.sent)]
+    return _nearest(p for p in air.passages if (p.flow == own and p.sent if own else not p.sent))
+
+
+def _nearest(passages: Iterable[Passage]) -> tuple[int, int] | None:
+    found = [(p.here, p.of) for p in passages if p.of >= LARGE_FRAMES]
     return max(found, key=lambda passage: passage[0] / passage[1], default=None)
 
 
@@ -133,7 +139,8 @@ def lines_of(runner: Runner, around: Surroundings) -> tuple[LinkLine, ...]:
     for link, record in list_links(runner.look()):
         line = LinkLine(link, record.kind, shown(dict(record.settings)), states.get(link) or _at_rest(record, around))
         if air := airs.get(link):
-            passing = tuple((passage.sent, passage.here, passage.of) for passage in air.passages)
+            ways = ((sent, _nearest(p for p in air.passages if p.sent == sent)) for sent in (True, False))
+            passing = tuple((sent, *found) for sent, found in ways if found is not None)
             line = structs.replace(line, silent_s=-(-air.silent_ms // 1000), passing=passing)
         lines.append(line)
     return tuple(lines)
@@ -163,6 +170,12 @@ def test(ask: Ask, request: requests.TestLink, around: Surroundings) -> LinkTest
                     "This link is being tested already.",
                     safety="That test goes on; nothing was sent by this one.",
                     todo="Wait until it has ended: two minutes, longer on a slow link. Then test again.",
+                )
+            if measured is None and state.startswith("cannot be used here"):
+                raise LinkFailedError(
+                    f"The link {link} {state}",
+                    safety="What you write waits in the vault.",
+                    todo="Then test again.",
                 )
             if measured is None:
                 raise LinkFailedError(

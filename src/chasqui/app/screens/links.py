@@ -78,7 +78,10 @@ Next: `chasqui link test {result.id}`"""
 
 def measuring(lasts_s: float) -> str:
     """`link test` of a radio, before it is over"""
-    return f"Measuring; this takes about {about(lasts_s)}. Somebody else in range has to do the same now."
+    return (
+        f"Measuring; this takes about {about(lasts_s)}, longer while messages go out. "
+        "Somebody else in range has to do the same now."
+    )
 
 
 def removed(result: LinkGone, *, radio: bool) -> str:
