@@ -157,7 +157,7 @@ def test_a_long_recording_goes_in_bursts_and_the_screen_says_so(two: tuple[Perso
     sent = ana.run("send", "convoy", "--voice", str(recording), "--quality", "700C")
     ids = sent.out.split()
     assert len(ids) == 3
-    assert "Sending 60 s of speech, 700C" in sent.err
+    assert "To be sent: 60 s of speech, 700C" in sent.err
     go_around(ana, ben)
     found = spoken(ben, before)
     assert [message["id"] for message in found] == ids
