@@ -84,7 +84,7 @@ def test_a_number_that_cannot_be_is_told_its_bounds(ana: Person, option: str, va
 
 def test_one_radio_is_one_link(ana: Person, tmp_path: Path) -> None:
     link = ana.do("link", "add", "kiss", "127.0.0.1:8001", "--callsign", "N0CALL-1")["id"]
-    for other in ((), ("--callsign", "N0CALL-2", "--airtime", "50"), ("--baud", "9600")):
+    for other in ((), ("--callsign", "N0CALL-2", "--airtime", "50"), ("--bit-rate", "9600")):
         failed = ana.fail(1, "link", "add", "kiss", "127.0.0.1:8001", *other)
         assert link in failed["message"]
         assert "twice" in failed["safety"]

@@ -78,7 +78,7 @@ class Desk:
 
     def minutes(self, group: GroupId) -> float:
         """How long the rest takes, as it is said."""
-        found = re.search(r"about (\d+) (second|minute|hour)", self.read(group))
+        found = re.search(r"(?:about|at least) (\d+) (second|minute|hour)", self.read(group))
         assert found is not None, self.read(group)
         return int(found[1]) * {"second": 1 / 60, "minute": 1, "hour": 60}[found[2]]
 

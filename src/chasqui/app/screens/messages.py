@@ -51,7 +51,7 @@ def slow(result: Sent) -> str:
     """After something was sent over a link that it holds up for long."""
     links = () if isinstance(result.slow, UnsetType) else result.slow
     if not links:
-        return on_link(result.left, "All parts together take ").rstrip()
+        return on_link(result.left, "All parts together take about ").rstrip()
     return "\n".join(
         f"The link {link.id} ({link.kind}) needs {about(link.lasts_s)} for this, {about(link.on_air_s)} on the air."
         for link in links
@@ -217,7 +217,7 @@ def _parts_signed(message: Message) -> str:
         return ""
     here, of = message.signed
     gone = _frames(message, "; of the next part {} of {} frames have left")
-    return f"; the slowest has signed for {here} of {count(of, 'part')}{on_link(message.left, ', ')}{gone}"
+    return f"; the slowest has signed for {here} of {count(of, 'part')}{on_link(message.left, ', about ')}{gone}"
 
 
 def _frames(message: Message, words: str) -> str:

@@ -54,7 +54,7 @@ def status(result: Status) -> str:
     for file in result.incoming:
         here, of = file.parts
         what = f"{safe_line(file.name)} in {safe_line(file.group)}, {size(file.size)}"
-        lines.append(f"Coming   {what}: {here} of {count(of, 'part')} here{on_link(file.left, ', ')}")
+        lines.append(f"Coming   {what}: {here} of {count(of, 'part')} here{on_link(file.left, ', at least ')}")
     if waiting.invitations:
         lines.append(f"Waiting  {count(waiting.invitations, 'invitation')} for your answer: `chasqui group list`")
     return "\n".join(lines)
