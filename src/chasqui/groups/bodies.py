@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from chasqui.base.errors import PeerError
 from chasqui.base.ids import ID_BYTES, MEMBER_KEY_BYTES
 from chasqui.base.limits import (
@@ -41,7 +43,9 @@ class WelcomeBody(Body, frozen=True):
     `operations` are whole objects, `inviter` is the sender's key in the group that it invites to. `sealed_before`
     gives, for each member in the order of the leaves, the last number that the inviter has from it: those objects
     were sealed before the newcomer's first epoch. `witnesses` are whole objects, too: what members had when they took
-    in a removal, without which the newcomer would see another roster than they.
+    in a removal, without which the newcomer would see another roster than they. `gone` are the members who sat in a
+    tree on the way to this epoch and do not now, `rejoined` the REJOINs that were carried out on that way: without them
+    the newcomer would take commits that they refuse.
     """
 
     group: bytes
@@ -52,6 +56,8 @@ class WelcomeBody(Body, frozen=True):
     sealed_before: tuple[int, ...]
     message: bytes
     witnesses: tuple[bytes, ...]
+    gone: tuple[bytes, ...]
+    rejoined: tuple[bytes, ...]
 
 
 class KeyPackagesBody(Body, frozen=True):
@@ -143,6 +149,9 @@ def read_welcome(data: bytes) -> WelcomeBody:
     _require(len(body.sealed_before) <= GROUP_MEMBERS_MAX)
     _require(len(body.witnesses) <= WELCOME_WITNESSES_MAX)
     _require(len(set(body.witnesses)) == len(body.witnesses))
+    _require(len(body.gone) <= GROUP_OPERATIONS_MAX and len(body.rejoined) <= GROUP_OPERATIONS_MAX)
+    _require(all(len(member) == MEMBER_KEY_BYTES for member in body.gone) and _ascending(body.gone))
+    _require(all(len(operation) == ID_BYTES for operation in body.rejoined) and _ascending(body.rejoined))
     _require(all(0 <= last <= SEQUENCE_MAX for last in body.sealed_before))
     return body
 
@@ -213,6 +222,10 @@ def read_part(data: bytes) -> PartBody:
     _require(len(body.digest) == 32 and 0 <= body.index < FILE_PARTS_MAX)
     _require(len(body.data) <= FILE_PART_BYTES)
     return body
+
+
+def _ascending(ids: tuple[bytes, ...]) -> bool:
+    return all(before < after for before, after in pairwise(ids))
 
 
 def _require_spans(spans: tuple[tuple[int, int], ...]) -> None:

@@ -14,7 +14,7 @@ from chasqui.base.ids import GroupId, MemberKey, ObjectId
 from chasqui.groups.history import History, arrange
 from chasqui.groups.late import makers_of_late
 from chasqui.groups.membership import Roster, members
-from chasqui.groups.operation import Lift
+from chasqui.groups.operation import Lift, Rejoin
 from chasqui.groups.witnesses import Witness, read_witnesses
 from chasqui.node.groups import history_of, roster_of, witnesses_of
 from chasqui.node.records import Space
@@ -47,6 +47,15 @@ def words_of(tx: Transaction, group: GroupId, cited: Iterable[ObjectId]) -> tupl
 def cited_operations(history: History, cited: Iterable[bytes]) -> frozenset[ObjectId]:
     """The operations among what a commit cites."""
     return frozenset(ObjectId(each) for each in cited if ObjectId(each) in history.position)
+
+
+def rejoins_in(history: History, cited: Iterable[bytes]) -> tuple[ObjectId, ...]:
+    """The REJOINs that a commit carries out: of what it cites, all."""
+    return tuple(
+        operation
+        for operation in sorted(cited_operations(history, cited))
+        if isinstance(history.order[history.position[operation]].change, Rejoin)
+    )
 
 
 def cited_roster(tx: Transaction, group: GroupId, cited: Iterable[ObjectId]) -> Roster:

@@ -9,7 +9,7 @@ from msgspec import structs
 from chasqui.base import labels
 from chasqui.base.days import day_of
 from chasqui.base.errors import RefusedForSafetyError
-from chasqui.base.ids import ID_BYTES, MEMBER_KEY_BYTES, CommitId, EpochId, GroupId, MemberKey, ObjectId
+from chasqui.base.ids import ID_BYTES, MEMBER_KEY_BYTES, CommitId, EpochId, GroupId, MemberKey
 from chasqui.base.limits import (
     BUNDLE_AGE_DAYS_MAX,
     BUNDLE_FUTURE_DAYS_MAX,
@@ -85,11 +85,13 @@ def open_epoch(
     parent: EpochId = NO_EPOCH,
     commit: CommitId = NO_COMMIT,
     updated: Collection[int] = (),
-    told: tuple[ObjectId, ...] = (),
+    gone: Collection[bytes] = (),
+    rejoined: Collection[bytes] = (),
 ) -> EpochId:
     """Derives and keeps the keys of a new epoch; of its parent's MLS state that is left which a sibling commit needs.
 
-    `updated`: leaves that got fresh keys by the commit; `told`: where a welcome leads here, the heads of what it tells.
+    `updated`: leaves that got fresh keys by the commit; `rejoined`: REJOINs that it carries out. Where a welcome leads
+    here, both that it tells of the way before: `rejoined`, and who is `gone`.
 
     Neither `r` nor the exporter secret is kept, so the root cannot be derived again. The caller sets the head.
     """
@@ -101,6 +103,9 @@ def open_epoch(
     before = load_epoch(tx, group, parent) if parent else None
     known = dict(before.renewed) if before is not None else {}
     stays = frozenset(before.roster if before is not None else ()) & frozenset(roster)
+    seated = {key for _, key in roster}
+    if before is not None:
+        gone, rejoined = {*before.gone, *(key for _, key in before.roster)}, {*before.rejoined, *rejoined}
     fresh = {leaf for leaf, key in roster if (leaf, key) not in stays} | set(updated)
     record = EpochRecord(
         number=state.epoch,
@@ -116,12 +121,13 @@ def open_epoch(
         mls_state=state.without_exporter_secret().to_bytes(),
         renewed=tuple((leaf, tx.now_s if leaf in fresh else known.get(leaf, tx.now_s)) for leaf, _ in roster),
         settled_s=before.settled_s if before is not None else 0,
-        told=told,
+        gone=tuple(sorted(set(gone) - seated)),
+        rejoined=tuple(sorted(rejoined)),
     )
     tx.save(Space.EPOCH, group + epoch, record)
     tx.put(Space.ROSTER, group + epoch, b"".join(key for _, key in roster))
     for key, _ in list(tx.scan_prefix(Space.SECOND, group)):
-        if key[ID_BYTES:] in (member for _, member in roster):
+        if key[ID_BYTES:] in seated:
             tx.erase(Space.SECOND, key)  # it would open again what we read here and erase
     for (leaf, _), chain in zip(roster, secrets.chains, strict=True):
         save_chain(tx, epoch, leaf, chain)

@@ -134,7 +134,7 @@ def enter(tx: Transaction, body: WelcomeBody, ref: bytes) -> tuple[GroupRecord, 
         raise PeerError("The invitation comes from somebody who may not invite.")
     member = MemberKey(mls.read_key_package(keys.key_package).signature_key)
     signer = signing_key(keys.signature_private.reveal(), member)
-    head = open_epoch(tx, group, state, r=body.r, first_day=body.first_day, told=told.history.heads)
+    head = open_epoch(tx, group, state, r=body.r, first_day=body.first_day, gone=body.gone, rejoined=body.rejoined)
     record = GroupRecord(
         genesis.name, genesis.kind, member, bytes(signer), head, 0, genesis.retention_s, tx.now_s, quorum=genesis.quorum
     )

@@ -11,7 +11,7 @@ from msgspec import structs
 
 from chasqui import mls
 from chasqui.base.errors import PeerError
-from chasqui.base.ids import EpochId, GroupId, MemberKey, ObjectId
+from chasqui.base.ids import EpochId, GroupId, MemberKey
 from chasqui.base.limits import (
     LEAF_BYTES_MAX,
 )
@@ -166,28 +166,16 @@ def _is_due(tx: Transaction, group: GroupId, record: GroupRecord, operation: Ope
     and ours part cannot judge that, and leaves it to others: he may have entered there himself.
     """
     head, given_in, member = EpochId(record.head), EpochId(seat.epoch), operation.issuer
-    branches = branches_of(tx, group)
-    path = branches.path(head)
-    if any(at in branches.made_by and operation.id in branches.made_by[at][1].operations for at in path):
+    branches, (_, epoch) = branches_of(tx, group), head_of(tx, group, record)
+    if operation.id in epoch.rejoined:
         return False
     if seat.contact:
-        return not _may_be_used(tx, group, path[-1], operation)
+        return True
     fork = fork_of(branches, head, given_in)
     if fork is None:
         return False
-    history, seated = history_of(tx, group), member in tree_keys(head_of(tx, group, record)[1])
+    history, seated = history_of(tx, group), member in tree_keys(epoch)
     return not seated or any(entry_on(branches, history, member, at, fork) is not None for at in (head, given_in))
-
-
-def _may_be_used(tx: Transaction, group: GroupId, oldest: EpochId, operation: Operation) -> bool:
-    """Whether a commit before the oldest epoch that we know on our way may have cited a REJOIN: it was told with the
-    welcome that led us there, and its member sat there. All who know that commit would refuse ours."""
-    epoch, history = load_epoch(tx, group, oldest), history_of(tx, group)
-    return (
-        epoch is not None
-        and operation.issuer in tree_keys(epoch)
-        and any(head == operation.id or history.precedes(operation.id, ObjectId(head)) for head in epoch.told)
-    )
 
 
 def _let_rest(tx: Transaction, group: GroupId, record: GroupRecord, member: MemberKey, seat: SeatRecord) -> None:
