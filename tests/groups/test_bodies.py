@@ -68,12 +68,13 @@ def test_a_welcome_comes_back() -> None:
 
 @pytest.mark.must("M-COM-17")
 def test_what_a_welcome_tells_of_the_way_before_it() -> None:
-    plain = WelcomeBody(ID, bytes(32), (b"o",), ID, 1, (), b"m", (), (), ())
+    plain = WelcomeBody(ID, bytes(32), (b"o",), ID, 1, (), b"m", (), (), (), ())
     ids = tuple(n.to_bytes(16, "big") for n in range(3))
     keys = tuple(2 * each for each in ids)
-    told = structs.replace(plain, gone=keys, rejoined=ids)
+    told = structs.replace(plain, gone=keys, rejoined=ids, lifted=ids)
     assert read_welcome(encode(told)) == told
-    for changes in ({"gone": ids}, {"rejoined": keys}, {"gone": keys[::-1]}, {"rejoined": (ids[0], ids[0])}):
+    twice = (ids[0], ids[0])
+    for changes in ({"gone": ids}, {"rejoined": keys}, {"lifted": keys}, {"gone": keys[::-1]}, {"rejoined": twice}):
         with pytest.raises(PeerError):
             read_welcome(encode(structs.replace(plain, **changes)))
 

@@ -8,10 +8,10 @@ from chasqui import mls
 from chasqui.base.days import day_of
 from chasqui.base.schema import encode
 from chasqui.groups.bodies import CommitBody
-from chasqui.groups.operation import Add, Rejoin, Role
+from chasqui.groups.operation import Accuse, Add, Rejoin, Role
 from chasqui.node import inputs
 from chasqui.node.changes import commit_id_of, issue
-from chasqui.node.groups import history_of, load_group, next_heads
+from chasqui.node.groups import history_of, load_group, next_heads, tree_keys
 from chasqui.node.records import OwnKeyPackageRecord, Space, SpareRecord
 from chasqui.node.seats import _new_seat
 from chasqui.node.votes import due_vote
@@ -108,3 +108,50 @@ def test_newcomers_refuse_what_everybody_refuses_who_was_there_before() -> None:
         for reader in (ana, dan):
             assert reader.do(inputs.TakeBundles((bundle,))).refused == 1
             assert head(reader, group)[0] == epoch
+
+
+@pytest.mark.must("M-COM-18")
+@pytest.mark.parametrize("case", ["plain", "a newcomer", "she asked before she heard of it"])
+def test_nobody_alone_puts_out_who_was_lifted(case: str) -> None:
+    """Two said that Caro's device was taken, and an admin has lifted that. Dan alone, who cites the two and not the
+    LIFT, would put her out again and again, however often she asks for a leaf."""
+    (ana, ben, caro, dan), group = settled_group("ana", "ben", "caro", "dan")
+    others = (ana, ben, dan)
+    if case == "she asked before she heard of it":
+        caro.do(inputs.Rejoin(group))
+    for accuser in (ben, dan):
+        accuser.do(inputs.Accuse(group, caro.key(group)))
+    meet(*others)
+    ana.do(inputs.Lift(group, caro.key(group)))
+    meet(*others)
+    if case != "she asked before she heard of it":
+        ana.sync(caro)
+        caro.do(inputs.Rejoin(group))
+    meet(ana, ben, caro, dan)
+    readers = [ana, ben, caro]
+    if case == "she asked before she heard of it":
+        readers.remove(caro)  # she heard of both accusations first, and has to ask again
+    if case == "a newcomer":
+        eve = Person("eve", ana.now_s)
+        ana.do(inputs.AddMember(group, pair(ana, eve), Role.MEMBER))
+        meet(ana, ben, caro, dan, eve)
+        eve.do(inputs.JoinGroup(group))
+        meet(ana, ben, caro, dan, eve)
+        readers.append(eve)
+    epoch, record = head(dan, group)
+    assert caro.key(group) in tree_keys(record)
+    said = tuple(known.id for known in history_of(dan.tx(), group).order if isinstance(known.change, Accuse))
+    leaf = next(leaf for leaf, key in record.roster if key == caro.key(group))
+    commit = mls_state(dan, group).commit((mls.RemoveProposal(leaf),), dan.entropy, dan.now_s)
+    bundle = utter_commit(dan, group, commit.message, said)
+    for reader in readers:
+        reader.do(inputs.TakeBundles((bundle,)))
+        assert head(reader, group)[0] == epoch
+        assert reader.show(group).state in ("current", "new")
+        reader.do(inputs.SendText(group, "we are all here"))
+    meet(*readers)
+    assert all(reader.texts(group) == len(readers) * ["we are all here"] for reader in readers)
+    for accuser in (ana, ben):  # what is said after that counts
+        accuser.do(inputs.Accuse(group, caro.key(group)))
+    meet(*readers)
+    assert caro.key(group) not in tree_keys(head(ana, group)[1])

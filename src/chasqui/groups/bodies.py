@@ -44,8 +44,8 @@ class WelcomeBody(Body, frozen=True):
     gives, for each member in the order of the leaves, the last number that the inviter has from it: those objects
     were sealed before the newcomer's first epoch. `witnesses` are whole objects, too: what members had when they took
     in a removal, without which the newcomer would see another roster than they. `gone` are the members who sat in a
-    tree on the way to this epoch and do not now, `rejoined` the REJOINs that were carried out on that way: without them
-    the newcomer would take commits that they refuse.
+    tree on the way to this epoch and do not now, `rejoined` the REJOINs that were carried out on that way, `lifted` the
+    LIFTs that were cited: without them the newcomer would take commits that they do not.
     """
 
     group: bytes
@@ -58,6 +58,7 @@ class WelcomeBody(Body, frozen=True):
     witnesses: tuple[bytes, ...]
     gone: tuple[bytes, ...]
     rejoined: tuple[bytes, ...]
+    lifted: tuple[bytes, ...]
 
 
 class KeyPackagesBody(Body, frozen=True):
@@ -149,9 +150,8 @@ def read_welcome(data: bytes) -> WelcomeBody:
     _require(len(body.sealed_before) <= GROUP_MEMBERS_MAX)
     _require(len(body.witnesses) <= WELCOME_WITNESSES_MAX)
     _require(len(set(body.witnesses)) == len(body.witnesses))
-    _require(len(body.gone) <= GROUP_OPERATIONS_MAX and len(body.rejoined) <= GROUP_OPERATIONS_MAX)
-    _require(all(len(member) == MEMBER_KEY_BYTES for member in body.gone) and _ascending(body.gone))
-    _require(all(len(operation) == ID_BYTES for operation in body.rejoined) and _ascending(body.rejoined))
+    _require(_are_ids(body.gone, MEMBER_KEY_BYTES))
+    _require(_are_ids(body.rejoined, ID_BYTES) and _are_ids(body.lifted, ID_BYTES))
     _require(all(0 <= last <= SEQUENCE_MAX for last in body.sealed_before))
     return body
 
@@ -224,8 +224,9 @@ def read_part(data: bytes) -> PartBody:
     return body
 
 
-def _ascending(ids: tuple[bytes, ...]) -> bool:
-    return all(before < after for before, after in pairwise(ids))
+def _are_ids(ids: tuple[bytes, ...], size: int) -> bool:
+    ascending = all(before < after for before, after in pairwise(ids))
+    return ascending and len(ids) <= GROUP_OPERATIONS_MAX and all(len(each) == size for each in ids)
 
 
 def _require_spans(spans: tuple[tuple[int, int], ...]) -> None:

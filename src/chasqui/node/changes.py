@@ -44,7 +44,7 @@ from chasqui.groups.operation import (
 from chasqui.groups.pairing import SUITE
 from chasqui.node.authors import expect_from_start, load_author
 from chasqui.node.branches import follow, keep_commit, put_out
-from chasqui.node.citing import rejoins_in, with_words
+from chasqui.node.citing import way_of, with_words
 from chasqui.node.derived import derived
 from chasqui.node.doubles import close_seconds, leave_doubles
 from chasqui.node.effects import Notice
@@ -197,6 +197,7 @@ def welcome_to(tx: Transaction, group: GroupId, carried: Carried) -> WelcomeBody
         words_for_newcomers(tx, group),
         epoch.gone,
         epoch.rejoined,
+        epoch.lifted,
     )
 
 
@@ -303,7 +304,7 @@ def carry_out(
         parent=parent,
         commit=commit_id,
         updated=(epoch.own_leaf,) if path else (),
-        rejoined=rejoins_in(history_of(tx, group), body.operations),
+        way=way_of(history_of(tx, group), body.operations),
     )
     keep_commit(tx, said, commit_id, child, put_out(commit.removed, commit.added), b"", body.operations)
     note_committed(tx, said, commit_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 
 from chasqui import mls
 from chasqui.base.errors import PeerError
@@ -21,7 +22,7 @@ from chasqui.groups.operation import Reason
 from chasqui.node.authors import expect_from_start
 from chasqui.node.branches import branches_of, follow, is_renewal, keep_commit, lets_in, put_out, root_of
 from chasqui.node.changes import commit_id_of, r_of, shut
-from chasqui.node.citing import missing_of, rejoins_in
+from chasqui.node.citing import forgets_lifts, missing_of, way_of
 from chasqui.node.commit_checks import check_cited, check_form, check_leaves, check_only_additions_and_removals
 from chasqui.node.effects import Notice
 from chasqui.node.epochs import head_of, load_epoch, open_epoch
@@ -69,6 +70,9 @@ def take_commit(tx: Transaction, signed: SignedObject, bundle: bytes) -> None:
         processed = before.process(before.lengthen(body.message, signed.origin.leaf))
     check_only_additions_and_removals(processed)
     rejoined = check_cited(tx, group, history, body, parent, processed)
+    removed = frozenset(map(MemberKey, put_out(processed.removed, processed.added)))
+    if forgets_lifts(tx, group, epoch.lifted, body.operations, removed):
+        raise Deferred
     if processed.state is not None:
         check_leaves(processed.state, before)
     if processed.state is None:
@@ -80,7 +84,7 @@ def take_commit(tx: Transaction, signed: SignedObject, bundle: bytes) -> None:
         elif record.member not in rejoined:
             save_group(tx, group, record, passed=parent)
         return
-    _check_pace(tx, signed, put_out(processed.removed, processed.added), before, processed.state)
+    _check_pace(tx, signed, removed, before, processed.state)
     after = processed.state.without_message_secrets()
     updated = tuple(member.leaf for member in processed.updated)
     child = open_epoch(
@@ -92,7 +96,7 @@ def take_commit(tx: Transaction, signed: SignedObject, bundle: bytes) -> None:
         parent=parent,
         commit=commit_id,
         updated=updated,
-        rejoined=rejoins_in(history, body.operations),
+        way=way_of(history, body.operations),
     )
     keep_commit(tx, signed, commit_id, child, put_out(processed.removed, processed.added), bundle, body.operations)
     note_committed(tx, signed, commit_id)
@@ -105,7 +109,7 @@ def take_commit(tx: Transaction, signed: SignedObject, bundle: bytes) -> None:
 
 
 def _check_pace(
-    tx: Transaction, signed: SignedObject, out: tuple[bytes, ...], before: mls.GroupState, after: mls.GroupState
+    tx: Transaction, signed: SignedObject, out: AbstractSet[MemberKey], before: mls.GroupState, after: mls.GroupState
 ) -> None:
     """One member can make the others work and keep only so much, whatever he signs: what is beyond waits, and is
     applied when its time has come. Raises `Deferred`."""

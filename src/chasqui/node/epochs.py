@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from typing import NamedTuple
 
 from msgspec import structs
 
@@ -32,6 +33,14 @@ NO_EPOCH = EpochId(b"")
 NO_COMMIT = CommitId(b"")
 NOWHERE = EpochId(bytes(ID_BYTES))  # the origin of what is signed outside of every epoch
 _NEWEST_DAY = b"newest day"
+
+
+class Way(NamedTuple):
+    """What later commits are judged by of those that led to an epoch: the same for all who have it."""
+
+    gone: tuple[bytes, ...] = ()  # members who sat in a tree on that way, and do not at its end
+    rejoined: tuple[bytes, ...] = ()  # REJOINs that were carried out
+    lifted: tuple[bytes, ...] = ()  # LIFTs that were cited
 
 
 def load_epoch(tx: Transaction, group: GroupId, epoch: EpochId) -> EpochRecord | None:
@@ -85,13 +94,12 @@ def open_epoch(
     parent: EpochId = NO_EPOCH,
     commit: CommitId = NO_COMMIT,
     updated: Collection[int] = (),
-    gone: Collection[bytes] = (),
-    rejoined: Collection[bytes] = (),
+    way: Way | None = None,
 ) -> EpochId:
     """Derives and keeps the keys of a new epoch; of its parent's MLS state that is left which a sibling commit needs.
 
-    `updated`: leaves that got fresh keys by the commit; `rejoined`: REJOINs that it carries out. Where a welcome leads
-    here, both that it tells of the way before: `rejoined`, and who is `gone`.
+    `updated`: leaves that got fresh keys by the commit; `way`: what it cites that later commits are judged by, or where
+    a welcome leads here, what that tells of the way before.
 
     Neither `r` nor the exporter secret is kept, so the root cannot be derived again. The caller sets the head.
     """
@@ -104,8 +112,11 @@ def open_epoch(
     known = dict(before.renewed) if before is not None else {}
     stays = frozenset(before.roster if before is not None else ()) & frozenset(roster)
     seated = {key for _, key in roster}
+    gone, rejoined, lifted = map(set, way or Way())
     if before is not None:
-        gone, rejoined = {*before.gone, *(key for _, key in before.roster)}, {*before.rejoined, *rejoined}
+        gone |= {*before.gone, *(key for _, key in before.roster)}
+        rejoined |= set(before.rejoined)
+        lifted |= set(before.lifted)
     fresh = {leaf for leaf, key in roster if (leaf, key) not in stays} | set(updated)
     record = EpochRecord(
         number=state.epoch,
@@ -121,8 +132,9 @@ def open_epoch(
         mls_state=state.without_exporter_secret().to_bytes(),
         renewed=tuple((leaf, tx.now_s if leaf in fresh else known.get(leaf, tx.now_s)) for leaf, _ in roster),
         settled_s=before.settled_s if before is not None else 0,
-        gone=tuple(sorted(set(gone) - seated)),
+        gone=tuple(sorted(gone - seated)),
         rejoined=tuple(sorted(rejoined)),
+        lifted=tuple(sorted(lifted)),
     )
     tx.save(Space.EPOCH, group + epoch, record)
     tx.put(Space.ROSTER, group + epoch, b"".join(key for _, key in roster))

@@ -25,6 +25,7 @@ from chasqui.groups.pairing import SUITE
 from chasqui.groups.seats import seal_welcome
 from chasqui.node.branches import branches_of
 from chasqui.node.changes import carry_out, welcome_to
+from chasqui.node.citing import with_lifts
 from chasqui.node.derived import derived
 from chasqui.node.earlier import new_earlier, say_earlier
 from chasqui.node.effects import Notice
@@ -122,7 +123,8 @@ def _give(tx: Transaction, group: GroupId, record: GroupRecord, operation: Opera
     if leaf is not None:
         proposals = (mls.RemoveProposal(leaf), *proposals)
     record = say_earlier(tx, group, record, operation)
-    carried = carry_out(tx, group, record, (operation.id,), proposals)
+    present = tree_keys(epoch) | {operation.issuer}
+    carried = carry_out(tx, group, record, with_lifts(tx, group, operation, present), proposals)
     body = welcome_to(tx, group, carried)
     tx.erase(Space.SEAT, group + operation.issuer)
     tx.notify(Notice("members", group))
