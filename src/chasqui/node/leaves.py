@@ -29,7 +29,7 @@ from chasqui.node.citing import with_lifts
 from chasqui.node.derived import derived
 from chasqui.node.earlier import new_earlier, say_earlier
 from chasqui.node.effects import Notice
-from chasqui.node.entries import entry_on, fork_of
+from chasqui.node.entries import needs_leaf
 from chasqui.node.epochs import head_of, leaf_of, load_epoch
 from chasqui.node.groups import (
     history_of,
@@ -162,22 +162,15 @@ def _keep_seat(tx: Transaction, signed: SignedObject, seat: SeatRecord) -> None:
 
 def _is_due(tx: Transaction, group: GroupId, record: GroupRecord, operation: Operation, seat: SeatRecord) -> bool:
     """Whether a member has no leaf on our branch, or one that he cannot use, or demanded another; and this key package
-    was not used up here.
-
-    He has the keys of that leaf alone with which he gave his newest key package. Who does not know where its branch
-    and ours part cannot judge that, and leaves it to others: he may have entered there himself.
-    """
+    was not used up here."""
     head, given_in, member = EpochId(record.head), EpochId(seat.epoch), operation.issuer
     branches, (_, epoch) = branches_of(tx, group), head_of(tx, group, record)
     if operation.id in epoch.rejoined:
         return False
     if seat.contact:
         return True
-    fork = fork_of(branches, head, given_in)
-    if fork is None:
-        return False
-    history, seated = history_of(tx, group), member in tree_keys(epoch)
-    return not seated or any(entry_on(branches, history, member, at, fork) is not None for at in (head, given_in))
+    seated = member in tree_keys(epoch)
+    return needs_leaf(branches, history_of(tx, group), member, head, given_in, seated=seated)
 
 
 def _let_rest(tx: Transaction, group: GroupId, record: GroupRecord, member: MemberKey, seat: SeatRecord) -> None:
