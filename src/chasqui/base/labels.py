@@ -29,6 +29,7 @@ HASH_BUNDLE_ID: Final = b"chq1 bundle id"
 HASH_OBJECT_ID: Final = b"chq1 object id"
 HASH_GROUP_ID: Final = b"chq1 group id"
 HASH_COMMIT_ID: Final = b"chq1 commit id"
+HASH_COMMIT_R: Final = b"chq1 commit r"
 HASH_FILE: Final = b"chq1 file"
 HASH_FORK: Final = b"chq1 fork"
 HASH_TURN: Final = b"chq1 turn"
@@ -42,6 +43,7 @@ VEIL_MASK: Final = b"chq1 vms"
 
 # Signatures: prefix of what Ed25519 signs.
 SIGN_OBJECT: Final = b"chasqui object 1\x00"
+SIGN_SPARE: Final = b"chasqui spare 1\x00"
 
 # HPKE info strings.
 HPKE_PAIRING_REPLY: Final = b"chasqui pairing reply 1"

@@ -11,7 +11,7 @@ from msgspec import structs
 
 from chasqui import mls
 from chasqui.base.errors import PeerError
-from chasqui.base.ids import EpochId, GroupId, MemberKey, ObjectId
+from chasqui.base.ids import EpochId, GroupId, MemberKey
 from chasqui.base.limits import (
     LEAF_BYTES_MAX,
 )
@@ -25,10 +25,11 @@ from chasqui.groups.pairing import SUITE
 from chasqui.groups.seats import seal_welcome
 from chasqui.node.branches import branches_of
 from chasqui.node.changes import carry_out, welcome_to
+from chasqui.node.citing import with_lifts
 from chasqui.node.derived import derived
 from chasqui.node.earlier import new_earlier, say_earlier
 from chasqui.node.effects import Notice
-from chasqui.node.entries import entry_on, fork_of
+from chasqui.node.entries import needs_leaf
 from chasqui.node.epochs import head_of, leaf_of, load_epoch
 from chasqui.node.groups import (
     history_of,
@@ -122,7 +123,8 @@ def _give(tx: Transaction, group: GroupId, record: GroupRecord, operation: Opera
     if leaf is not None:
         proposals = (mls.RemoveProposal(leaf), *proposals)
     record = say_earlier(tx, group, record, operation)
-    carried = carry_out(tx, group, record, (operation.id,), proposals)
+    present = tree_keys(epoch) | {operation.issuer}
+    carried = carry_out(tx, group, record, with_lifts(tx, group, operation, present), proposals)
     body = welcome_to(tx, group, carried)
     tx.erase(Space.SEAT, group + operation.issuer)
     tx.notify(Notice("members", group))
@@ -160,34 +162,15 @@ def _keep_seat(tx: Transaction, signed: SignedObject, seat: SeatRecord) -> None:
 
 def _is_due(tx: Transaction, group: GroupId, record: GroupRecord, operation: Operation, seat: SeatRecord) -> bool:
     """Whether a member has no leaf on our branch, or one that he cannot use, or demanded another; and this key package
-    was not used up here.
-
-    He has the keys of that leaf alone with which he gave his newest key package. Who does not know where its branch
-    and ours part cannot judge that, and leaves it to others: he may have entered there himself.
-    """
+    was not used up here."""
     head, given_in, member = EpochId(record.head), EpochId(seat.epoch), operation.issuer
-    branches = branches_of(tx, group)
-    path = branches.path(head)
-    if any(at in branches.made_by and operation.id in branches.made_by[at][1].operations for at in path):
+    branches, (_, epoch) = branches_of(tx, group), head_of(tx, group, record)
+    if operation.id in epoch.rejoined:
         return False
     if seat.contact:
-        return not _may_be_used(tx, group, path[-1], operation)
-    fork = fork_of(branches, head, given_in)
-    if fork is None:
-        return False
-    history, seated = history_of(tx, group), member in tree_keys(head_of(tx, group, record)[1])
-    return not seated or any(entry_on(branches, history, member, at, fork) is not None for at in (head, given_in))
-
-
-def _may_be_used(tx: Transaction, group: GroupId, oldest: EpochId, operation: Operation) -> bool:
-    """Whether a commit before the oldest epoch that we know on our way may have cited a REJOIN: it was told with the
-    welcome that led us there, and its member sat there. All who know that commit would refuse ours."""
-    epoch, history = load_epoch(tx, group, oldest), history_of(tx, group)
-    return (
-        epoch is not None
-        and operation.issuer in tree_keys(epoch)
-        and any(head == operation.id or history.precedes(operation.id, ObjectId(head)) for head in epoch.told)
-    )
+        return True
+    seated = member in tree_keys(epoch)
+    return needs_leaf(branches, history_of(tx, group), member, head, given_in, seated=seated)
 
 
 def _let_rest(tx: Transaction, group: GroupId, record: GroupRecord, member: MemberKey, seat: SeatRecord) -> None:
