@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 from collections import Counter
+from functools import partial
 
 import pytest
 
@@ -25,13 +26,25 @@ from chasqui.delivery.radio_frames import (
     write_radio_frame,
 )
 from chasqui.delivery.reconciler import OWN_SUMS_KEPT, Reconciler
-from tests.delivery.place import TODAY, Place, bundle_of, seeded
+from tests.delivery.place import TODAY, Place, Station, bundle_of, seeded
 
 MINUTE_MS = 60_000
 
 
 def item_of(bundle: bytes) -> Item:
     return Item(bundle_id(bundle), len(bundle), 1, TODAY)
+
+
+def after(delay_ms: int, ours: bool) -> int:
+    return delay_ms
+
+
+def has(station: Station, bundle: bytes) -> bool:
+    return bundle_id(bundle) in station.held
+
+
+def all_have(place: Place, count: int) -> bool:
+    return all(len(station.held) == count for station in place.stations.values())
 
 
 def answers_of(count: int) -> tuple[Outgoing, dict[bytes, bytes]]:
@@ -141,10 +154,10 @@ def test_who_holds_the_same_as_somebody_else_asks_for_no_symbols() -> None:
 
 def test_timers_that_many_draw_are_mostly_late() -> None:
     entropy = seeded("timers")
-    firsts = Counter()
+    firsts: Counter[int] = Counter()
     for _ in range(100):
         drawn = sorted(mostly_late(entropy, 1_000) for _ in range(40))
-        assert 0 <= drawn[0]
+        assert drawn[0] >= 0
         assert drawn[-1] < 1_000
         firsts[sum(one < drawn[0] + 50 for one in drawn)] += 1
     assert sum(times * count for times, count in firsts.items()) <= 200, "on average no more than two within a frame"
@@ -153,7 +166,7 @@ def test_timers_that_many_draw_are_mostly_late() -> None:
 def test_who_waited_while_others_sent_waits_on_for_what_was_left() -> None:
     outgoing, _ = answers_of(0)
     for n, due_ms in enumerate((5_000, 9_000)):
-        outgoing.add_answers([item_of(bundle_of(n))], 0, lambda ours, due_ms=due_ms: due_ms)
+        outgoing.add_answers([item_of(bundle_of(n))], 0, partial(after, due_ms))
 
     def due() -> list[int]:
         return sorted(waiting.due_ms for waiting in outgoing._waiting.values())
@@ -191,7 +204,7 @@ def test_a_word_spares_an_answer_once_in_ten_minutes() -> None:
 
 
 def test_of_forty_who_hold_it_few_send_what_one_of_them_lacks() -> None:
-    place = Place(range(40), loss=0.05, seed=1)
+    place = Place(map(str, range(40)), loss=0.05, seed=1)
     common = [bundle_of(n) for n in range(3)]
     for station in place.stations.values():
         station.hold(common, news=False)
@@ -199,12 +212,12 @@ def test_of_forty_who_hold_it_few_send_what_one_of_them_lacks() -> None:
     sends = []
     for turn in range(12):
         fresh = bundle_of(("fresh", turn))
-        lacks = place.stations[turn]
+        lacks = place.stations[str(turn)]
         for station in place.stations.values():
             if station is not lacks:
                 station.hold([fresh], news=False)
         before = len(place.log)
-        assert place.run(place.now_ms + 40 * MINUTE_MS, lambda lacks=lacks, fresh=fresh: bundle_id(fresh) in lacks.held)
+        assert place.run(place.now_ms + 40 * MINUTE_MS, partial(has, lacks, fresh))
         place.run(place.now_ms + 5 * MINUTE_MS)
         frames = [read_radio_frame(data) for _, _, data in place.log[before:]]
         sends.append(sum(isinstance(frame, CodedFrame | BatchFrame) for frame in frames))
@@ -219,7 +232,7 @@ def test_ten_who_meet_say_each_what_he_brings_and_little_else() -> None:
         place = Place("abcdefghij", seed=seed)
         for name, station in place.stations.items():
             station.hold([bundle_of("all"), bundle_of(name)], news=False)
-        assert place.run(5 * MINUTE_MS, lambda place=place: all(len(s.held) == 11 for s in place.stations.values()))
+        assert place.run(5 * MINUTE_MS, partial(all_have, place, 11))
         assert place.bytes_on_air <= 10 * 211 + 200
 
 

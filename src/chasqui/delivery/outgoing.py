@@ -131,9 +131,9 @@ class Outgoing:
             if waiting.answer and self._answering.spares(bundle, now_ms):
                 del self._waiting[bundle]
         for own in [own for _, own in self._kept.values() if own.asked and own.unsent and not own.parts]:
-            for bundle in [own.bundles[number] for number in own.unsent]:
-                if bundle is not None and self._answering.spares(bundle, now_ms):
-                    self._withdraw(own, bundle, now_ms)
+            for name in [own.bundles[number] for number in own.unsent]:
+                if name is not None and self._answering.spares(name, now_ms):
+                    self._withdraw(own, name, now_ms)
 
     def put_off(self, now_ms: int, until_ms: int) -> None:
         """Somebody is sending: what is asked for may be among it. Who still waits then waits on for as long as was

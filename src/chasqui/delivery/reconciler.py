@@ -324,7 +324,7 @@ class Reconciler:
         elements = array("I", (element for element in known.elements if not element & ((1 << split) - 1)))
         return self._said(salt, known.day, split, elements, SYNDROMES_MAX)
 
-    def _said(self, salt: bytes, day: int, split: int, elements: array[int], capacity: int) -> SumFrame:
+    def _said(self, salt: bytes, day: int, split: int, elements: Sequence[int], capacity: int) -> SumFrame:
         """A SUM, with as many syndromes as asked for and as fit."""
         if elements and capacity >= LONG_SUM_SYNDROMES and salt.endswith(b"\0"):
             most = (self._room - LONG_SUM_HEADER_BYTES) // SYNDROME_BYTES
