@@ -16,7 +16,7 @@ from chasqui.sealed.object import SignedObject
 from chasqui.sealed.receipts import VOTE_REACH, Vote, decode_receipts
 
 _EVERY = Vote(0, 2**24)
-VOTE_AFTER_S = 72 * 3600  # a commit that not all have signed for gets our vote when we have known it so long
+VOTE_AFTER_S = 72 * 3600  # a commit that not all have signed for gets our vote so long after we knew of the first one
 
 
 def due_vote(tx: Transaction, group: GroupId, record: GroupRecord) -> Vote | None:
@@ -47,7 +47,7 @@ def until_vote(tx: Transaction, group: GroupId) -> Pause:
         if not _may_vote(tx, group, own, commit):
             break
         signed_for = _all_signed(tx, group, own, commit)
-        pause = pause.and_(AWAKE if signed_for else until(commit.seen_s + VOTE_AFTER_S))
+        pause = pause.and_(AWAKE if signed_for else until(_first_seen_s(tx, group, commit) + VOTE_AFTER_S))
     return pause
 
 
@@ -98,10 +98,18 @@ def _may_vote(tx: Transaction, group: GroupId, member: MemberKey, commit: Commit
 
 
 def _is_ripe(tx: Transaction, group: GroupId, own: MemberKey, commit: CommitRecord) -> bool:
-    """Whether the commit is old enough, or all its members have signed for it."""
-    if not commit.seen_s <= tx.now_s < commit.seen_s + VOTE_AFTER_S:
-        return tx.now_s >= commit.seen_s
+    """Whether the fork is old enough, or all its members have signed for the commit. Were it the commit that has to be
+    old enough, whoever makes another one now and then, each before the last in the order, would keep all from voting.
+    """
+    seen_s = _first_seen_s(tx, group, commit)
+    if not seen_s <= tx.now_s < seen_s + VOTE_AFTER_S:
+        return tx.now_s >= seen_s
     return _all_signed(tx, group, own, commit)
+
+
+def _first_seen_s(tx: Transaction, group: GroupId, commit: CommitRecord) -> int:
+    """Since when we know that the parent of a commit has a child."""
+    return min(sibling.seen_s for _, sibling in branches_of(tx, group).children[EpochId(commit.parent)])
 
 
 def _all_signed(tx: Transaction, group: GroupId, own: MemberKey, commit: CommitRecord) -> bool:
