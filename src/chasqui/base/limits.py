@@ -32,6 +32,7 @@ LETTING_IN_A_DAY_MAX: Final = 2 * GROUP_MEMBERS_MAX  # the same that let somebod
 UNSETTLED_COMMITS_MAX: Final = 32  # renewals of one member above the settled root: half a year of them
 TOLD_OPERATIONS_MAX: Final = 256  # with which somebody is told that he was removed: 80 kB
 ASKED_MAX: Final = 256  # operations, and runs of numbers of one author, that one question names; 4 kB and 2 kB
+CITED_MISSING_MAX: Final = 512  # ids that one member was the first to cite: a commit needs 192 and some witnesses
 ASK_AGAIN_S: Final = 3 * SECONDS_PER_DAY  # what is on its way by a courier need not be asked for again
 ANSWERED_BYTES_MAX: Final = 4 * 2**20  # for one asker in that time: 20,000 texts; the largest file takes 16 such times
 ASKS_MAX: Final = 96  # of one member in that time: each may search all that is here
