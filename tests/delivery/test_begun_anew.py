@@ -1,4 +1,4 @@
-"""A sender that begins anew in the middle of a large bundle: whoever waits for the rest of it does not wait for long."""
+"""A sender that begins anew in the middle of a large bundle: whoever waits for the rest of it does not wait long."""
 
 from __future__ import annotations
 
