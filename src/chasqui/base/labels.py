@@ -32,6 +32,7 @@ HASH_COMMIT_ID: Final = b"chq1 commit id"
 HASH_FILE: Final = b"chq1 file"
 HASH_FORK: Final = b"chq1 fork"
 HASH_TURN: Final = b"chq1 turn"
+HASH_PLACE: Final = b"chq1 place"
 
 # BLAKE2s, 8 bytes of personalisation.
 HASH_MARK_BODY: Final = b"chq1 mrk"

@@ -46,6 +46,7 @@ class Space(IntEnum):
     REMOVED = 31  # group, member 32: last_seq 3 of the removal or accusation that counts
     VOTE = 35  # group, parent epoch 16, member 32: ids of the children for which it voted, 16 each
     PROOF = 36  # group, member 32, parent epoch 16: ids of two commits that it made on one parent, 16 each
+    SLOW = 53  # group: when a slow link last brought something of it
     TURN = 37  # group: when it is our turn to commit what others have not
     MISSING = 38  # group, operation: something cites it and it is not here: since when 8, asked when 8, by whom 32 each
     LACKED = 39  # group, author 32: numbers that did not come
