@@ -76,6 +76,7 @@ BROKEN: dict[str, tuple[str, bytes]] = {
     "too many operations": ("commit", broken(COMMIT, operations=tuple(n.to_bytes(16, "big") for n in range(4097)))),
     "no key packages": ("key packages", broken(PACKAGES, key_packages=())),
     "too many key packages": ("key packages", broken(PACKAGES, key_packages=(b"p",) * (SPARE_KEY_PACKAGES + 1))),
+    "proofs of other key packages": ("key packages", broken(PACKAGES, proofs=(b"s", b"t"))),
     "a kind that is never large": ("manifest", broken(MANIFEST, kind=Kind.TEXT)),
     "an unknown kind": ("manifest", broken(MANIFEST, kind=99)),
     "short digest": ("manifest", broken(MANIFEST, digest=b"d" * 31)),

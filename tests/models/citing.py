@@ -8,7 +8,7 @@ what is cited says the same, and follows. The judge is the reference; nothing of
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from tests.groups.reference import Op, Roster, Witness
@@ -34,32 +34,35 @@ class Citing:
             for said in self.model.witnessings(ops):
                 sets = self.model.judge(ops, said)
                 roster = sets.judged()
+                makers = self._makers(sets, roster) if self.witnesses else {}
                 for what in self._carried_out(sets, roster):
                     count += 1
-                    cited, words = self.cites(sets, roster, what)
+                    cited, words = self.cites(sets, roster, what, makers)
                     wrong = self._wrong(sets, roster, what, cited, words)
                     if wrong:
                         return count, f"{wrong}: {what}\n{_told(sets, said)}"
         return count, ""
 
     def _carried_out(self, sets: Known, roster: Roster) -> Iterator[Op]:
-        """Operations that count and change a tree."""
-        no = roster.void | roster.pending | roster.late | roster.rightless
+        """Operations that count and change a tree, but for the founding: nothing is late there, and nobody accused."""
+        no = roster.void | roster.pending | roster.late | roster.rightless | {o.id for o in self.model.base}
         yield from (o for i, o in sorted(sets.ops.items()) if i not in no and o.change.kind in CARRIED_OUT)
 
     # -- the rule ---------------------------------------------------------------------------------------------
 
-    def cites(self, sets: Known, roster: Roster, what: Op) -> tuple[frozenset[str], tuple[Witness, ...]]:
+    def cites(
+        self, sets: Known, roster: Roster, what: Op, makers: Mapping[str, frozenset[str]]
+    ) -> tuple[frozenset[str], tuple[Witness, ...]]:
         """M-COM-14, written down once more: operations and witnesses."""
         cited = frozenset({what.id})
         words: tuple[Witness, ...] = ()
         while True:
             more = cited
             past = self._past(sets, cited, words)
-            if self.witnesses:
-                makers = frozenset(r for r in self._makers(sets, roster) if self._made_late(sets, r) & past)
-                more |= makers
-                words = tuple(w for (_, r), w in sorted(sets.witnesses.items()) if r in makers)
+            if makers:
+                making = frozenset(r for r, late in makers.items() if late & past)
+                more |= making
+                words = tuple(w for (_, r), w in sorted(sets.witnesses.items()) if r in making)
             if self.lifts:
                 seen = self.judged(sets, cited, words)
                 more |= frozenset(
@@ -73,9 +76,11 @@ class Citing:
                 return cited, words
             cited = more
 
-    def _makers(self, sets: Known, roster: Roster) -> list[str]:
+    def _makers(self, sets: Known, roster: Roster) -> Mapping[str, frozenset[str]]:
+        """Removals, and what is late by the witnesses of each."""
         no = roster.rightless | roster.late
-        return [o.id for o in sets.ops.values() if o.change.kind == "remove" and o.id not in no]
+        removals = [o.id for o in sets.ops.values() if o.change.kind == "remove" and o.id not in no]
+        return {r: self._made_late(sets, r) for r in removals} if roster.late else {}
 
     def _made_late(self, sets: Known, removal: str) -> frozenset[str]:
         """What is late by the witnesses of this removal."""

@@ -12,7 +12,7 @@ from chasqui.base import labels
 from chasqui.base.hashing import labelled_hash
 from chasqui.base.ids import GroupId
 from chasqui.groups.bodies import WelcomeBody
-from chasqui.groups.operation import Rejoin
+from chasqui.groups.operation import Rejoin, Role
 from chasqui.groups.seats import seal_welcome
 from chasqui.node import inputs
 from chasqui.node.authors import load_author
@@ -22,7 +22,7 @@ from chasqui.node.records import AuthorRecord, MemberRecord, OwnKeyPackageRecord
 from chasqui.node.seats import re_enter
 from chasqui.sealed.kinds import Kind
 from tests.node.hostile import fresh, head, keep, utter
-from tests.node.world import Person, meet, settled_group
+from tests.node.world import Person, meet, pair, settled_group
 from tests.spec.test_seats import HOUR_S, given, ref_of, seat_keys, seated_again, takes
 
 
@@ -280,3 +280,34 @@ def test_what_is_cited_is_sealed_again_by_who_never_knew_where_it_was_said() -> 
     for person in (ana, caro):
         person.do(inputs.TakeBundles(fresh(dan, before)))
         assert head(person, group)[0] == head(dan, group)[0]
+
+
+@pytest.mark.must("M-SEA-6")
+def test_more_newcomers_than_founders_come_over_from_a_branch_that_they_settled_alone() -> None:
+    """While one founder is away, the other lets in five, and they settle all but the first of what let them in. Then
+    it turns out that the group went on elsewhere. Each of the five hears as many who stayed as of those who left."""
+    (ana, ben), group = settled_group("ana", "ben")
+    ana.do(inputs.SetRole(group, ben.key(group), Role.ADMIN))
+    meet(ana, ben)
+    stays, away = reversed(by_lot(group, (ana, ben)))
+    crowd = [Person(name, now_s=ana.now_s) for name in ("caro", "dan", "eve", "flo", "gus")]
+    contacts = [pair(stays, other) for other in crowd]
+    renews(away, group)
+    for other, contact in zip(crowd, contacts, strict=True):
+        stays.do(inputs.AddMember(group, contact, Role.MEMBER))
+        meet(stays, *crowd)
+        other.do(inputs.JoinGroup(group))
+        meet(stays, *crowd)
+    for _ in range(3):
+        later(72, stays, *crowd, away)
+        meet(stays, *crowd)
+        away.do(inputs.Flush())
+    assert [load_group(person.tx(), group).seated for person in crowd] == [False, True, True, True, True]
+    everybody = (ana, ben, *crowd)
+    for _ in range(8):
+        later(12, *everybody)
+        meet(*everybody)
+    assert len({head(person, group)[0] for person in everybody}) == 1
+    crowd[-1].do(inputs.SendText(group, "we are one"))
+    meet(*everybody)
+    assert [person.texts(group)[-1] for person in everybody] == ["we are one"] * 7

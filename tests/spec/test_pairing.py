@@ -6,18 +6,24 @@ from typing import Any
 
 import msgspec
 import pytest
+from nacl import bindings
 
 from chasqui import mls
 from chasqui.base.errors import PeerError, UserError
-from chasqui.base.ids import GroupId
+from chasqui.base.ids import GroupId, MemberKey
 from chasqui.base.schema import encode
+from chasqui.groups.bodies import KeyPackagesBody
 from chasqui.groups.operation import GroupKind, Role
-from chasqui.groups.pairing import Offer, ReplyBody, check_words, read_pairing_file, write_reply
+from chasqui.groups.pairing import SUITE, Offer, ReplyBody, check_words, read_pairing_file, write_reply
+from chasqui.groups.spares import prove_spare
 from chasqui.mls.suite import crypto_of
 from chasqui.node import inputs
 from chasqui.node.changes import add_member, found_group
-from chasqui.node.records import ContactRecord, OwnKeyPackageRecord, Space
-from tests.node.hostile import keep
+from chasqui.node.groups import load_group
+from chasqui.node.joining import encode_welcome
+from chasqui.node.records import ContactRecord, OwnKeyPackageRecord, Space, SpareRecord
+from chasqui.sealed.kinds import Kind
+from tests.node.hostile import keep, utter
 from tests.node.world import Person, pair
 
 
@@ -43,9 +49,16 @@ def test_offer_and_reply_byte_by_byte() -> None:
     inside = crypto_of(mls.CipherSuite.X25519_CHACHA).hpke.open(
         reply[37:69], keys.init_private.reveal(), b"chasqui pairing reply 1", package.ref, reply[69:]
     )
-    welcome, spares = msgspec.msgpack.decode(inside)
-    assert len(spares) == 8
-    assert all(mls.read_key_package(spare).identity == b"ben" for spare in spares)
+    welcome, spares, proofs = msgspec.msgpack.decode(inside)
+    assert len(spares) == len(proofs) == 8
+    ((contact, _),) = ben.store.scan(Space.CONTACT)
+    giver = load_group(ben.tx(), GroupId(contact)).member
+    for spare, proof in zip(spares, proofs, strict=True):
+        read = mls.read_key_package(spare)
+        assert read.identity == b"ben"
+        assert len(proof) == 64
+        said = b"chasqui spare 1\0" + read.ref + contact + giver
+        bindings.crypto_sign_open(proof + said, read.signature_key)
     assert len(msgspec.msgpack.decode(welcome)) == 8
     assert b"ben" not in reply
 
@@ -150,3 +163,65 @@ def test_twelve_words_of_one_exporter() -> None:
     assert one.words == other.words
     assert len(set(one.words)) > 6
     assert (one.verified_s, other.verified_s) == (ana.now_s, 0)
+
+
+def spares(person: Person, contact: GroupId) -> dict[bytes, bytes]:
+    """What this person can add the contact with."""
+    return {ref: spare.key_package for ref, spare in person.tx().load_prefix(Space.SPARE, contact, SpareRecord)}
+
+
+def foreign(ben: Person, caro: Person, contact: GroupId, other: GroupId) -> list[KeyPackagesBody]:
+    """Whatever Ben can say of Caro's key packages, whose keys he does not have."""
+    tx = caro.tx()
+    refs = [ref for ref, _ in caro.store.scan(Space.KEY_PACKAGE)]
+    keys = next(own for own in (own_keys(caro, ref) for ref in refs) if mls.read_key_package(own.key_package).identity)
+    theirs = keys.key_package
+    as_given = prove_spare(keys, other, MemberKey(load_group(tx, other).member))
+    own = mls.make_key_package(SUITE, b"ben", ben.entropy, ben.now_s, 86_400)
+    giver = load_group(ben.tx(), contact).member
+    his = prove_spare(own, contact, MemberKey(giver))
+    return [
+        KeyPackagesBody((theirs,)),
+        KeyPackagesBody((theirs,), (as_given,)),  # Caro's word, for another contact
+        KeyPackagesBody((theirs,), (his,)),  # Ben's word, with another key
+        KeyPackagesBody((own.key_package, theirs), (his, as_given)),
+        KeyPackagesBody((own.key_package,), (prove_spare(own, contact, MemberKey(giver[::-1])),)),  # as another's
+        KeyPackagesBody((own.key_package,), (his[:-1],)),
+        KeyPackagesBody((own.key_package,), (his, his)),
+    ]
+
+
+@pytest.mark.must("M-PAI-8")
+def test_nobody_hands_on_the_key_package_of_somebody_else() -> None:
+    ana, ben, caro = Person("ana"), Person("ben"), Person("caro")
+    contact, other = pair(ana, ben), pair(ben, caro)
+    before = spares(ana, contact)
+    assert before
+    for body in foreign(ben, caro, contact, other):
+        ana.do(inputs.TakeBundles((utter(ben, contact, Kind.KEY_PACKAGES, encode(body)),)))
+        assert spares(ana, contact) == before
+    own = mls.make_key_package(SUITE, b"ben", ben.entropy, ben.now_s, 86_400)
+    good = KeyPackagesBody((own.key_package,), (prove_spare(own, contact, ben.key(contact)),))
+    ana.do(inputs.TakeBundles((utter(ben, contact, Kind.KEY_PACKAGES, encode(good)),)))
+    assert set(spares(ana, contact).values()) == {*before.values(), own.key_package}
+
+
+@pytest.mark.must("M-PAI-8")
+def test_nor_in_a_reply() -> None:
+    ana, ben, caro = Person("ana"), Person("ben"), Person("caro")
+    other = pair(ben, caro)
+    offer = read_pairing_file(ana.do(inputs.MakeOffer()), ana.now_s)
+    assert isinstance(offer, Offer)
+    tx = ben.tx()
+    contact, _, _ = found_group(tx, "", GroupKind.CONTACT, "ben", 0)
+    added = add_member(tx, contact, offer.key_package, Role.MEMBER, first_of_contact=True)
+    keep(ben, tx)
+    before = dict(ana.store.scan(Space.KEY_PACKAGE))
+    for body in foreign(ben, caro, contact, other):
+        reply = write_reply(
+            offer, ReplyBody(encode_welcome(added.welcome), body.key_packages, body.proofs), ben.entropy
+        )
+        with pytest.raises(PeerError):
+            ana.do(inputs.AcceptPairing(reply, None))
+        assert dict(ana.store.scan(Space.KEY_PACKAGE)) == before
+        assert not list(ana.store.scan(Space.CONTACT))

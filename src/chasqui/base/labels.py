@@ -43,6 +43,7 @@ VEIL_MASK: Final = b"chq1 vms"
 
 # Signatures: prefix of what Ed25519 signs.
 SIGN_OBJECT: Final = b"chasqui object 1\x00"
+SIGN_SPARE: Final = b"chasqui spare 1\x00"
 
 # HPKE info strings.
 HPKE_PAIRING_REPLY: Final = b"chasqui pairing reply 1"

@@ -55,9 +55,11 @@ class WelcomeBody(Body, frozen=True):
 
 
 class KeyPackagesBody(Body, frozen=True):
-    """Spare key packages (RFC 9420 10): each lets the contact add us to one group."""
+    """Key packages (RFC 9420 10). In a contact, spare ones: each lets the contact add us to one group, and has a proof
+    of 64 bytes at the same place (`groups.spares`). In a group, one's own for the next leaf, without a proof."""
 
     key_packages: tuple[bytes, ...]
+    proofs: tuple[bytes, ...] = ()
 
 
 class ManifestBody(Body, frozen=True):
@@ -150,7 +152,7 @@ def read_welcome(data: bytes) -> WelcomeBody:
 def read_key_packages(data: bytes) -> KeyPackagesBody:
     """Raises `PeerError` for anything else."""
     body = decode(data, KeyPackagesBody)
-    _require(1 <= len(body.key_packages) <= SPARE_KEY_PACKAGES)
+    _require(1 <= len(body.key_packages) <= SPARE_KEY_PACKAGES and len(body.proofs) in (0, len(body.key_packages)))
     return body
 
 

@@ -25,10 +25,11 @@ _WORD_BITS: Final = 11  # a list of 2,048 words
 
 
 class ReplyBody(Body, frozen=True):
-    """What a reply holds inside: a `WelcomeBody` into the contact, and spare key packages."""
+    """What a reply holds inside: a `WelcomeBody` into the contact, and spare key packages with their proofs."""
 
     welcome: bytes
     key_packages: tuple[bytes, ...]
+    proofs: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,8 @@ stays readable by all whom that branch had not removed. Where a device sends fol
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 
 from msgspec import structs
 
@@ -18,10 +17,12 @@ from chasqui.groups.fork_choice import Child, Fork
 from chasqui.groups.operation import Reason, Remove
 from chasqui.mls import Member
 from chasqui.node.authors import load_author
+from chasqui.node.commit_tree import Branches
 from chasqui.node.derived import derived
 from chasqui.node.effects import Notice
+from chasqui.node.entries import elders, is_home
 from chasqui.node.epochs import epochs_of, load_epoch, retire_epoch
-from chasqui.node.groups import load_group, removed_members, roster_of, save_group, tree_keys
+from chasqui.node.groups import history_of, load_group, removed_members, roster_of, save_group, tree_keys
 from chasqui.node.pauses import ASLEEP, Pause, since, until
 from chasqui.node.records import CommitRecord, EpochRecord, GroupRecord, Space
 from chasqui.node.transaction import Transaction
@@ -29,28 +30,6 @@ from chasqui.sealed.object import SignedObject
 
 FOLLOWED_S = 30 * SECONDS_PER_DAY  # how long a settled fork point still opens siblings that come late
 FOLLOWED_TAKEN_S = 3 * SECONDS_PER_DAY  # where a captured member was put out
-
-
-@dataclass(frozen=True)
-class Branches:
-    """The commits that were applied and are still known, by their parents and by the epochs that they made."""
-
-    children: Mapping[EpochId, tuple[tuple[CommitId, CommitRecord], ...]]
-    made_by: Mapping[EpochId, tuple[CommitId, CommitRecord]]
-
-    def path(self, epoch: EpochId) -> tuple[EpochId, ...]:
-        """The epochs that lead to this one, itself first, as far as commits are known."""
-        found = [epoch]
-        while found[-1] in self.made_by:
-            found.append(EpochId(self.made_by[found[-1]][1].parent))
-        return tuple(found)
-
-    def below(self, epoch: EpochId) -> Iterator[EpochId]:
-        """This epoch and all that grew from it."""
-        todo = [epoch]
-        while todo:
-            yield todo[-1]
-            todo += [EpochId(commit.child) for _, commit in self.children.get(todo.pop(), ())]
 
 
 @derived(Space.COMMIT)
@@ -178,15 +157,20 @@ def follow(tx: Transaction, group: GroupId) -> GroupRecord:
 
 
 def _entered(tx: Transaction, group: GroupId, record: GroupRecord, branches: Branches) -> GroupRecord:
-    """Who has several entries cannot see where they part. He is where most of the others whom he ever heard spoke last:
-    nobody alone can move him, and nobody need say where the group is."""
-    for entry in map(EpochId, reversed(record.elsewhere)):
-        below = frozenset(branches.below(entry))
-        others = roster_of(tx, group).current - {MemberKey(record.member)}  # a tree may lack some of them
-        last = [at for member in others if (at := load_author(tx, group, member).at)]
-        if 2 * sum(at in below for at in last) > len(last) and load_epoch(tx, group, entry) is not None:
+    """Who has several entries cannot see where they part. He is where most of those spoke last whom he ever heard, or
+    of those who were there before him: nobody alone can move him, and nobody need say where the group is."""
+    if not record.elsewhere:
+        return record
+    entry, head, own = EpochId(record.entry), EpochId(record.head), MemberKey(record.member)
+    here, others = load_epoch(tx, group, entry), roster_of(tx, group).current - {own}  # a tree may lack some of them
+    heard = ((member, load_author(tx, group, member).at) for member in others)
+    last = {member: EpochId(at) for member, at in heard if at}
+    seated = tree_keys(here) if here is not None else frozenset()
+    elder = elders(branches, history_of(tx, group), seated, entry, head)
+    for other in map(EpochId, reversed(record.elsewhere)):
+        if is_home(branches, other, last, elder) and load_epoch(tx, group, other) is not None:
             tx.notify(Notice("rejoined", group))
-            return save_group(tx, group, record, root=entry, entry=entry, elsewhere=(), seated=False)
+            return save_group(tx, group, record, root=other, entry=other, elsewhere=(), seated=False)
     return record
 
 

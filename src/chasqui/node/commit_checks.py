@@ -108,10 +108,9 @@ def check_cited(
 
 def _check_not_carried_out(tx: Transaction, group: GroupId, parent: EpochId, rejoins: Iterable[ObjectId]) -> None:
     """An old key package of a member must not take the place of his leaf again."""
-    branches, cited = branches_of(tx, group), frozenset(rejoins)
-    for epoch in branches.path(parent) if cited else ():
-        if epoch in branches.made_by and not cited.isdisjoint(map(ObjectId, branches.made_by[epoch][1].operations)):
-            raise PeerError("A commit carries out again what was carried out before.")
+    branches = branches_of(tx, group)
+    if any(branches.has_cited(parent, rejoin) for rejoin in rejoins):
+        raise PeerError("A commit carries out again what was carried out before.")
 
 
 def _check_never_seated(tx: Transaction, group: GroupId, parent: EpochId, added: AbstractSet[MemberKey]) -> None:

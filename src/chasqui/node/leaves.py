@@ -28,7 +28,7 @@ from chasqui.node.changes import carry_out, welcome_to
 from chasqui.node.derived import derived
 from chasqui.node.earlier import new_earlier, say_earlier
 from chasqui.node.effects import Notice
-from chasqui.node.entries import entry_on, fork_of
+from chasqui.node.entries import needs_leaf
 from chasqui.node.epochs import head_of, leaf_of, load_epoch
 from chasqui.node.groups import (
     history_of,
@@ -160,23 +160,15 @@ def _keep_seat(tx: Transaction, signed: SignedObject, seat: SeatRecord) -> None:
 
 def _is_due(tx: Transaction, group: GroupId, record: GroupRecord, operation: Operation, seat: SeatRecord) -> bool:
     """Whether a member has no leaf on our branch, or one that he cannot use, or demanded another; and this key package
-    was not used up here.
-
-    He has the keys of that leaf alone with which he gave his newest key package. Who does not know where its branch
-    and ours part cannot judge that, and leaves it to others: he may have entered there himself.
-    """
+    was not used up here."""
     head, given_in, member = EpochId(record.head), EpochId(seat.epoch), operation.issuer
     branches = branches_of(tx, group)
-    path = branches.path(head)
-    if any(at in branches.made_by and operation.id in branches.made_by[at][1].operations for at in path):
+    if branches.has_cited(head, operation.id):
         return False
     if seat.contact:
-        return not _may_be_used(tx, group, path[-1], operation)
-    fork = fork_of(branches, head, given_in)
-    if fork is None:
-        return False
-    history, seated = history_of(tx, group), member in tree_keys(head_of(tx, group, record)[1])
-    return not seated or any(entry_on(branches, history, member, at, fork) is not None for at in (head, given_in))
+        return not _may_be_used(tx, group, branches.path(head)[-1], operation)
+    seated = member in tree_keys(head_of(tx, group, record)[1])
+    return needs_leaf(branches, history_of(tx, group), member, head, given_in, seated=seated)
 
 
 def _may_be_used(tx: Transaction, group: GroupId, oldest: EpochId, operation: Operation) -> bool:

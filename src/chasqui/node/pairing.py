@@ -12,7 +12,6 @@ from chasqui.base.errors import PeerError, UserError
 from chasqui.base.ids import GroupId, MemberKey
 from chasqui.base.limits import (
     KEY_PACKAGE_LIFETIME_S,
-    LEAF_BYTES_MAX,
     SECONDS_PER_DAY,
     SPARE_KEY_PACKAGES,
     SPARES_HELD_MAX,
@@ -32,6 +31,7 @@ from chasqui.groups.pairing import (
     write_offer,
     write_reply,
 )
+from chasqui.groups.spares import prove_spare, read_spare
 from chasqui.node.authors import load_author
 from chasqui.node.changes import add_member, found_group
 from chasqui.node.groups import load_group
@@ -62,7 +62,7 @@ class Accepted:
 
 def make_offer(tx: Transaction) -> bytes:
     """The bytes of an offer file: one key package without a name."""
-    return write_offer(_new_key_package(tx, b"", contact=b""))
+    return write_offer(_new_key_package(tx, b"", contact=b"").key_package)
 
 
 def accept_offer(tx: Transaction, offer: Offer, label: str) -> Accepted:
@@ -75,8 +75,9 @@ def accept_offer(tx: Transaction, offer: Offer, label: str) -> Accepted:
     own = load_self(tx)
     contact, _, _ = found_group(tx, "", GroupKind.CONTACT, own.name, 0)
     added = add_member(tx, contact, offer.key_package, Role.MEMBER, first_of_contact=True)
-    spares = tuple(_new_key_package(tx, own.name.encode(), contact=contact) for _ in range(SPARE_KEY_PACKAGES))
-    reply = write_reply(offer, ReplyBody(encode_welcome(added.welcome), spares), tx.entropy)
+    spares = _new_spares(tx, contact, SPARE_KEY_PACKAGES)
+    body = ReplyBody(encode_welcome(added.welcome), spares.key_packages, spares.proofs)
+    reply = write_reply(offer, body, tx.entropy)
     record = ContactRecord(name, added.member, 0, check_words(added.state, contact))
     tx.save(Space.CONTACT, contact, record)
     tx.put(Space.ANSWERED, offer.ref, b"")
@@ -103,7 +104,7 @@ def accept_reply(tx: Transaction, reply: SealedReply, label: str | None) -> Acce
     name = free_label(tx, name) if label is not None else unused_label(tx, name)
     made = ContactRecord(name, other.signature_key, 0, check_words(state, contact))
     tx.save(Space.CONTACT, contact, made)
-    _keep_spares(tx, contact, body.key_packages)
+    _keep_spares(tx, contact, made, KeyPackagesBody(body.key_packages, body.proofs))
     send_spares(tx, contact)
     return Accepted(contact, made, None)
 
@@ -133,10 +134,11 @@ def load_self(tx: Transaction) -> SelfRecord:
 
 
 def take_key_packages(tx: Transaction, contact: GroupId, data: bytes) -> None:
-    """Keeps spare key packages that came through a contact."""
-    if tx.get(Space.CONTACT, contact) is None:
+    """Keeps spare key packages that came through a contact. Raises `PeerError` where one is not the contact's own."""
+    record = tx.load(Space.CONTACT, contact, ContactRecord)
+    if record is None:
         raise PeerError("Key packages stand in a group that is no contact.")
-    _keep_spares(tx, contact, read_key_packages(data).key_packages)
+    _keep_spares(tx, contact, record, read_key_packages(data))
 
 
 def take_spare(tx: Transaction, contact: GroupId) -> bytes | None:
@@ -154,7 +156,6 @@ def take_spare(tx: Transaction, contact: GroupId) -> bytes | None:
 
 def send_spares(tx: Transaction, contact: GroupId) -> None:
     """Fills up what the contact can add us with."""
-    own = load_self(tx)
     used = invited_with(tx)
     given = [
         ref
@@ -165,10 +166,8 @@ def send_spares(tx: Transaction, contact: GroupId) -> None:
     ]
     if len(given) > SPARE_KEY_PACKAGES // 2:
         return
-    fresh = tuple(
-        _new_key_package(tx, own.name.encode(), contact=contact) for _ in range(SPARE_KEY_PACKAGES - len(given))
-    )
-    say(tx, contact, load_group(tx, contact), Kind.KEY_PACKAGES, encode(KeyPackagesBody(fresh)))
+    fresh = _new_spares(tx, contact, SPARE_KEY_PACKAGES - len(given))
+    say(tx, contact, load_group(tx, contact), Kind.KEY_PACKAGES, encode(fresh))
 
 
 def refill_spares(tx: Transaction, contact: GroupId) -> None:
@@ -182,15 +181,14 @@ def refill_spares(tx: Transaction, contact: GroupId) -> None:
             send_spares(tx, contact)
 
 
-def _keep_spares(tx: Transaction, contact: GroupId, key_packages: tuple[bytes, ...]) -> None:
-    read = []
-    for key_package in key_packages:
-        with peers_fault():
-            package = mls.read_key_package(key_package)
-        if package.suite_number != SUITE or len(key_package) > LEAF_BYTES_MAX:
-            raise PeerError("A key package is too large, or for another cipher suite.")
-        peer_name(package.identity)
-        read.append((package.ref, key_package))
+def _keep_spares(tx: Transaction, contact: GroupId, record: ContactRecord, given: KeyPackagesBody) -> None:
+    if len(given.proofs) != len(given.key_packages):
+        raise PeerError("A contact gives key packages without saying whose they are.")
+    giver = MemberKey(record.member)
+    read = [
+        (read_spare(key_package, proof, contact, giver).ref, key_package)
+        for key_package, proof in zip(given.key_packages, given.proofs, strict=True)
+    ]
     for ref, key_package in read:
         tx.save(Space.SPARE, contact + ref, SpareRecord(key_package, tx.now_s))
     held = sorted(tx.load_prefix(Space.SPARE, contact, SpareRecord), key=lambda pair: pair[1].received_s)
@@ -198,8 +196,16 @@ def _keep_spares(tx: Transaction, contact: GroupId, key_packages: tuple[bytes, .
         tx.erase(Space.SPARE, contact + ref)
 
 
-def _new_key_package(tx: Transaction, identity: bytes, *, contact: bytes) -> bytes:
+def _new_spares(tx: Transaction, contact: GroupId, number: int) -> KeyPackagesBody:
+    """So many new key packages for this contact alone."""
+    identity, giver = load_self(tx).name.encode(), MemberKey(load_group(tx, contact).member)
+    made = [_new_key_package(tx, identity, contact=contact) for _ in range(number)]
+    proofs = tuple(prove_spare(keys, contact, giver) for keys in made)
+    return KeyPackagesBody(tuple(keys.key_package for keys in made), proofs)
+
+
+def _new_key_package(tx: Transaction, identity: bytes, *, contact: bytes) -> mls.KeyPackageKeys:
     keys = mls.make_key_package(SUITE, identity, tx.entropy, tx.now_s, KEY_PACKAGE_LIFETIME_S)
     ref = mls.read_key_package(keys.key_package).ref
     tx.save(Space.KEY_PACKAGE, ref, OwnKeyPackageRecord(keys.to_bytes(), tx.now_s, contact))
-    return keys.key_package
+    return keys
