@@ -312,7 +312,8 @@ class Engine:
         if self._reconciles(now_ms) or self._kept_off_ms is None:
             return min([self._reconciler.due_ms, *due])
         until_ms = self._kept_off_ms + KEPT_OFF_MS_MAX
-        return min([max(self._reconciler.due_ms, until_ms if self._waits else min(until_ms, self._calm_at_ms(now_ms))), *due])
+        until_ms = until_ms if self._waits else min(until_ms, self._calm_at_ms(now_ms))
+        return min([max(self._reconciler.due_ms, until_ms), *due])
 
     def _calm_at_ms(self, now_ms: int) -> int:
         """When a burst is over, or a round."""

@@ -17,8 +17,8 @@ from chasqui.sealed.object import SignedObject
 from chasqui.sealed.receipts import VOTE_REACH, Vote, decode_receipts
 
 _EVERY = Vote(0, 2**24)
-VOTE_RIDES_S = 6 * 3600  # on a slow link: a vote by itself costs as much as a receipt, in what is said meanwhile nothing
-_SLOW_NOTED_S = 600
+VOTE_RIDES_S = 6 * 3600  # on a slow link: alone it costs as much as a receipt, in what is said meanwhile nothing
+_SLOW_NOTED_S = 600  # not for each of them
 VOTE_AFTER_S = 72 * 3600  # a commit that not all have signed for gets our vote when we have known it so long
 
 
