@@ -101,7 +101,7 @@ def test_status(two: tuple[Person, Person]) -> None:
     status = two[0].do("status")
     assert set(status) == {"vault", "name", "daemon", "links", "groups", "contacts", "waiting", "incoming"}
     assert status["daemon"] == {"running": False, "pid": None}
-    assert status["links"][0].keys() == {"id", "kind", "settings", "state"}
+    assert status["links"][0].keys() == {"id", "kind", "settings", "state", "silent_s", "passing"}
     counts = {"members", "messages", "confirmed", "alarms", "waiting", "accused", "heard"}
     assert status["groups"][0].keys() == {"id", "name", "state"} | counts
 

@@ -21,8 +21,10 @@ from chasqui.links.probe import PROBE_TYPE, PROBES, Heard, Probe, StationId, rea
 from chasqui.node import inputs
 from chasqui.node.broadcast_end import PROBES_SHARE
 from chasqui.node.records import LinkRecord
+from chasqui.node.transaction import Transaction
 from tests.links.ether import Ether, MemoryRadio
 from tests.links.stations import Station, with_stations
+from tests.node.world import Person
 
 GAP_S = 0.02
 
@@ -102,6 +104,23 @@ def test_tests_and_node_share_the_airtime() -> None:
     with_stations(lambda: [MemoryRadio(Ether(), share), MemoryRadio(Ether())], body, timeout_s=10)
 
 
+@pytest.mark.must("M-PRB-2")
+def test_a_link_that_begins_again_has_no_new_airtime_for_tests() -> None:
+    share = 10 * 12 / 3_600_000  # as above
+
+    async def body(stations: Sequence[Station], _: GroupId) -> None:
+        assert (await Measurement(prober(stations[0]), GAP_S).run()).sent == 5
+        again = MemoryRadio(Ether(), share)
+        task = asyncio.create_task(stations[0].broadcasts.run(again, "radio"))  # of this name, as after a restart
+        while (found := stations[0].broadcasts.prober(again)) is None:
+            await asyncio.sleep(0.01)
+        assert (await Measurement(found, GAP_S).run()).sent == 0
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    with_stations(lambda: [MemoryRadio(Ether(), share), MemoryRadio(Ether())], body, timeout_s=30)
+
+
 def test_texts_go_on_during_a_test_and_probes_do_not_reach_the_node() -> None:
     ether = Listener()
 
@@ -179,12 +198,15 @@ class HearingNode:
 
     def __init__(self) -> None:
         self.told: list[inputs.Input] = []
+        self._person = Person("ana")
 
-    def submit(self, job: Any) -> Future[None]:
-        job(self)
-        done: Future[None] = Future()
-        done.set_result(None)
+    def submit(self, job: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        done.set_result(job(self))
         return done
+
+    def look(self) -> Transaction:
+        return Transaction(self._person.store, self._person.now_s, self._person.entropy)
 
     def step(self, event: inputs.Input) -> None:
         self.told.append(event)
@@ -206,14 +228,16 @@ def test_the_node_is_told_of_its_share_and_of_frames_that_are_no_probes() -> Non
         found.listen(test)
         assert await found.probe(write_probe(Probe(StationId(b"us"), 1, ()), 50))
         ether.carry(other, write_probe(Probe(StationId(b"xx"), 1, ()), 50))
-        assert node.told == [opened], "neither a probe that left nor one that came"
+        told, probed = node.told
+        assert told == opened
+        assert isinstance(probed, inputs.BroadcastProbed), "its airtime, and neither that it left nor what came"
         ether.carry(other, b"a frame")
         assert isinstance(node.told[-1], inputs.BroadcastHeard)
         found.listen(None)
         ether.carry(other, write_probe(Probe(StationId(b"xx"), 2, ()), 50))
-        assert len(node.told) == 3, "while nobody tests, a probe is a frame like any other"
+        assert len(node.told) == 4, "while nobody tests, a probe is a frame like any other"
         found.end.transmit(b"a frame")
-        while len(node.told) == 3:
+        while len(node.told) == 4:
             await asyncio.sleep(0)
         assert isinstance(node.told[-1], inputs.BroadcastSent)
         task.cancel()

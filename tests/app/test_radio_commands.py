@@ -54,6 +54,7 @@ def test_a_blank_callsign_is_said(ana: Person) -> None:
         ("h:1", "--callsign", "TOOLONGCALL"),
         ("h:1", "--mtu", "1001"),
         ("h:1", "--airtime", "0"),
+        ("h:1", "--baud", "9600"),
         ("h:1", "--key-file", "missing"),
     ],
 )
@@ -83,7 +84,7 @@ def test_a_number_that_cannot_be_is_told_its_bounds(ana: Person, option: str, va
 
 def test_one_radio_is_one_link(ana: Person, tmp_path: Path) -> None:
     link = ana.do("link", "add", "kiss", "127.0.0.1:8001", "--callsign", "N0CALL-1")["id"]
-    for other in ((), ("--callsign", "N0CALL-2", "--airtime", "50"), ("--baud", "9600")):
+    for other in ((), ("--callsign", "N0CALL-2", "--airtime", "50"), ("--bit-rate", "9600")):
         failed = ana.fail(1, "link", "add", "kiss", "127.0.0.1:8001", *other)
         assert link in failed["message"]
         assert "twice" in failed["safety"]

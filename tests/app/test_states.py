@@ -10,6 +10,7 @@ import pytest
 
 from chasqui.app import groups as desk
 from chasqui.app import messages, requests
+from chasqui.app.desk import Surroundings
 from chasqui.app.results import DaemonState, GroupDetails, GroupLine, Groups, MemberLine, Status, WaitingCounts
 from chasqui.app.screens import groups as screen
 from chasqui.app.screens import messages as reading
@@ -24,6 +25,8 @@ from tests.app import people as homes
 from tests.node.hostile import keep, mls_state, utter_commit
 from tests.node.world import Person, make_group, meet
 
+ALONE = Surroundings(Path(), None, dict, lambda _: None)
+
 
 class Looking:
     """A runner over a device in memory."""
@@ -37,6 +40,9 @@ class Looking:
     def step(self, event: inputs.Input) -> Any:
         return self._person.do(event)
 
+    def on_air(self) -> dict[str, Any]:
+        return {}
+
 
 def runner(person: Person) -> Any:
     return Looking(person)
@@ -47,7 +53,7 @@ def details(person: Person, group: GroupId) -> GroupDetails:
 
 
 def read(person: Person, group: GroupId) -> str:
-    return reading.conversation(messages.read(runner(person), requests.Read(group.hex(), 0)))
+    return reading.conversation(messages.read(runner(person), requests.Read(group.hex(), 0), ALONE))
 
 
 def status(person: Person) -> str:
@@ -191,7 +197,7 @@ def test_what_is_asked_for_again_says_so() -> None:
         ana.do(inputs.Tick())
         ana.do(inputs.Flush())
     assert "asked for again on" in narrow(read(ana, group))
-    (gap,) = messages.read(runner(ana), requests.Read(group.hex(), 0)).document()["gaps"]
+    (gap,) = messages.read(runner(ana), requests.Read(group.hex(), 0), ALONE).document()["gaps"]
     assert gap.keys() == {"author", "author_name", "from", "to", "asked"}
 
 

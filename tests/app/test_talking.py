@@ -9,6 +9,7 @@ import subprocess
 import sys
 import termios
 import threading
+import time
 from array import array
 from collections.abc import Callable
 from typing import Any
@@ -26,7 +27,7 @@ from chasqui.app.talk import sessions
 from chasqui.app.talk.hearing import Hearing
 from chasqui.app.talk.speaking import METER_CELLS, Speaking, level, units_at_once, wipe
 from chasqui.app.talk.talking import Talk, price, silence
-from chasqui.app.talk.threads import Event, Events, Listener, Player, Plays, Sound
+from chasqui.app.talk.threads import Event, Events, Listener, Paused, Player, Plays, Sound
 from chasqui.base.errors import UserError
 from chasqui.base.limits import VOICE_RECORDING_S_MAX
 from chasqui.media.burst import SAMPLES_PER_S, Burst, Quality, read_burst
@@ -375,6 +376,89 @@ with interruptions(events), Terminal(keys=True):
     assert termios.tcgetattr(keys) == before
     os.close(keys)
     os.close(screen_end)
+
+
+def test_who_stops_it_and_goes_on_finds_the_terminal_as_it_should_be() -> None:
+    program = """
+from chasqui.app.talk.talking import interruptions
+from chasqui.app.talk.terminal import Terminal
+from chasqui.app.talk.threads import Events, Paused
+events = Events()
+with interruptions(events), Terminal(keys=True) as terminal:
+    print("ready", flush=True)
+    while True:
+        events.wait(-1, 300)
+        if not isinstance(events.take(), Paused):
+            break
+        terminal.pause()
+        print("again", flush=True)
+"""
+    screen_end, keys = pty.openpty()
+    before = termios.tcgetattr(keys)
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdin=keys, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, process_group=0
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        there = termios.tcgetattr(keys)
+        process.send_signal(signal.SIGTSTP)
+        assert os.WIFSTOPPED(os.waitpid(process.pid, os.WUNTRACED)[1])
+        assert termios.tcgetattr(keys) == before, "as the shell needs it"
+        process.send_signal(signal.SIGCONT)
+        assert process.stdout.readline() == b"again\n"
+        assert termios.tcgetattr(keys) == there, "keys without Enter again"
+        process.send_signal(signal.SIGSTOP)  # without a word
+        assert os.WIFSTOPPED(os.waitpid(process.pid, os.WUNTRACED)[1])
+        termios.tcsetattr(keys, termios.TCSANOW, before)
+        process.send_signal(signal.SIGCONT)
+        while termios.tcgetattr(keys) != there:
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(300) == 0
+    assert termios.tcgetattr(keys) == before
+    os.close(keys)
+    os.close(screen_end)
+
+
+def test_sound_that_comes_faster_than_time_passes_is_told_once_and_ctrl_z_ends_what_is_spoken() -> None:
+    events, shown, pieces, clock = Events(), list[str](), list[int](), [0.0]
+
+    class Screen:
+        fd = -1
+        status = line = staticmethod(shown.append)
+
+        def pause(self) -> None:
+            shown.append("stands still" if talk.silent else "the microphone is open")
+
+    class Ears:
+        speaks, rests = threading.Event(), threading.Event()
+
+    class Hands:
+        waiting = 0
+
+        def put(self, recording: int, piece: Any) -> None:
+            pieces.append(len(piece.samples))
+
+    made: Any = Talk
+    talk: Talk = made(
+        Screen(), events, Ears(), Hands(), Quality.Q700C, None, UNIT, 2_500, lambda _: "", lambda: clock[0]
+    )
+    Ears.rests.set()
+    second = array("h", [100] * (UNIT * 25))
+    talk._pressed(" ")
+    for _ in range(30):
+        clock[0] += 1
+        talk._happened(Sound(array("h", second)))
+    assert not any("no microphone" in line for line in shown), "at the pace of speech"
+    for _ in range(30):
+        talk._happened(Sound(array("h", second)))
+    (told,) = [line for line in shown if "no microphone" in line]
+    assert "--device" in told
+    talk._happened(Paused())
+    assert shown[-1] == "stands still"
+    assert sum(pieces) == 60 * 25 * UNIT, "what was said until then is not lost"
+    events.close()
 
 
 @pytest.mark.parametrize("by_hand", [True, False])

@@ -70,10 +70,11 @@ def test_from_a_recording_to_an_ear(two: tuple[Person, Person], recording: Path,
     shown = ben.run("read", "convoy", "--since", str(before)).out
     assert "ana: [voice] 2.0 s, 700C" in shown
     assert f"chasqui save convoy {sent['id'][:8]} FILE.wav" in shown
-    out = tmp_path / "deep" / "out"
+    out = tmp_path / "out"
     done = ben.run("read", "convoy", "--since", str(before), "--export", str(out))
     assert done.code == 0, done
     assert "whoever opens this device can hear them" in done.err
+    assert f"The folder {out} is new." in done.err
     (written,) = out.iterdir()
     assert f"written to {written}" in done.out
     assert written.name == f"voice-{message['pos']}.wav"
@@ -114,6 +115,11 @@ def test_nothing_is_ever_overwritten(two: tuple[Person, Person], recording: Path
     assert ben.fail(1, "save", "convoy", message["id"], str(target))["message"].startswith("There is a file")
     assert first[:4] == b"RIFF"
     assert ben.fail(1, "read", "convoy", "--since", str(before), "--export", str(target))
+    mistyped = tmp_path / "hard" / "heard"
+    error = ben.fail(1, "read", "convoy", "--since", str(before), "--export", str(mistyped))
+    assert "does not exist" in error["message"]
+    assert "mkdir" in error["todo"]
+    assert not mistyped.parent.exists()
 
 
 @pytest.mark.must("M-VOI-6")
@@ -151,7 +157,7 @@ def test_a_long_recording_goes_in_bursts_and_the_screen_says_so(two: tuple[Perso
     sent = ana.run("send", "convoy", "--voice", str(recording), "--quality", "700C")
     ids = sent.out.split()
     assert len(ids) == 3
-    assert "Sending 60 s of speech, 700C" in sent.err
+    assert "To be sent: 60 s of speech, 700C" in sent.err
     go_around(ana, ben)
     found = spoken(ben, before)
     assert [message["id"] for message in found] == ids

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from chasqui.base.errors import PeerError
 from chasqui.base.limits import (
@@ -63,6 +64,19 @@ def test_a_welcome_comes_back() -> None:
     for data in (b"", b"\x90", b"\x96\xc0\xc0\xc0\xc0\xc0\xc0", b"\x91" * 9000):
         with pytest.raises(PeerError):
             read_welcome(data)
+
+
+@pytest.mark.must("M-COM-17")
+def test_what_a_welcome_tells_of_the_way_before_it() -> None:
+    plain = WelcomeBody(ID, bytes(32), (b"o",), ID, 1, (), b"m", (), (), (), ())
+    ids = tuple(n.to_bytes(16, "big") for n in range(3))
+    keys = tuple(2 * each for each in ids)
+    told = structs.replace(plain, gone=keys, rejoined=ids, lifted=ids)
+    assert read_welcome(encode(told)) == told
+    twice = (ids[0], ids[0])
+    for changes in ({"gone": ids}, {"rejoined": keys}, {"lifted": keys}, {"gone": keys[::-1]}, {"rejoined": twice}):
+        with pytest.raises(PeerError):
+            read_welcome(encode(structs.replace(plain, **changes)))
 
 
 COMMIT, PACKAGES, MANIFEST, PART = (body for _, body in READERS.values())

@@ -320,7 +320,10 @@ def test_a_line_that_somebody_else_has_is_said_so() -> None:
 def test_without_pyserial_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     real = builtins.__import__
 
+    asked: list[str] = []
+
     def without(name: str, *rest: Any) -> Any:
+        asked.append(name)
         if name == "serial":
             raise ImportError
         return real(name, *rest)
@@ -330,9 +333,14 @@ def test_without_pyserial_it_says_what_to_install(monkeypatch: pytest.MonkeyPatc
     async def run() -> None:
         link: BroadcastLink = KissLink(KissSettings("/dev/ttyX"))
         task = asyncio.create_task(link.run(Recorder()))
-        while not link.state.startswith("no TNC"):
+        while not link.state.startswith("cannot be used here"):
             await asyncio.sleep(0.01)
         assert "pyserial" in link.state
+        assert "`pip install 'chasqui[radio]'`" in link.state
+        assert "trying again" not in link.state
+        tries = asked.count("serial")
+        await asyncio.sleep(0.2)  # ten times the first pause
+        assert asked.count("serial") == tries, "not again in vain"
         task.cancel()
 
     asyncio.run(run())

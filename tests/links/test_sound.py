@@ -25,7 +25,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chasqui.base.errors import MachineError
+from chasqui.base.errors import NotInstalledError
 from chasqui.base.ids import GroupId
 from chasqui.links import audio, ptt, radio_link, sound
 from chasqui.links.sound import SoundLink, SoundSettings
@@ -412,8 +412,30 @@ def test_a_sound_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_without_portaudio_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sounddevice", None)
-    with pytest.raises(MachineError, match="libportaudio2"):
+    with pytest.raises(NotInstalledError, match="libportaudio2"):
         audio.open_audio("")
+
+
+def test_a_modem_that_lacks_a_library_says_so_and_is_not_started_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = tmp_path / "started"
+    (tmp_path / "sounddevice.py").write_text(f"open({str(started)!r}, 'a').write('x')\nraise ImportError\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(radio_link, "RETRY_FIRST_S", 0.02)
+
+    async def run() -> None:
+        link = SoundLink(SoundSettings("", Mode.DATAC0))
+        task = asyncio.create_task(link.run(Recorder()))
+        while not link.state.startswith("cannot be used here"):
+            await asyncio.sleep(0.01)
+        assert "libportaudio2" in link.state
+        await asyncio.sleep(0.2)
+        assert started.read_text() == "x"
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(run())
 
 
 # -- keying -------------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ before it; he gives a key package where he is (M-SEA-1); whoever reads it there 
 he can use (M-SEA-4); nobody takes a commit that cites the same REJOIN again (M-SEA-5); he goes where a welcome leads,
 and once something was settled after his entry, where most others speak (M-SEA-6); or he demands a leaf of his contacts
 (M-SEA-3). What decides is the product's own: which child is followed (`Fork`), whether a leaf is needed (`needs_leaf`),
-whether a REJOIN was cited (`has_cited`), where the group is (`elders`, `is_home`).
+where the group is (`elders`, `is_home`).
 
 The founders `a`, `b`, `c` commit, vote and hear each other in any order; `a` lets `p` in, `b` lets `q` in. Who hears
 another learns all that he can read of what that one has. Each reachable state is then closed: all hear all, give
@@ -35,6 +35,12 @@ from tests.models.histories import as_operation, key, object_id
 ROOT = "R"
 CONTACT = ""  # where a demanded key package was given
 OFFERS_MAX = 9
+
+
+def has_cited(branches: Branches, epoch: EpochId, operation: ObjectId) -> bool:
+    """Whether a commit on the way to this epoch, as far as that is known, has cited an operation."""
+    made = (branches.made_by[at][1] for at in branches.path(epoch) if at in branches.made_by)
+    return any(operation in commit.operations for commit in made)
 
 
 class Commit(NamedTuple):
@@ -375,7 +381,7 @@ class Entries:
         """M-SEA-4, in the words of the product."""
         branches, rejoin = self.branches(me.commits), object_id(f"{package.number}{package.whom}")
         here, seated = self.id_of(head), package.whom in self.leaves(head)
-        if branches.has_cited(here, rejoin) and not self.again_and_again:
+        if has_cited(branches, here, rejoin) and not self.again_and_again:
             return False
         if package.given_in == CONTACT:
             oldest = branches.path(here)[-1]
@@ -428,7 +434,7 @@ class Entries:
             if not me.holds(c.parent) or c.whom == name:
                 continue
             cited = object_id(f"{c.number}{c.whom}")
-            again = c.number and self.branches(me.commits).has_cited(self.id_of(c.parent), cited)
+            again = c.number and has_cited(self.branches(me.commits), self.id_of(c.parent), cited)
             if again and not self.again_and_again:
                 raise Counterexample("a commit of an honest member is refused")
             rejoin = {(c.whom, c.number)} if c.number else set()

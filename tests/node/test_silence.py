@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from chasqui.base import labels
 from chasqui.base.days import day_of
+from chasqui.base.hashing import labelled_hash
 from chasqui.base.ids import EpochId, GroupId
 from chasqui.base.schema import encode
 from chasqui.groups.bodies import LateBody
@@ -90,7 +92,8 @@ def test_a_fork_that_only_one_of_them_knows_is_no_end() -> None:
     ana, mia, contact = two()
     for person in (ana, mia):
         renew_alone(person, contact)
-    one, other = (ana, mia) if ana.key(contact) < mia.key(contact) else (mia, ana)
+    root = load_group(ana.tx(), contact).root
+    one, other = sorted((ana, mia), key=lambda person: labelled_hash(labels.HASH_FORK, root + person.key(contact)))
     own = {bundle for bundle in one.held() if bundle not in other.held()}
     other.do(inputs.Flush())
     one.do(inputs.TakeBundles(tuple(other.held())))

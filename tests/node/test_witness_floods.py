@@ -96,5 +96,5 @@ def test_a_commit_that_cites_what_was_too_much_is_followed_at_once() -> None:
     assert ana.do(inputs.TakeBundles((bundle,))).refused == 1
     message = mls_state(eve, group).commit((), eve.entropy, eve.now_s, path=True).message
     ana.do(inputs.TakeBundles((utter_commit(eve, group, message, (word.id,)),)))
-    commit = commit_id_of(CommitBody((), bytes(16), day_of(eve.now_s), shorten(message)))
+    commit = commit_id_of(CommitBody((word.id,), bytes(16), day_of(eve.now_s), shorten(message)))
     assert ana.tx().get(Space.COMMIT, group + commit) is not None, "as by whoever heard the word first"

@@ -202,6 +202,32 @@ def test_settled_is_what_more_than_two_thirds_of_the_parents_tree_voted_for() ->
     assert fork([x, y], x={A, B}).settled() is None, "who is out keeps his weight in the count"
     assert fork([x, y], x={A}, y={B, C, D}).winner(out) == y, "and his vote settles"
     assert Fork(PARENT, frozenset((A, B, C)), (x, y), {x.commit: {A, B}}).settled() is None, "two thirds are not more"
+    first, second = sorted((x, y), key=lambda each: rank(each.committer))
+    split = {first.commit: {A}, second.commit: {B}}
+    two = frozenset((A, B))
+    assert Fork(PARENT, two, (x, y), {first.commit: {A}}).settled() is None, "the other can still say the same"
+    assert Fork(PARENT, two, (x, y), split).settled() == first
+    assert Fork(PARENT, two, (x, y), {first.commit: {A}, second.commit: {A, B}}).settled() == second
+
+
+@pytest.mark.must("M-FRK-6")
+def test_the_third_of_three_parts_the_other_two_by_no_vote() -> None:
+    """He votes for one child before Ana and for the other before Ben, who have voted for one each."""
+    (ana, ben, mal), group = settled_group("ana", "ben", "mal")
+    root = head(ana, group)[0]
+    (mine, of_ana), (theirs, of_ben) = renew(ana, group), renew(ben, group)
+    ana.do(inputs.TakeBundles(of_ben))
+    ben.do(inputs.TakeBundles(of_ana))
+    for person, first, then in ((ana, mine, theirs), (ben, theirs, mine)):
+        for voter, child in ((ana, mine), (ben, theirs), (mal, first)):
+            hear(person, group, voter.key(group), child, Vote(0, 1))
+        assert load_group(person.tx(), group).root == root
+        hear(person, group, mal.key(group), then, Vote(0, 1))
+    assert head(ana, group)[0] == head(ben, group)[0]
+    for person in (ana, ben):
+        for voter in (ana, ben, mal):
+            hear(person, group, voter.key(group), mine, Vote(0, 1))
+        assert load_group(person.tx(), group).root == mine, "the word of all settles it"
 
 
 @pytest.mark.must("M-FRK-7")
@@ -382,7 +408,8 @@ def test_two_commits_of_one_member_on_one_parent_are_kept_as_a_proof_and_shown()
     parent = head(ana, group)[0]
     messages = [mls_state(ben, group).commit((), ben.entropy, ben.now_s, path=True).message for _ in range(2)]
     shorts = map(shorten, messages)
-    beside = bytes(16) + (ben.now_s // DAY_S).to_bytes(4, "big")
+    cites_nothing = blake2b(bytes(16), person=b"chq1 commit r", digest_size=16).digest()
+    beside = cites_nothing + (ben.now_s // DAY_S).to_bytes(4, "big")
     ids = sorted(blake2b(beside + short, person=b"chq1 commit id", digest_size=16).digest() for short in shorts)
     bundles = [utter_commit(ben, group, message) for message in messages]
     ana.do(inputs.TakeBundles((bundles[0],)))

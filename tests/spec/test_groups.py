@@ -651,7 +651,9 @@ def test_nobody_joins_where_tree_and_operations_differ(role: Role) -> None:
     assert carried.welcome is not None
     operations = tuple(o.signed.to_whole() for o in history_of(tx, group).order)
     before = (0,) * len(carried.state.members)
-    body = WelcomeBody(group, record.member, operations, carried.r, carried.first_day, before, carried.welcome, ())
+    body = WelcomeBody(
+        group, record.member, operations, carried.r, carried.first_day, before, carried.welcome, (), (), (), ()
+    )
     keep(ben, tx)
     received = dora.do(inputs.TakeBundles((utter(ben, contact, Kind.WELCOME, encode(body)),)))
     assert received.refused == (role is Role.MEMBER)  # no admin: at once

@@ -59,7 +59,7 @@ def test_offer_and_reply_byte_by_byte() -> None:
         assert len(proof) == 64
         said = b"chasqui spare 1\0" + read.ref + contact + giver
         bindings.crypto_sign_open(proof + said, read.signature_key)
-    assert len(msgspec.msgpack.decode(welcome)) == 8
+    assert len(msgspec.msgpack.decode(welcome)) == 11
     assert b"ben" not in reply
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
+
+from msgspec import structs
 
 from chasqui.app import requests
 from chasqui.app.desk import Ask, Surroundings
@@ -17,10 +19,13 @@ from chasqui.app.radios import RADIO_KINDS, radio_link, shown, transmitter_of
 from chasqui.app.results import LinkGone, LinkLine, LinkMade, Links, LinkTested, SlowLink
 from chasqui.app.runner import Runner
 from chasqui.base.errors import UserError
+from chasqui.delivery.engine import ANSWERS_SHARE
+from chasqui.delivery.passage import Passage
 from chasqui.links.folder import PROFILE as FOLDER_PROFILE
 from chasqui.links.folder import FolderLink
 from chasqui.links.lan_limits import PROFILE as LAN_PROFILE
 from chasqui.node import inputs
+from chasqui.node.broadcasts import OnAir
 from chasqui.node.cost import bundles_of_file, cost_on, slowest
 from chasqui.node.link_port import LinkProfile
 from chasqui.node.records import LinkRecord
@@ -28,6 +33,7 @@ from chasqui.node.transaction import Transaction
 from chasqui.node.views import list_links
 
 WORTH_SAYING_S: Final = 30  # what is over sooner needs no progress
+LARGE_FRAMES: Final = 8  # nor does what takes fewer
 _PROFILES: Final = {"folder": FOLDER_PROFILE, "lan": LAN_PROFILE}
 
 
@@ -53,18 +59,52 @@ def profiles_of(tx: Transaction) -> list[tuple[str, LinkProfile]]:
     return [(link, profile_of(record)) for link, record in list_links(tx)]
 
 
-def left_on_slowest(tx: Transaction, size: int, parts_here: int) -> SlowLink | None:
-    """What the missing parts of a file still cost the slowest link of the vault; None where that is no time to speak
-    of. Over a faster link they may come sooner."""
-    profiles = profiles_of(tx)
+def ready_of(tx: Transaction, around: Surroundings) -> list[tuple[str, LinkProfile]]:
+    """The links by which something can leave now. Without a daemon nobody knows: all of them."""
+    states = around.link_states()
+    return [
+        (link, profile)
+        for link, profile in profiles_of(tx)
+        if around.pid is None or not profile.broadcast or states.get(link, "").startswith("ready")
+    ]
+
+
+def left_on_slowest(runner: Runner, around: Surroundings, size: int, parts_here: int, own: str) -> SlowLink | None:
+    """What the missing parts of a file still cost the slowest link that is there; None where that is no time to speak
+    of. Over a faster link they may come sooner. `own`: how the engine names the group, of a file of ours."""
+    profiles = ready_of(runner.look(), around)
     decides = slowest(profile for _, profile in profiles)
     if decides is None:
         return None
-    cost = cost_on(decides, bundles_of_file(size)[1 + parts_here :])
-    if cost is None or cost.lasts_s < WORTH_SAYING_S:
-        return None
     link = next(link for link, profile in profiles if profile is decides)
-    return SlowLink(link, decides.kind, round(cost.on_air_s), round(cost.lasts_s))
+    parts = bundles_of_file(size)[1 + parts_here :]
+    cost, next_part = cost_on(decides, parts), cost_on(decides, parts[:1])
+    if cost is None or next_part is None:
+        return None
+    on_air_s, lasts_s = cost.on_air_s, cost.lasts_s
+    air = runner.on_air().get(link)
+    if air is not None:
+        gone = frames_of(air, own)
+        if gone is not None:
+            on_air_s -= next_part.on_air_s * gone[0] / gone[1]
+            lasts_s -= next_part.lasts_s * gone[0] / gone[1]
+        if own and own not in air.flows_of_news:
+            lasts_s *= 1 / ANSWERS_SHARE  # the engine began anew, and sends what somebody asks for
+        lasts_s += air.silent_ms / 1000
+    if lasts_s < WORTH_SAYING_S:
+        return None
+    return SlowLink(link, decides.kind, round(on_air_s), round(lasts_s))
+
+
+def frames_of(air: OnAir, own: str) -> tuple[int, int] | None:
+    """Of what is on its way in parts, the one that is nearest to its end: of this group, or what comes, whosever it
+    is."""
+    return _nearest(p for p in air.passages if (p.flow == own and p.sent if own else not p.sent))
+
+
+def _nearest(passages: Iterable[Passage]) -> tuple[int, int] | None:
+    found = [(p.here, p.of) for p in passages if p.of >= LARGE_FRAMES]
+    return max(found, key=lambda passage: passage[0] / passage[1], default=None)
 
 
 def add(runner: Runner, request: requests.AddLink) -> LinkMade:
@@ -89,16 +129,21 @@ def _need_free_radio(tx: Transaction, request: requests.AddLink) -> None:
 
 def list_all(runner: Runner, request: requests.ListLinks, around: Surroundings) -> Links:
     """All links."""
-    return Links(lines_of(runner.look(), around))
+    return Links(lines_of(runner, around))
 
 
-def lines_of(tx: Transaction, around: Surroundings) -> tuple[LinkLine, ...]:
+def lines_of(runner: Runner, around: Surroundings) -> tuple[LinkLine, ...]:
     """Links as lines. A link whose state nobody has yet is said to be starting."""
-    states = around.link_states()
-    return tuple(
-        LinkLine(link, record.kind, shown(dict(record.settings)), states.get(link) or _at_rest(record, around))
-        for link, record in list_links(tx)
-    )
+    states, airs = around.link_states(), runner.on_air()
+    lines = []
+    for link, record in list_links(runner.look()):
+        line = LinkLine(link, record.kind, shown(dict(record.settings)), states.get(link) or _at_rest(record, around))
+        if air := airs.get(link):
+            ways = ((sent, _nearest(p for p in air.passages if p.sent == sent)) for sent in (True, False))
+            passing = tuple((sent, *found) for sent, found in ways if found is not None)
+            line = structs.replace(line, silent_s=-(-air.silent_ms // 1000), passing=passing)
+        lines.append(line)
+    return tuple(lines)
 
 
 def remove(runner: Runner, request: requests.RemoveLink) -> LinkGone:
@@ -125,6 +170,12 @@ def test(ask: Ask, request: requests.TestLink, around: Surroundings) -> LinkTest
                     "This link is being tested already.",
                     safety="That test goes on; nothing was sent by this one.",
                     todo="Wait until it has ended: two minutes, longer on a slow link. Then test again.",
+                )
+            if measured is None and state.startswith("cannot be used here"):
+                raise LinkFailedError(
+                    f"The link {link} {state}",
+                    safety="What you write waits in the vault.",
+                    todo="Then test again.",
                 )
             if measured is None:
                 raise LinkFailedError(

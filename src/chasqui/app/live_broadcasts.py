@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 
 from chasqui.app.node_thread import NodeThread
 from chasqui.base.secret import NO_SECRET, Secret
@@ -12,26 +13,41 @@ from chasqui.node import inputs
 from chasqui.node.broadcast_end import DUMMY_SHARE, BroadcastEnd, BroadcastEnds, ProbeEar
 from chasqui.node.effects import Transmit, Wake
 from chasqui.node.link_port import BroadcastLink
+from chasqui.node.spent import Book, spent
 
 
 class _LiveBroadcast:
     """One broadcast link while its device is there: what its end needs around it, and what a test of it needs."""
 
-    def __init__(self, owner: LiveBroadcasts, link: BroadcastLink, name: str, key: Secret, dummy_share: float) -> None:
+    def __init__(
+        self,
+        owner: LiveBroadcasts,
+        link: BroadcastLink,
+        name: str,
+        key: Secret,
+        dummy_share: float,
+        probed: Iterable[tuple[int, int]],
+    ) -> None:
         self._owner = owner
+        self._loop = asyncio.get_running_loop()
         self._link = link
         self._timer: asyncio.TimerHandle | None = None
-        self.end = BroadcastEnd(self, owner.ends, link.profile, name, key, dummy_share)
+        self.end = BroadcastEnd(self, owner.ends, link.profile, name, key, dummy_share, probed)
 
     # -- Around ---------------------------------------------------------------------------------------------
 
     def now_ms(self) -> int:
         """See `Around`."""
-        return int(asyncio.get_running_loop().time() * 1000)
+        return int(self._loop.time() * 1000)
 
     def step(self, event: inputs.Input, taken: Callable[[], None]) -> None:
         """See `Around`."""
-        self._owner.node.submit(lambda runner: runner.step(event)).add_done_callback(lambda _: taken())
+
+        def done(_: object) -> None:
+            with suppress(RuntimeError):  # the loop has ended, and nobody waits any more
+                self._loop.call_soon_threadsafe(taken)
+
+        self._owner.node.submit(lambda runner: runner.step(event)).add_done_callback(done)
 
     def send(self, frame: bytes) -> None:
         """See `Around`."""
@@ -43,7 +59,7 @@ class _LiveBroadcast:
             self._timer.cancel()
             self._timer = None
         if at_ms is not None:
-            self._timer = asyncio.get_running_loop().call_at(at_ms / 1000, self._due)
+            self._timer = self._loop.call_at(at_ms / 1000, self._due)
 
     def _due(self) -> None:
         self._timer = None
@@ -89,7 +105,9 @@ class LiveBroadcasts:
         self, link: BroadcastLink, name: str, *, key: Secret = NO_SECRET, dummy_share: float = DUMMY_SHARE
     ) -> None:
         """Runs a link until it ends or is cancelled. `name`, `key` and `dummy_share`: see `inputs.BroadcastOpened`."""
-        live = self._running[link] = _LiveBroadcast(self, link, name, key, dummy_share)
+        job = self.node.submit(lambda runner: spent(runner.look(), Book.PROBES, name))
+        probed = await asyncio.wrap_future(job)
+        live = self._running[link] = _LiveBroadcast(self, link, name, key, dummy_share, probed)
         try:
             await link.run(live.end)
         finally:

@@ -82,6 +82,7 @@ class Message(Result, frozen=True):
     parts: tuple[int, int] | UnsetType = UNSET
     signed: tuple[int, int] | UnsetType = UNSET
     left: SlowLink | UnsetType = UNSET  # what the missing parts of a file still cost the slowest link
+    frames: tuple[int, int] | UnsetType = UNSET  # of the part that is on its way over a radio now: gone or come
     seconds: float | UnsetType = UNSET
     quality: str | UnsetType = UNSET
     more: bool | UnsetType = UNSET

@@ -10,7 +10,7 @@ from chasqui.app import requests
 from chasqui.app.desk import Surroundings, stamp, stamp_or_none
 from chasqui.app.errors import SlowLinkError
 from chasqui.app.groups import newcomer_line
-from chasqui.app.links import left_on_slowest, profiles_of
+from chasqui.app.links import frames_of, left_on_slowest, profiles_of, ready_of
 from chasqui.app.message_results import Conversation, Earlier, Gap, Message, QualityChosen, Saved, Sent, Slowest
 from chasqui.app.names import find_group, find_message
 from chasqui.app.results import SlowLink
@@ -19,6 +19,7 @@ from chasqui.app.screens.text import about
 from chasqui.base.ids import GroupId, ObjectId
 from chasqui.media.burst import QUALITY_OF_LABEL, SAMPLES_PER_S, Quality, cut
 from chasqui.node import inputs
+from chasqui.node.broadcasts import flow_of_group
 from chasqui.node.changes import require_clean
 from chasqui.node.cost import LASTS_S_MAX, bundles_of_file, bundles_of_speech, cost_on, quality_for, slowest
 from chasqui.node.groups import not_joined
@@ -43,13 +44,13 @@ def send_text(runner: Runner, request: requests.SendText, around: Surroundings) 
 def send_file(runner: Runner, request: requests.SendFile, data: bytes, around: Surroundings) -> Sent:
     """A file into a group."""
     group = _joined(runner, request.group)
-    slow = _slow(runner, bundles_of_file(len(data)), request.confirmed)
+    slow = _slow(runner, around, bundles_of_file(len(data)), request.confirmed)
     message: ObjectId = runner.step(inputs.SendFile(group, request.name, data, request.urgent))
-    left = left_on_slowest(runner.look(), len(data), 0)
+    left = left_on_slowest(runner, around, len(data), 0, flow_of_group(group))
     return structs.replace(_sent(runner, group, message, around), slow=slow or UNSET, left=left or UNSET)
 
 
-def choose_quality(runner: Runner, request: requests.ChooseQuality) -> QualityChosen:
+def choose_quality(runner: Runner, request: requests.ChooseQuality, around: Surroundings) -> QualityChosen:
     """How speech is to be coded for the links of this vault. Raises what sending to the group would."""
     name, last_pos = "", 0
     if request.group:
@@ -57,7 +58,8 @@ def choose_quality(runner: Runner, request: requests.ChooseQuality) -> QualityCh
         _require_can_speak(runner.look(), group)
         name = group_view(runner.look(), group).name
         last_pos = last_arrival(runner.look())
-    profiles = profiles_of(runner.look())
+    ready = ready_of(runner.look(), around)
+    profiles = ready if any(p.bit_rate_bps for _, p in ready) else profiles_of(runner.look())
     decides = slowest(profile for _, profile in profiles)
     quality = quality_for(profile for _, profile in profiles).label
     if decides is None or decides.bit_rate_bps is None:
@@ -81,7 +83,7 @@ def send_voice(runner: Runner, request: requests.SendVoice, speech: bytes, aroun
     group = _joined(runner, request.group)
     quality = QUALITY_OF_LABEL[request.quality]
     bursts = cut(quality, speech, request.at, more=request.more)
-    slow = _slow(runner, bundles_of_speech(bursts), request.confirmed)
+    slow = _slow(runner, around, bundles_of_speech(bursts), request.confirmed)
     follows = find_message(runner.look(), group, request.follows) if request.follows else None
     sent: tuple[ObjectId, ...] = runner.step(
         inputs.SendVoice(group, quality, speech, request.urgent, request.more, follows, request.at)
@@ -95,11 +97,14 @@ def send_voice(runner: Runner, request: requests.SendVoice, speech: bytes, aroun
     )
 
 
-def _slow(runner: Runner, bundles: list[int], confirmed: bool) -> tuple[SlowLink, ...]:
-    """The links that this holds up for long. Raises `SlowLinkError` where there are any and nobody confirmed it."""
-    found = []
+def _slow(runner: Runner, around: Surroundings, bundles: list[int], confirmed: bool) -> tuple[SlowLink, ...]:
+    """The links that this holds up for long, also one that is not there now: it may come back. Raises `SlowLinkError`
+    where there are any and nobody confirmed it."""
+    found, states = [], around.link_states()
     for link, profile in profiles_of(runner.look()):
         cost = cost_on(profile, bundles)
+        if states.get(link, "").startswith("refused"):
+            continue  # by its own board, until somebody sets it up anew
         if cost is not None and cost.lasts_s > LASTS_S_MAX:
             found.append(SlowLink(link, profile.kind, round(cost.on_air_s), round(cost.lasts_s)))
     slow = tuple(found)
@@ -130,7 +135,7 @@ def _sent(runner: Runner, group: GroupId, message: ObjectId, around: Surrounding
     return Sent(message.hex(), links=tx.count(Space.LINK), daemon=around.pid is not None, new=new)
 
 
-def read(runner: Runner, request: requests.Read) -> Conversation:
+def read(runner: Runner, request: requests.Read, around: Surroundings) -> Conversation:
     """Messages behind a position, in the order of reading, and what is missing."""
     group = find_group(runner.look(), request.group)
     tx = runner.look()
@@ -140,7 +145,7 @@ def read(runner: Runner, request: requests.Read) -> Conversation:
     found = read_group(tx, group, max(0, request.since))
     view = group_view(runner.look(), group)
     return Conversation(
-        tuple(_message(tx, message, speech=request.speech) for message in found.messages),
+        tuple(_message(runner, around, group, message, speech=request.speech) for message in found.messages),
         tuple(
             Gap(gap.author.hex(), gap.author_name, gap.first, gap.last, stamp_or_none(gap.asked_s))
             for gap in found.gaps
@@ -181,10 +186,16 @@ def save(runner: Runner, request: requests.Save) -> tuple[Saved, bytes]:
     return Saved("", name, len(data)), data
 
 
-def _message(tx: Transaction, view: MessageView, *, speech: bool) -> Message:
+def _message(
+    runner: Runner, around: Surroundings, group: GroupId, view: MessageView, *, speech: bool
+) -> Message:
     burst = view.burst
     missing = view.signed or view.parts
-    left = left_on_slowest(tx, view.size, missing[0]) if view.size and missing and missing[0] < missing[1] else None
+    left = frames = None
+    if view.size and missing and missing[0] < missing[1]:
+        own = flow_of_group(group) if view.own else ""
+        left = left_on_slowest(runner, around, view.size, missing[0], own)
+        frames = max(filter(None, (frames_of(air, own) for air in runner.on_air().values())), default=None)
     return Message(
         view.pos,
         view.id.hex(),
@@ -201,6 +212,7 @@ def _message(tx: Transaction, view: MessageView, *, speech: bool) -> Message:
         UNSET if view.parts is None else view.parts,
         UNSET if view.signed is None else view.signed,
         left or UNSET,
+        frames or UNSET,
         UNSET if burst is None else round(burst.seconds, 2),
         UNSET if burst is None else burst.quality.label,
         UNSET if burst is None else burst.more,

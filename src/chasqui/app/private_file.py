@@ -58,12 +58,24 @@ class NewFile:
             self._fd = -1
 
 
-def make_folder(name: str) -> None:
-    """A folder for this user alone, unless it is there. Raises `UserError`."""
+def make_folder(name: str) -> bool:
+    """A folder for this user alone, unless it is there; whether it is new. Raises `UserError`, also where the folder is
+    missing in which it would lie: then its name is most likely mistyped."""
     try:
-        os.makedirs(name, mode=0o700, exist_ok=True)
+        os.mkdir(name, mode=0o700)
+    except FileExistsError:
+        if os.path.isdir(name):
+            return False
+        raise UserError("This is a file, not a folder.", todo="Name a folder.") from None
+    except FileNotFoundError as error:
+        raise UserError(
+            "The folder in which this one is to be made does not exist.",
+            safety="Nothing was written.",
+            todo="Check the name, or make the folder first: `mkdir -p`.",
+        ) from error
     except OSError as error:
         raise _cannot("written", error) from error
+    return True
 
 
 def read_file(name: str, bytes_max: int, *, what: str) -> bytes:

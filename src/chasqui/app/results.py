@@ -75,12 +75,15 @@ class Locked(Result, frozen=True):
 
 
 class LinkLine(Result, frozen=True):
-    """A link that is set up. `state` is one line for people."""
+    """A link that is set up. `state` is one line for people. Of a radio: in how many seconds this hour's airtime lets
+    out what is not urgent; of what is large and on its way: whether it is sent or comes, frames, of how many."""
 
     id: str
     kind: str
     settings: dict[str, str]
     state: str
+    silent_s: int = 0
+    passing: tuple[tuple[bool, int, int], ...] = ()
 
 
 class GroupLine(Result, frozen=True):

@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 
 from chasqui.base.errors import PeerError, UserError
 from chasqui.base.ports import Clock, Entropy
+from chasqui.node.broadcasts import OnAir
 from chasqui.node.effects import Answer, CloseSession, Notice, Persist, Send, Timer, Transmit, Wake
 from chasqui.node.inputs import Input
 from chasqui.node.node import Node
@@ -77,6 +78,10 @@ class Runner:
     def look(self) -> Transaction:
         """A look into the store as it is now."""
         return Transaction(self._store, self.clock(), self._entropy)
+
+    def on_air(self) -> dict[str, OnAir]:
+        """How each broadcast link fares that is there, by its name."""
+        return {link.name: link for link in self._node.on_air(self.clock())}
 
     # -- for owners -----------------------------------------------------------------------------------------
 

@@ -68,14 +68,14 @@ def _status(runner: Runner, request: requests.ShowStatus, around: Surroundings) 
         str(around.home),
         load_self(tx).name,
         results.DaemonState(around.pid is not None, around.pid),
-        links.lines_of(tx, around),
+        links.lines_of(runner, around),
         groups.lines_of(tx),
         len(list_contacts(tx)),
         results.WaitingCounts(held.bundles, held.carried, tx.count(Space.INVITATION)),
         tuple(
             results.IncomingFile(file.group_name, file.name, file.size, (file.here, file.of), left)
             for file in incoming(tx)
-            for left in (links.left_on_slowest(tx, file.size, file.here) or UNSET,)
+            for left in (links.left_on_slowest(runner, around, file.size, file.here, "") or UNSET,)
         ),
     )
 
@@ -103,9 +103,9 @@ _QUICK: Final[dict[type[Request], _Quick]] = {
     requests.LeaveGroup: lambda runner, request, *_: (groups.leave(runner, request), b""),
     requests.SendText: lambda runner, request, _, around: (messages.send_text(runner, request, around), b""),
     requests.SendFile: lambda runner, request, data, around: (messages.send_file(runner, request, data, around), b""),
-    requests.ChooseQuality: lambda runner, request, *_: (messages.choose_quality(runner, request), b""),
+    requests.ChooseQuality: lambda runner, request, _, around: (messages.choose_quality(runner, request, around), b""),
     requests.SendVoice: lambda runner, request, data, around: (messages.send_voice(runner, request, data, around), b""),
-    requests.Read: lambda runner, request, *_: (messages.read(runner, request), b""),
+    requests.Read: lambda runner, request, _, around: (messages.read(runner, request, around), b""),
     requests.Save: lambda runner, request, *_: messages.save(runner, request),
     requests.AddLink: lambda runner, request, *_: (links.add(runner, request), b""),
     requests.ListLinks: lambda runner, request, _, around: (links.list_all(runner, request, around), b""),

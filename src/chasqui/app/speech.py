@@ -12,6 +12,7 @@ from msgspec import UNSET, structs
 from chasqui.app.message_results import Conversation
 from chasqui.app.private_file import NewFile, make_folder
 from chasqui.app.recordings import Recording, recordings_in
+from chasqui.app.screens.text import safe_line
 from chasqui.media.burst import QUALITY_OF_LABEL, SAMPLES_PER_S, QualityLabel, read_burst
 from chasqui.media.codec2 import decode, encode
 from chasqui.media.library import codec2_library
@@ -104,7 +105,8 @@ class Exporter:
     def _write(self, recording: Recording) -> str:
         """Its file; empty where it was not written."""
         bodies = recording.bodies()
-        make_folder(self._folder)
+        if make_folder(self._folder):
+            self._tell(f"The folder {safe_line(os.path.abspath(self._folder))} is new.")
         suffix = "" if recording.whole else f"-{len(bodies)}"
         path = os.path.abspath(Path(self._folder, f"voice-{recording.pos}{suffix}.wav"))
         if os.path.lexists(path):

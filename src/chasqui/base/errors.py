@@ -74,6 +74,12 @@ class MachineError(ChasquiError):
     code = "machine"
 
 
+class NotInstalledError(MachineError):
+    """Something that this needs is not installed on this machine: trying again changes nothing."""
+
+    code = "not-installed"
+
+
 class DiskFullError(MachineError):
     """No room was left for a write; nothing of that write is kept."""
 

@@ -79,13 +79,8 @@ class AirtimeLedger:
                 break
         return at_ms
 
-    def entries(self, now_ms: int) -> list[tuple[int, int]]:
-        """What stands in it: how long ago each grain ended, and the airtime in it. For whoever keeps it."""
-        self.used_ms(now_ms)
-        return [(now_ms - end_ms, spent_ms) for end_ms, spent_ms in self._entries]
-
     def restore(self, entries: Iterable[tuple[int, int]], now_ms: int) -> None:
-        """Puts back what was kept, the oldest first."""
+        """Puts in what was kept elsewhere: how long ago, and how much, the oldest first."""
         for age_ms, spent_ms in entries:
             self._entries.append((now_ms - max(age_ms, 0), spent_ms))
             self._used_ms += spent_ms

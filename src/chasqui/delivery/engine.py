@@ -18,6 +18,7 @@ from chasqui.delivery.incoming import Incoming
 from chasqui.delivery.index import Index, Item
 from chasqui.delivery.outgoing import ANSWERS, Fetch, Outgoing
 from chasqui.delivery.outgoing import Turn as OutgoingTurn
+from chasqui.delivery.passage import Passage
 from chasqui.delivery.radio_frames import (
     BatchFrame,
     CodedFrame,
@@ -108,6 +109,21 @@ class Engine:
         self._index = index
         self._begin(now_ms)
 
+    # -- for people -----------------------------------------------------------------------------------------
+
+    def passages(self, now_ms: int) -> list[Passage]:
+        """What is on its way in parts."""
+        return [*self._outgoing.passages(), *self._incoming.passages(now_ms)]
+
+    def flows_of_news(self) -> set[str]:
+        """Whose bundles go out unasked. Others go out when somebody asks, and then at half the speed at most."""
+        return self._outgoing.flows_of_news()
+
+    def plain_ms(self, now_ms: int) -> int:
+        """The first moment at which the budget lets out a frame that is not urgent."""
+        kept_ms = int(RESERVE_SHARE * self._air.hour_ms) if self._air.airtime_share_max < 1 else 0
+        return self.ledger.free_at_ms(now_ms, min(self._frame_ms + kept_ms, self._air.hour_ms)) or now_ms
+
     # -- what happens ---------------------------------------------------------------------------------------
 
     def gained(self, items: Iterable[Item], now_ms: int) -> None:
@@ -180,8 +196,7 @@ class Engine:
             return Turn()  # not even one frame fits into the budget of an hour
         if free_ms > now_ms:
             return Turn(wake_ms=free_ms)
-        kept_ms = int(RESERVE_SHARE * self._air.hour_ms) if self._air.airtime_share_max < 1 else 0
-        plain_ms = self.ledger.free_at_ms(now_ms, min(frame_ms + kept_ms, self._air.hour_ms)) or now_ms
+        plain_ms = self.plain_ms(now_ms)
         self._outgoing.answers_free = self._answers.free_at_ms(now_ms, frame_ms) == now_ms
         frame, rank = self._urgent(now_ms, fetch) if plain_ms > now_ms else self._anything(now_ms, fetch)
         if frame is None:

@@ -10,10 +10,12 @@ from chasqui.base.ports import Entropy
 from chasqui.delivery.chance import below
 from chasqui.delivery.erasure import PARITY_FIRST
 from chasqui.delivery.generations import CHECK_BYTES, HeardGeneration, checked
+from chasqui.delivery.passage import Passage
 from chasqui.delivery.radio_frames import CodedFrame, NeedFrame
 
 GENERATIONS_MAX: Final = 64  # of all sources: 64 x 64 x 500 bytes, 2 MB
 KEPT_MS: Final = 3_600_000
+PASSING_MS: Final = 600_000  # of what was silent for longer nobody is told that it is coming
 PATIENCE_GAPS: Final = 3  # after a symbol that said there was more, and no more came
 PATIENCE_MS_MAX: Final = 600_000
 RETRY_FRAMES: Final = 2  # of the largest size: for the first answer to a NEED; twice as long after each
@@ -121,6 +123,15 @@ class Incoming:
             if calm and known.count < JOINED_MAX and now_ms - known.opened_ms < OPEN_MS:
                 return source, generation, known
         return None
+
+    def passages(self, now_ms: int) -> list[Passage]:
+        """What comes in parts now."""
+        parted = [known for known in self._heard.values() if known.parts and not (known.done or known.spoilt)]
+        return [
+            Passage(min(len(known.sources) + len(known.parity), known.count), known.count, sent=False)
+            for known in parted
+            if now_ms - known.heard_ms < PASSING_MS
+        ]
 
     def lacks(self, frame: CodedFrame) -> bool:
         """Whether something of this generation is lacking still."""

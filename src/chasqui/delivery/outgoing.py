@@ -15,6 +15,7 @@ from chasqui.delivery.erasure import PARITY_FIRST, PARITY_MAX
 from chasqui.delivery.generations import BUNDLES_MAX, HeardGeneration, OwnGeneration, cut, fits_whole, part_count
 from chasqui.delivery.incoming import FRESH_MS, OPEN_MS, ROUND_BYTES, Incoming
 from chasqui.delivery.index import Item
+from chasqui.delivery.passage import Passage
 from chasqui.delivery.radio_frames import BATCH_HEADER_BYTES, BatchFrame, CodedFrame, NeedFrame, batch_of
 from chasqui.delivery.sharing import WEIGHTS, Flows, in_turns
 
@@ -171,6 +172,19 @@ class Outgoing:
         if any(not waiting.answer for waiting in self._waiting.values()):
             return True
         return any(own.unsent and not own.asked for _, own in self._kept.values())
+
+    def passages(self) -> list[Passage]:
+        """What goes out in parts now."""
+        parted = [own for _, own in self._kept.values() if own.parts and own.unsent]
+        return [
+            Passage(own.parts - len(own.unsent), own.parts, sent=True, flow="".join(own.flows.values()))
+            for own in parted
+        ]
+
+    def flows_of_news(self) -> set[str]:
+        """Whose bundles go out unasked."""
+        kept = {flow for _, own in self._kept.values() if own.unsent and not own.asked for flow in own.flows.values()}
+        return kept | {waiting.item.flow for waiting in self._waiting.values() if not waiting.answer}
 
     # -- sending --------------------------------------------------------------------------------------------
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from chasqui.base.errors import PeerError
 from chasqui.base.ids import ID_BYTES, MEMBER_KEY_BYTES
 from chasqui.base.limits import (
@@ -41,7 +43,9 @@ class WelcomeBody(Body, frozen=True):
     `operations` are whole objects, `inviter` is the sender's key in the group that it invites to. `sealed_before`
     gives, for each member in the order of the leaves, the last number that the inviter has from it: those objects
     were sealed before the newcomer's first epoch. `witnesses` are whole objects, too: what members had when they took
-    in a removal, without which the newcomer would see another roster than they.
+    in a removal, without which the newcomer would see another roster than they. `gone` are the members who sat in a
+    tree on the way to this epoch and do not now, `rejoined` the REJOINs that were carried out on that way, `lifted` the
+    LIFTs that were cited: without them the newcomer would take commits that they do not.
     """
 
     group: bytes
@@ -52,6 +56,9 @@ class WelcomeBody(Body, frozen=True):
     sealed_before: tuple[int, ...]
     message: bytes
     witnesses: tuple[bytes, ...]
+    gone: tuple[bytes, ...]
+    rejoined: tuple[bytes, ...]
+    lifted: tuple[bytes, ...]
 
 
 class KeyPackagesBody(Body, frozen=True):
@@ -145,6 +152,8 @@ def read_welcome(data: bytes) -> WelcomeBody:
     _require(len(body.sealed_before) <= GROUP_MEMBERS_MAX)
     _require(len(body.witnesses) <= WELCOME_WITNESSES_MAX)
     _require(len(set(body.witnesses)) == len(body.witnesses))
+    _require(_are_ids(body.gone, MEMBER_KEY_BYTES))
+    _require(_are_ids(body.rejoined, ID_BYTES) and _are_ids(body.lifted, ID_BYTES))
     _require(all(0 <= last <= SEQUENCE_MAX for last in body.sealed_before))
     return body
 
@@ -215,6 +224,11 @@ def read_part(data: bytes) -> PartBody:
     _require(len(body.digest) == 32 and 0 <= body.index < FILE_PARTS_MAX)
     _require(len(body.data) <= FILE_PART_BYTES)
     return body
+
+
+def _are_ids(ids: tuple[bytes, ...], size: int) -> bool:
+    ascending = all(before < after for before, after in pairwise(ids))
+    return ascending and len(ids) <= GROUP_OPERATIONS_MAX and all(len(each) == size for each in ids)
 
 
 def _require_spans(spans: tuple[tuple[int, int], ...]) -> None:

@@ -14,7 +14,7 @@ from chasqui.base import labels
 from chasqui.base.hashing import labelled_hash
 from chasqui.base.ids import CommitId, EpochId, MemberKey
 
-_NO_LIARS = 3  # members, of whom less than a third is nobody
+_PAIR = 2  # of two, who lies parts nobody else
 
 
 @dataclass(frozen=True)
@@ -44,13 +44,13 @@ class Fork:
     def settled(self) -> Child | None:
         """The child for which more than two thirds of the tree voted; the least id where liars made two.
 
-        Of up to three members, none of whom can be a liar among less than a third, the word of all is final however it
-        is split: the most votes, then an order that nobody can choose (ADR 18).
+        Of two members the word of both is final however it is split: the most votes, then an order that nobody can
+        choose (ADR 18). Not of three: one who votes for one child here and for another there would part the other two.
         """
         done = [child for child in self.children if 3 * self.support(child) > 2 * len(self.electorate)]
         if done:
             return min(done, key=lambda child: child.commit)
-        if len(self.electorate) <= _NO_LIARS and self.silent() == frozenset():
+        if len(self.electorate) <= _PAIR and self.silent() == frozenset():
             return min(self.children, key=lambda child: (-self.support(child), self._lot(child), child.commit))
         return None
 

@@ -9,7 +9,7 @@ import wave
 from array import array
 from typing import Any, Final, Protocol
 
-from chasqui.base.errors import MachineError
+from chasqui.base.errors import MachineError, NotInstalledError
 from chasqui.media.modes import RATE_HZ, bytes_of, samples_of
 
 BLOCK: Final = RATE_HZ // 25  # samples of one read
@@ -158,7 +158,7 @@ def portaudio() -> Any:
     try:
         import sounddevice
     except (ImportError, OSError) as error:  # OSError: the package is there, PortAudio is not
-        raise MachineError(
+        raise NotInstalledError(
             "Sound devices need the package sounddevice and PortAudio, which are not installed here.",
             safety="Nothing was sent.",
             todo="`pip install 'chasqui[radio]'`; on Debian and Ubuntu `apt-get install libportaudio2`, too.",

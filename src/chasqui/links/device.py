@@ -9,7 +9,7 @@ import socket
 from contextlib import suppress
 from typing import Any, Final, Protocol
 
-from chasqui.base.errors import MachineError
+from chasqui.base.errors import MachineError, NotInstalledError
 from chasqui.links.radio_limits import CONNECT_S, KEEPALIVE_S, READ_BYTES, UNREAD_BYTES_MAX, UNSENT_BYTES_MAX
 
 BAUD_DEFAULT: Final = 9_600
@@ -49,7 +49,7 @@ def read_place(text: str) -> tuple[str, int] | str:
 
 
 async def open_device(place: str, baud: int = BAUD_DEFAULT) -> Device:
-    """Opens what `place` names. Raises `DeviceGoneError` where that does not go now, and `MachineError` where it
+    """Opens what `place` names. Raises `DeviceGoneError` where that does not go now, and `NotInstalledError` where it
     never will on this machine."""
     where = read_place(place)
     if isinstance(where, str):
@@ -188,7 +188,7 @@ def _pyserial() -> Any:
     try:
         import serial
     except ImportError as error:
-        raise MachineError(
+        raise NotInstalledError(
             "Serial lines need the package pyserial, which is not installed here.",
             safety="Nothing was sent.",
             todo="`pip install 'chasqui[radio]'`, or use a TNC over TCP: HOST:PORT.",

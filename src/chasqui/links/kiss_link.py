@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from chasqui.base.errors import MachineError, PeerError
+from chasqui.base.errors import PeerError
 from chasqui.links.ax25 import BLANK, HEADER_BYTES, Callsign, read_ui, write_ui
 from chasqui.links.device import BAUD_DEFAULT, Device, DeviceGoneError, open_device
 from chasqui.links.kiss import PORTS, Command, KissFrame, KissReader, write_kiss
@@ -100,7 +100,7 @@ class KissLink(RadioLink):
     async def _use(self, events: BroadcastEvents) -> bool:
         try:
             device = await open_device(self._settings.place, self._settings.baud)
-        except MachineError as error:
+        except DeviceGoneError as error:
             self._trouble = error.what
             return False
         await self._serve(device, events)

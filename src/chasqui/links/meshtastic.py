@@ -12,7 +12,7 @@ from enum import IntEnum
 from functools import cache
 from typing import Any, Final
 
-from chasqui.base.errors import MachineError, PeerError
+from chasqui.base.errors import NotInstalledError, PeerError
 
 START: Final = b"\x94\xc3"
 MESSAGE_BYTES_MAX: Final = 512  # boards take and say no longer one
@@ -281,10 +281,10 @@ def _messages() -> dict[str, Any]:
     try:
         from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
     except ImportError as error:
-        raise MachineError(
+        raise NotInstalledError(
             "Meshtastic boards need the package protobuf, which is not installed here.",
             safety="Nothing was sent.",
-            todo="`pip install 'chasqui[meshtastic]'`",
+            todo="`pip install 'chasqui[meshtastic]'`.",
         ) from error
     file = descriptor_pb2.FileDescriptorProto(name="board.proto", package="board", syntax="proto3")
     kinds = descriptor_pb2.FieldDescriptorProto

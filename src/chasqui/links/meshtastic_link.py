@@ -13,7 +13,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from chasqui.base.errors import MachineError
 from chasqui.delivery.airtime import HOUR_MS
 from chasqui.links.device import Device, DeviceGoneError, open_device
 from chasqui.links.leaving import Leaving
@@ -154,7 +153,7 @@ class MeshtasticLink(RadioLink):
         try:
             require_protobuf()
             device = await open_device(self._settings.place, BAUD)
-        except MachineError as error:
+        except DeviceGoneError as error:
             self._trouble = f"no board ({error.what}); trying again"
             return False
         self._device, self._reader, self._board = device, MeshtasticReader(), Board()

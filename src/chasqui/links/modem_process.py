@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from typing import Final
 
-from chasqui.base.errors import MachineError
+from chasqui.base.errors import MachineError, NotInstalledError
 from chasqui.links.audio import LEVEL, Audio, open_audio
 from chasqui.links.kiss import FEND, KissFrame, KissReader, write_kiss
 from chasqui.links.modem_words import SLOT_BLOCKS, STRENGTH_ZERO, Settings, Word
@@ -143,6 +143,8 @@ def main() -> int:
     threading.Thread(target=_listen, args=(frames,), daemon=True).start()
     try:
         Station(Settings(*json.loads(sys.argv[1])), frames).run()
+    except NotInstalledError as error:
+        _say(Word.LACKS, f"{error.what}\n{error.todo}".encode())
     except MachineError as error:
         _say(Word.TROUBLE, error.what.encode())
     return 1

@@ -19,6 +19,7 @@ class Word(IntEnum):
     LEFT = 2  # airtime in ms, 4 bytes; 0: it was not sent
     LOST = 3  # so many more bursts were passed over, 2 bytes
     TROUBLE = 4  # why it ends, for a person
+    LACKS = 5  # the same, where trying again changes nothing: what is not installed, a line feed, what to do
 
 
 @dataclass(frozen=True)

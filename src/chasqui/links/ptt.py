@@ -7,7 +7,7 @@ import socket
 import time
 from typing import Any, Final, Protocol
 
-from chasqui.base.errors import MachineError
+from chasqui.base.errors import MachineError, NotInstalledError
 from chasqui.links.device import read_place
 
 ANSWER_S: Final = 3.0  # of a rig over its slow serial line
@@ -129,10 +129,10 @@ class SerialLine:
         try:
             import serial
         except ImportError as error:
-            raise MachineError(
+            raise NotInstalledError(
                 "Serial lines need the package pyserial, which is not installed here.",
                 safety="Nothing was sent.",
-                todo="`pip install 'chasqui[radio]'`",
+                todo="`pip install 'chasqui[radio]'`.",
             ) from error
         self._line = line
         try:

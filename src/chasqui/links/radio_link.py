@@ -6,6 +6,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from typing import ClassVar, Final
 
+from chasqui.base.errors import NotInstalledError
 from chasqui.links.device import DeviceGoneError
 from chasqui.links.radio_limits import RETRY_FIRST_S, RETRY_MAX_S
 from chasqui.node.link_port import BroadcastEvents, LinkProfile
@@ -28,6 +29,7 @@ class RadioLink(ABC):
         self._profile = profile
         self._running = False
         self._trouble = ""
+        self._lacks = ""
         self.heard_frames = 0
         self.passed_over = 0
 
@@ -46,6 +48,9 @@ class RadioLink(ABC):
             while True:
                 pause_s = RETRY_FIRST_S if await self._use(events) else min(2 * pause_s, RETRY_MAX_S)
                 await asyncio.sleep(pause_s)
+        except NotInstalledError as error:
+            self._lacks = f"cannot be used here: {error.what} {error.todo} Then `chasqui down`, `chasqui up --detach`."
+            await asyncio.get_running_loop().create_future()  # until this link is ended: trying again changes nothing
         finally:
             self._running = False
 
@@ -64,6 +69,8 @@ class RadioLink(ABC):
         """See `BroadcastLink`. It names no place and no callsign."""
         if not self._running:
             return "not running"
+        if self._lacks:
+            return self._lacks
         if not self._there:
             return self._missing
         line = f"ready; {self.heard_frames} frames heard"
@@ -89,7 +96,7 @@ class RadioLink(ABC):
     @abstractmethod
     async def _use(self, events: BroadcastEvents) -> bool:
         """Opens the device, and ends when it is gone, or whoever listens is cancelled or fails. Whether it was there
-        at all: only then the pause begins anew."""
+        at all: only then the pause begins anew. Raises `NotInstalledError`."""
 
     @abstractmethod
     def _begin(self, frame: bytes) -> None:

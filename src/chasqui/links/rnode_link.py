@@ -12,7 +12,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from chasqui.base.errors import MachineError
 from chasqui.delivery.airtime import HOUR_MS
 from chasqui.links.device import Device, DeviceGoneError, open_device
 from chasqui.links.leaving import Leaving
@@ -129,7 +128,7 @@ class RNodeLink(RadioLink):
     async def _use(self, events: BroadcastEvents) -> bool:
         try:
             device = await open_device(self._settings.place, BAUD)
-        except MachineError as error:
+        except DeviceGoneError as error:
             self._trouble = f"no board ({error.what}); trying again"
             return False
         self._device, self._reader = device, RNodeReader()

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from chasqui.base.errors import MachineError
+from chasqui.base.errors import MachineError, NotInstalledError
 from chasqui.links.audio import BLOCK
 from chasqui.links.kiss import FEND, KissFrame, KissReader, write_kiss
 from chasqui.links.modem_words import SLOT_BLOCKS, STRENGTH_ZERO, Settings, Word
@@ -143,6 +143,9 @@ class SoundLink(RadioLink):
                 self.passed_over += int.from_bytes(frame.data, "big")
             case Word.TROUBLE:
                 self._trouble = frame.data.decode(errors="replace")
+            case Word.LACKS:
+                what, _, todo = frame.data.decode(errors="replace").partition("\n")
+                raise NotInstalledError(what, todo=todo)
 
     async def _finish(self, process: asyncio.subprocess.Process) -> None:
         """Ends the process; if it does not release the transmitter itself, that is done here."""

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from chasqui.base.errors import MachineError
+from chasqui.base.errors import NotInstalledError
 
 _BESIDE: Final = (  # where the tools that repair wheels put libraries: Linux and Windows, macOS
     "../pycodec2.libs/libcodec2*.so*",
@@ -20,7 +20,7 @@ _BESIDE: Final = (  # where the tools that repair wheels put libraries: Linux an
 _OF_SYSTEM: Final = ("libcodec2.so.1.2", "libcodec2.so.1.1", "libcodec2.so.1.0", "libcodec2.dylib")
 
 
-class CodecMissingError(MachineError):
+class CodecMissingError(NotInstalledError):
     """There is no libcodec2 on this machine."""
 
     code = "codec"

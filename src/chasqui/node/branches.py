@@ -6,7 +6,7 @@ stays readable by all whom that branch had not removed. Where a device sends fol
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 
 from msgspec import structs
@@ -21,10 +21,10 @@ from chasqui.node.commit_tree import Branches
 from chasqui.node.derived import derived
 from chasqui.node.effects import Notice
 from chasqui.node.entries import elders, is_home
-from chasqui.node.epochs import epochs_of, load_epoch, retire_epoch
+from chasqui.node.epochs import epochs_of, load_epoch, readers_of, retire_epoch
 from chasqui.node.groups import history_of, load_group, removed_members, roster_of, save_group, tree_keys
 from chasqui.node.pauses import ASLEEP, Pause, since, until
-from chasqui.node.records import CommitRecord, EpochRecord, GroupRecord, Space
+from chasqui.node.records import CommitRecord, GroupRecord, Space
 from chasqui.node.transaction import Transaction
 from chasqui.sealed.object import SignedObject
 
@@ -46,6 +46,18 @@ def branches_of(tx: Transaction, group: GroupId) -> Branches:
 def put_out(removed: Iterable[Member], added: Iterable[Member]) -> tuple[bytes, ...]:
     """Whom a commit puts out: not those who only get another leaf. The same for its maker and its readers."""
     return tuple(sorted({member.signature_key for member in removed} - {member.signature_key for member in added}))
+
+
+def lets_in(tx: Transaction, group: GroupId, commit: CommitRecord) -> bool:
+    """Whether a commit has let somebody in who did not sit in its parent's tree."""
+    before = readers_of(tx, group, EpochId(commit.parent))
+    return not set(readers_of(tx, group, EpochId(commit.child))) <= set(before)
+
+
+def is_renewal(tx: Transaction, group: GroupId, commit: CommitRecord) -> bool:
+    """Whether the same members sit in the tree after a commit as before it. Of all others there are no more on one way
+    than operations that they carry out, and of these a member has a measure."""
+    return not commit.removes and not lets_in(tx, group, commit)
 
 
 def keep_commit(
@@ -246,9 +258,3 @@ def _mark_head(tx: Transaction, group: GroupId, before: EpochId, head: EpochId) 
         known = load_epoch(tx, group, epoch)
         if known is not None:
             tx.save(Space.EPOCH, group + epoch, structs.replace(known, superseded_s=since_s))
-
-
-def off_path_rosters(tx: Transaction, group: GroupId, tip: EpochId) -> Iterator[EpochRecord]:
-    """Epochs that do not lead to this one."""
-    path = frozenset(branches_of(tx, group).path(tip))
-    return (known for epoch, known in epochs_of(tx, group) if epoch not in path)

@@ -6,8 +6,8 @@ It does no I/O. The daemon puts an event loop around it, the lab its virtual clo
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from chasqui.base.secret import NO_SECRET, Secret
@@ -83,8 +83,19 @@ class BroadcastEnds:
         self._open.pop(link, None)
 
 
+@dataclass(eq=False)
+class _Probe:
+    """A frame of a test: it waits until it is in the books, and then until the link is free."""
+
+    frame: bytes
+    left: Callable[[bool], None]
+    airtime_ms: int
+    booked: bool = False
+
+
 class BroadcastEnd:
-    """One broadcast link. `BroadcastEvents` of that link. `name`, `key`, `dummy_share`: see `BroadcastOpened`."""
+    """One broadcast link. `BroadcastEvents` of that link. `name`, `key`, `dummy_share`: see `BroadcastOpened`;
+    `probed`: what tests have spent, see `spent`."""
 
     def __init__(
         self,
@@ -94,6 +105,7 @@ class BroadcastEnd:
         name: str,
         key: Secret = NO_SECRET,
         dummy_share: float = DUMMY_SHARE,
+        probed: Iterable[tuple[int, int]] = (),
     ) -> None:
         self._around, self._ends = around, ends
         self._name, self._key, self._dummy_share = name, key, dummy_share
@@ -107,7 +119,8 @@ class BroadcastEnd:
             profile.mtu_bytes, profile.bit_rate_bps or 1, profile.frame_overhead_ms, share * (1 - PROBES_SHARE)
         )
         self._probes = AirtimeLedger(replace(self.air, airtime_share_max=share * PROBES_SHARE))
-        self._probe: tuple[bytes, Callable[[bool], None]] | None = None  # waits, or is under way
+        self._probes.restore(probed, around.now_ms())
+        self._probe: _Probe | None = None  # waits, or is under way
         self._probing = False
         self._ear: ProbeEar | None = None
 
@@ -137,10 +150,13 @@ class BroadcastEnd:
         self._under_way = False
         probed = self._probing
         if self._probing and self._probe is not None:
-            (frame, left), self._probe, self._probing = self._probe, None, False
-            took_ms = self.air.airtime_ms(len(frame)) if airtime_ms is None else airtime_ms
+            probe, self._probe, self._probing = self._probe, None, False
+            took_ms = probe.airtime_ms if airtime_ms is None else airtime_ms
             self._probes.add(self._around.now_ms(), took_ms)
-            left(True)
+            if self._id is not None and took_ms > probe.airtime_ms:
+                more_ms = took_ms - probe.airtime_ms
+                self._step(inputs.BroadcastProbed(self._id, more_ms, self._around.now_ms()))
+            probe.left(True)
         self._start_probe()
         if self._next is not None:
             frame, self._next = self._next, None
@@ -155,7 +171,7 @@ class BroadcastEnd:
             self._under_way, self._next = False, None
             probe, self._probe, self._probing = self._probe, None, False
             if probe is not None:
-                probe[1](False)
+                probe.left(False)
             self._around.set_timer(None)
             self._ends.leave(link)
             self._step(inputs.BroadcastClosed(link))
@@ -165,13 +181,18 @@ class BroadcastEnd:
     def probe(self, frame: bytes, left: Callable[[bool], None]) -> None:
         """Sends one frame of a test, before what the node says next. `left` is told whether it went out: there is a
         budget, and the device may be gone."""
-        now_ms = self._around.now_ms()
-        fits = self._probes.free_at_ms(now_ms, self.air.airtime_ms(len(frame))) == now_ms
+        now_ms, airtime_ms = self._around.now_ms(), self.air.airtime_ms(len(frame))
+        fits = self._probes.free_at_ms(now_ms, airtime_ms) == now_ms
         if self._id is None or self._probe is not None or not fits:
             left(False)
             return
-        self._probe = frame, left
-        self._start_probe()
+        probe = self._probe = _Probe(frame, left, airtime_ms)
+
+        def booked() -> None:
+            probe.booked = True
+            self._start_probe()
+
+        self._step(inputs.BroadcastProbed(self._id, airtime_ms, now_ms), booked)
 
     def listen(self, ear: ProbeEar | None) -> None:
         """Whoever hears probes from now on."""
@@ -188,9 +209,9 @@ class BroadcastEnd:
         return self._ear is not None
 
     def _start_probe(self) -> None:
-        if self._probe is not None and not self._under_way:
+        if self._probe is not None and self._probe.booked and not self._under_way:
             self._under_way = self._probing = True
-            self._around.send(self._probe[0])
+            self._around.send(self._probe.frame)
 
     # -- what the node wants --------------------------------------------------------------------------------
 

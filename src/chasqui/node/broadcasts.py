@@ -7,38 +7,57 @@ from typing import Final
 
 from chasqui.base.days import day_of
 from chasqui.base.errors import PeerError
-from chasqui.base.ids import BundleId, bundle_id
+from chasqui.base.ids import BundleId, GroupId, bundle_id
 from chasqui.base.schema import decode_own
 from chasqui.delivery.airtime import Air
 from chasqui.delivery.engine import Engine, Settings
 from chasqui.delivery.index import Index, Item
+from chasqui.delivery.passage import Passage
 from chasqui.node import inputs
 from chasqui.node.effects import Effect, Transmit, Wake
 from chasqui.node.inbox import take_bundles
-from chasqui.node.keys import u64
 from chasqui.node.link_port import BroadcastId, LinkProfile
 from chasqui.node.live_epochs import LiveEpochs
 from chasqui.node.receipting import round_ms
 from chasqui.node.records import BundleRecord, ForeignRecord, Space
+from chasqui.node.spent import Book, Booked, bring_back, settle, shift, spend, spent
 from chasqui.node.transaction import Transaction
 from chasqui.sealed.bundle import Bundle, parse_bundle
 
-_AIRTIME: Final = b"airtime "
-_MINUTE_MS: Final = 60_000
+_CLOCK_SET_MS: Final = 30_000  # by less a clock drifts, and a step waits for its turn
 
 
 @dataclass
 class _Open:
-    """A link that is there. `at_ms` is its clock when it was last looked at."""
+    """A link that is there. `at_ms` is its clock when it was last looked at, `zero_ms` what that of the vault shows
+    when this one shows 0."""
 
     name: str
-    bounded: bool
+    book: str | None  # under which name its airtime stands in the books
+    air: Air
     keyed: bool
     engine: Engine
-    frame_ms: int  # airtime of the largest frame
     at_ms: int
+    zero_ms: int
     wake_ms: int | None = None
     signers: int = 0  # so many will sign for what came or was said; told to the engine when its clock is looked at
+    booked: Booked | None = None  # the frame under way
+
+    @property
+    def frame_ms(self) -> int:
+        """Airtime of the largest frame."""
+        return self.air.airtime_ms(self.air.mtu_bytes)
+
+
+@dataclass(frozen=True)
+class OnAir:
+    """How a broadcast link fares: in how long the hour's airtime lets out what is not urgent, what is on its way in
+    parts, and whose bundles go out unasked."""
+
+    name: str
+    silent_ms: int
+    passages: tuple[Passage, ...]
+    flows_of_news: frozenset[str]
 
 
 class Broadcasts:
@@ -58,11 +77,11 @@ class Broadcasts:
             self._index = _index(tx, live)
         settings = Settings(event.key, event.dummy_share)
         engine = Engine(air, settings, self._index, tx.entropy, event.at_ms)
-        engine.ledger.restore(_kept_airtime(tx, event.name), event.at_ms)
-        frame_ms = air.airtime_ms(air.mtu_bytes)
-        bounded, keyed = air.airtime_share_max < 1, bool(event.key)
-        self._links[event.link] = _Open(event.name, bounded, keyed, engine, frame_ms, event.at_ms)
-        self._looked(event.link, event.at_ms)
+        bring_back(tx)
+        engine.ledger.restore(spent(tx, Book.FRAMES, event.name), event.at_ms)
+        zero_ms = tx.now_s * 1000 - event.at_ms
+        self._links[event.link] = _Open(event.name, event.name, air, bool(event.key), engine, event.at_ms, zero_ms)
+        self._looked(tx, event.link, event.at_ms)
 
     def closed(self, link: BroadcastId) -> None:
         """A link is gone."""
@@ -74,7 +93,7 @@ class Broadcasts:
         self, tx: Transaction, live: LiveEpochs, link: BroadcastId, frame: bytes, strength_db: float | None, at_ms: int
     ) -> None:
         """Acts on a frame. Nobody knows who sent it, so one that breaks the rules is passed over."""
-        known = self._looked(link, at_ms)
+        known = self._looked(tx, link, at_ms)
         if known is None:
             return
         try:
@@ -88,17 +107,30 @@ class Broadcasts:
         self._brought = frozenset(map(bundle_id, bundles))
 
     def sent(self, tx: Transaction, link: BroadcastId, airtime_ms: int | None, at_ms: int) -> None:
-        """A frame of ours has left. What a law bounds is kept, so that a restart does not double it."""
-        known = self._looked(link, at_ms)
+        """A frame of ours has left."""
+        known = self._looked(tx, link, at_ms)
         if known is None:
             return
         known.engine.sent(airtime_ms, known.at_ms)
-        if known.bounded:
-            _keep_airtime(tx, known.name, known.engine.ledger.entries(known.at_ms))
+        if known.booked is not None:
+            settle(tx, Book.FRAMES, known.book, known.booked, airtime_ms or known.booked.airtime_ms)
+            known.booked = None
 
-    def due(self, link: BroadcastId, at_ms: int) -> None:
+    def probed(self, tx: Transaction, link: BroadcastId, airtime_ms: int, at_ms: int) -> None:
+        """A test of a link takes so much of what is kept for tests."""
+        known = self._looked(tx, link, at_ms)
+        if known is not None:
+            spend(tx, Book.PROBES, known.book, airtime_ms)
+
+    def removed(self, name: str) -> None:
+        """A link is no more, though its device may be there for a moment yet."""
+        for known in self._links.values():
+            if known.book == name:
+                known.book = None
+
+    def due(self, tx: Transaction, link: BroadcastId, at_ms: int) -> None:
         """It is time for something."""
-        known = self._looked(link, at_ms)
+        known = self._looked(tx, link, at_ms)
         if known is not None:
             known.wake_ms = None
 
@@ -122,6 +154,8 @@ class Broadcasts:
             if link == now:
                 turn = known.engine.turn(known.at_ms, lambda bundle: _fetch(tx, bundle))
                 if turn.frame is not None:
+                    airtime_ms = known.air.airtime_ms(len(turn.frame))
+                    known.booked = spend(tx, Book.FRAMES, known.book, airtime_ms)
                     effects.append(Transmit(link, turn.frame))
                 if turn.wake_ms != known.wake_ms:
                     known.wake_ms = turn.wake_ms
@@ -130,6 +164,16 @@ class Broadcasts:
                 known.wake_ms = known.at_ms
                 effects.append(Wake(link, known.at_ms))
         return effects
+
+    def on_air(self, now_s: int) -> list[OnAir]:
+        """How each link fares."""
+        found = []
+        for known in self._links.values():
+            now_ms = max(known.at_ms, now_s * 1000 - known.zero_ms)  # for the eye alone: the clock may have been set
+            silent_ms = max(known.engine.plain_ms(known.at_ms) - now_ms, 0)
+            passages, flows = known.engine.passages(now_ms), known.engine.flows_of_news()
+            found.append(OnAir(known.name, silent_ms, tuple(passages), frozenset(flows)))
+        return found
 
     def begin_again(self) -> None:
         """After a step that failed half way: what engines and index know may be wrong."""
@@ -152,11 +196,21 @@ class Broadcasts:
                 self._index.remove(bundle)
         return fresh
 
-    def _looked(self, link: BroadcastId, at_ms: int) -> _Open | None:
+    def _follow_clock(self, tx: Transaction, known: _Open) -> None:
+        """What was spent is kept by the clock of the vault: where that was set, the books are put right."""
+        by_ms = tx.now_s * 1000 - known.at_ms - known.zero_ms
+        if abs(by_ms) > _CLOCK_SET_MS:
+            shift(tx, by_ms // 1000)
+            for each in self._links.values():
+                each.zero_ms += by_ms
+                each.booked = None  # it stays in the books
+
+    def _looked(self, tx: Transaction, link: BroadcastId, at_ms: int) -> _Open | None:
         known = self._links.get(link)
         if known is not None:
             known.at_ms = max(known.at_ms, at_ms)
             self._now = link
+            self._follow_clock(tx, known)
         return known
 
 
@@ -195,28 +249,14 @@ def _flow(tx: Transaction, live: LiveEpochs, bundle: Bundle) -> str:
     if carried is not None:
         return f"link {carried.link}"
     epoch = live.recogniser.find(bundle.mark, bundle.mark_body, bundle.day)
-    return "" if epoch is None else f"group {live.group_of(epoch).hex()}"
+    return "" if epoch is None else flow_of_group(live.group_of(epoch))
+
+
+def flow_of_group(group: GroupId) -> str:
+    """How the engine names one of our groups."""
+    return f"group {group.hex()}"
 
 
 def _fetch(tx: Transaction, bundle: BundleId) -> bytes | None:
     record = tx.load(Space.BUNDLE, bundle, BundleRecord)
     return None if record is None else record.data
-
-
-def _keep_airtime(tx: Transaction, name: str, entries: list[tuple[int, int]]) -> None:
-    """By the minute: end in seconds since 1970, 8 bytes, and milliseconds of airtime, 8 bytes."""
-    minutes: dict[int, int] = {}
-    for age_ms, spent_ms in entries:
-        end_s = tx.now_s - (age_ms // _MINUTE_MS) * (_MINUTE_MS // 1000)
-        minutes[end_s] = minutes.get(end_s, 0) + spent_ms
-    value = b"".join(u64(end_s) + u64(spent_ms) for end_s, spent_ms in sorted(minutes.items()))
-    tx.put(Space.META, _AIRTIME + name.encode(), value)
-
-
-def _kept_airtime(tx: Transaction, name: str) -> list[tuple[int, int]]:
-    """How long ago, and how much. What lies ahead, by a clock that was put back, counts as just now."""
-    value = tx.get(Space.META, _AIRTIME + name.encode()) or b""
-    pieces = [(value[at : at + 8], value[at + 8 : at + 16]) for at in range(0, len(value), 16)]
-    return [
-        (max(tx.now_s - int.from_bytes(end, "big"), 0) * 1000, int.from_bytes(spent, "big")) for end, spent in pieces
-    ]

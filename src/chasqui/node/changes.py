@@ -44,7 +44,7 @@ from chasqui.groups.operation import (
 from chasqui.groups.pairing import SUITE
 from chasqui.node.authors import expect_from_start, load_author
 from chasqui.node.branches import follow, keep_commit, put_out
-from chasqui.node.citing import with_words
+from chasqui.node.citing import way_of, with_words
 from chasqui.node.derived import derived
 from chasqui.node.doubles import close_seconds, leave_doubles
 from chasqui.node.effects import Notice
@@ -53,6 +53,7 @@ from chasqui.node.epochs import (
     erase_epoch,
     head_of,
     load_chain,
+    load_epoch,
     open_epoch,
     sealing_day,
 )
@@ -104,6 +105,7 @@ class Carried:
     first_day: int
     welcome: bytes | None
     state: mls.GroupState
+    epoch: EpochId
 
 
 def found_group(
@@ -180,6 +182,9 @@ def welcome_to(tx: Transaction, group: GroupId, carried: Carried) -> WelcomeBody
     if carried.welcome is None:
         raise AssertionError("an addition without a welcome")
     operations = tuple(operation.signed.to_whole() for operation in history_of(tx, group).order)
+    epoch = load_epoch(tx, group, carried.epoch)
+    if epoch is None:
+        raise AssertionError("an addition without its epoch")
     sealed_before = tuple(_last_held(tx, group, other.signature_key, carried.group) for other in carried.state.members)
     return WelcomeBody(
         group,
@@ -190,6 +195,9 @@ def welcome_to(tx: Transaction, group: GroupId, carried: Carried) -> WelcomeBody
         sealed_before,
         carried.welcome,
         words_for_newcomers(tx, group),
+        epoch.gone,
+        epoch.rejoined,
+        epoch.lifted,
     )
 
 
@@ -282,11 +290,10 @@ def carry_out(
     with peers_fault():
         commit = state.commit(proposals, tx.entropy, tx.now_s, path=None if proposals else True)
     after = commit.state.without_message_secrets()
-    r, first_day = tx.entropy(ID_BYTES), sealing_day(tx, epoch)
-    short = mls.shorten(commit.message)
-    body = CommitBody(tuple(sorted(set(operations))), r, first_day, short)
+    first_day, short = sealing_day(tx, epoch), mls.shorten(commit.message)
+    body = CommitBody(tuple(sorted(set(operations))), tx.entropy(ID_BYTES), first_day, short)
     said, record = say(tx, group, record, Kind.COMMIT, encode(body))
-    commit_id = commit_id_of(body)
+    commit_id, r = commit_id_of(body), r_of(body)
     path = commit.removed or not proposals  # RFC 9420 12.4
     child = open_epoch(
         tx,
@@ -297,17 +304,25 @@ def carry_out(
         parent=parent,
         commit=commit_id,
         updated=(epoch.own_leaf,) if path else (),
+        way=way_of(history_of(tx, group), body.operations),
     )
     keep_commit(tx, said, commit_id, child, put_out(commit.removed, commit.added), b"", body.operations)
     note_committed(tx, said, commit_id)
     keep_late(tx, said, commit_id)
     note_members(tx, group, after)
-    return Carried(follow(tx, group), r, first_day, commit.welcome, after)
+    return Carried(follow(tx, group), r, first_day, commit.welcome, after, child)
 
 
 def commit_id_of(body: CommitBody) -> CommitId:
-    """The id of a commit, of all from which keys follow: whoever gives one MLS commit two `r` has made two commits."""
-    return CommitId(labelled_hash(labels.HASH_COMMIT_ID, body.r + body.first_day.to_bytes(4, "big") + body.message))
+    """The id of a commit, of all from which keys follow: whoever gives one MLS commit two `r`, or lets it cite one
+    thing here and another there, has made two commits."""
+    return CommitId(labelled_hash(labels.HASH_COMMIT_ID, r_of(body) + body.first_day.to_bytes(4, "big") + body.message))
+
+
+def r_of(body: CommitBody) -> bytes:
+    """What enters the root of the epoch that a commit makes: its random bytes with all that it cites, so that nobody
+    has the epoch who has heard of other operations."""
+    return labelled_hash(labels.HASH_COMMIT_R, body.r, *body.operations)
 
 
 def require_admin(record: GroupRecord, roster: Roster) -> None:

@@ -14,8 +14,9 @@ from chasqui.base.ids import GroupId, MemberKey, ObjectId
 from chasqui.groups.history import History, arrange
 from chasqui.groups.late import makers_of_late
 from chasqui.groups.membership import Roster, members
-from chasqui.groups.operation import Lift
+from chasqui.groups.operation import Lift, Operation, Rejoin
 from chasqui.groups.witnesses import Witness, read_witnesses
+from chasqui.node.epochs import Way
 from chasqui.node.groups import history_of, roster_of, witnesses_of
 from chasqui.node.records import Space
 from chasqui.node.transaction import Transaction
@@ -47,6 +48,42 @@ def words_of(tx: Transaction, group: GroupId, cited: Iterable[ObjectId]) -> tupl
 def cited_operations(history: History, cited: Iterable[bytes]) -> frozenset[ObjectId]:
     """The operations among what a commit cites."""
     return frozenset(ObjectId(each) for each in cited if ObjectId(each) in history.position)
+
+
+def way_of(history: History, cited: Iterable[bytes]) -> Way:
+    """What a commit that cites these leaves for later ones to be judged by."""
+    changes = {each: history.order[history.position[each]].change for each in cited_operations(history, cited)}
+    return Way(
+        rejoined=tuple(each for each, change in changes.items() if isinstance(change, Rejoin)),
+        lifted=tuple(each for each, change in changes.items() if isinstance(change, Lift)),
+    )
+
+
+def with_lifts(
+    tx: Transaction, group: GroupId, rejoin: Operation, present: AbstractSet[MemberKey]
+) -> tuple[ObjectId, ...]:
+    """What a commit cites that gives a member a new leaf: his REJOIN, and that he was lifted, whether he knew that or
+    not, so that he cannot be put out again by what was said before; as far as this has nobody out who sits there."""
+    history, roster = history_of(tx, group), roster_of(tx, group)
+    lifts = [o.id for o in history.order if isinstance(o.change, Lift) and o.change.member == rejoin.issuer]
+    behind = (each for lift in lifts if lift in roster.counting for each in roster.behind(lift))
+    cited = tuple(dict.fromkeys((rejoin.id, *behind)))
+    out = cited_roster(tx, group, with_words(tx, group, cited)).out
+    return (rejoin.id,) if out & present else cited
+
+
+def forgets_lifts(
+    tx: Transaction, group: GroupId, way: Iterable[bytes], cited: Iterable[bytes], removed: AbstractSet[MemberKey]
+) -> bool:
+    """Whether a commit puts somebody out by accusations alone, who is current by all that is here, and would not be put
+    out if it had cited the LIFTs, too, that commits on the `way` to its parent did: its maker has them."""
+    history, roster, ids = history_of(tx, group), roster_of(tx, group), frozenset(map(ObjectId, cited))
+    lifts = cited_operations(history, way) & roster.counting
+    if not lifts or removed.isdisjoint(roster.current):
+        return False
+    wronged = removed & roster.current & cited_roster(tx, group, ids).quarantined
+    said = ids.union(*(roster.behind(lift) for lift in lifts))
+    return not wronged <= cited_roster(tx, group, said).out
 
 
 def cited_roster(tx: Transaction, group: GroupId, cited: Iterable[ObjectId]) -> Roster:

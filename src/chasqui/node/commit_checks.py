@@ -14,11 +14,10 @@ from chasqui.groups.bodies import CommitBody
 from chasqui.groups.history import History
 from chasqui.groups.mls_errors import peers_fault
 from chasqui.groups.operation import Accuse, Add, Confirm, GroupKind, Lift, Rejoin, Remove, SetRole
-from chasqui.node.branches import branches_of, off_path_rosters
 from chasqui.node.citing import cited_operations, cited_roster
-from chasqui.node.epochs import load_epoch, readers_of
+from chasqui.node.epochs import load_epoch
 from chasqui.node.groups import load_group, tree_keys
-from chasqui.node.records import Space
+from chasqui.node.records import EpochRecord
 from chasqui.node.transaction import Transaction
 
 
@@ -101,25 +100,19 @@ def check_cited(
         raise PeerError("A commit keeps somebody whom its operations remove.")
     if added and load_group(tx, group).kind == GroupKind.CONTACT:
         raise PeerError("A contact grows.")
-    _check_never_seated(tx, group, parent, {MemberKey(key) for key in added} - rejoined)
-    _check_not_carried_out(tx, group, parent, rejoins)
+    _check_never_seated(epoch, {MemberKey(key) for key in added} - rejoined)
+    _check_not_carried_out(epoch, rejoins)
     return rejoined
 
 
-def _check_not_carried_out(tx: Transaction, group: GroupId, parent: EpochId, rejoins: Iterable[ObjectId]) -> None:
+def _check_not_carried_out(epoch: EpochRecord | None, rejoins: Iterable[ObjectId]) -> None:
     """An old key package of a member must not take the place of his leaf again."""
-    branches = branches_of(tx, group)
-    if any(branches.has_cited(parent, rejoin) for rejoin in rejoins):
+    if epoch is not None and not frozenset(epoch.rejoined).isdisjoint(rejoins):
         raise PeerError("A commit carries out again what was carried out before.")
 
 
-def _check_never_seated(tx: Transaction, group: GroupId, parent: EpochId, added: AbstractSet[MemberKey]) -> None:
+def _check_never_seated(epoch: EpochRecord | None, added: AbstractSet[MemberKey]) -> None:
     """Nobody who ever sat in the tree of this branch is added again: an old addition cannot undo a removal. Who is
     known from another branch only may be added here, too."""
-    if not added:
-        return
-    elsewhere = {key for record in off_path_rosters(tx, group, parent) for _, key in record.roster}
-    here = {key for epoch in branches_of(tx, group).path(parent) for key in readers_of(tx, group, epoch)}
-    for key in added:
-        if tx.get(Space.MEMBER, group + key) is not None and (key in here or key not in elsewhere):
-            raise PeerError("A commit adds somebody who was in the group before.")
+    if epoch is not None and not added.isdisjoint(epoch.gone):
+        raise PeerError("A commit adds somebody who was in the group before.")

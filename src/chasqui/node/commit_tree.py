@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from chasqui.base.ids import CommitId, EpochId, ObjectId
+from chasqui.base.ids import CommitId, EpochId
 from chasqui.node.records import CommitRecord
 
 
@@ -22,11 +22,6 @@ class Branches:
         while found[-1] in self.made_by:
             found.append(EpochId(self.made_by[found[-1]][1].parent))
         return tuple(found)
-
-    def has_cited(self, epoch: EpochId, operation: ObjectId) -> bool:
-        """Whether a commit on the way to this epoch, as far as that is known, has cited an operation."""
-        made = (self.made_by[at][1] for at in self.path(epoch) if at in self.made_by)
-        return any(operation in commit.operations for commit in made)
 
     def below(self, epoch: EpochId) -> Iterator[EpochId]:
         """This epoch and all that grew from it."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 
 from chasqui import mls
 from chasqui.base.errors import PeerError
 from chasqui.base.ids import MemberKey, ObjectId
 from chasqui.base.limits import (
     COMMITS_A_DAY_MAX,
+    LETTING_IN_A_DAY_MAX,
     MINUTES_PER_DAY,
     SECONDS_PER_DAY,
     SIBLINGS_PER_COMMITTER_MAX,
@@ -18,9 +20,9 @@ from chasqui.groups.bodies import read_commit
 from chasqui.groups.mls_errors import peers_fault
 from chasqui.groups.operation import Reason
 from chasqui.node.authors import expect_from_start
-from chasqui.node.branches import branches_of, follow, keep_commit, put_out, root_of
-from chasqui.node.changes import commit_id_of, shut
-from chasqui.node.citing import missing_of
+from chasqui.node.branches import branches_of, follow, is_renewal, keep_commit, lets_in, put_out, root_of
+from chasqui.node.changes import commit_id_of, r_of, shut
+from chasqui.node.citing import forgets_lifts, missing_of, way_of
 from chasqui.node.commit_checks import check_cited, check_form, check_leaves, check_only_additions_and_removals
 from chasqui.node.effects import Notice
 from chasqui.node.epochs import head_of, load_epoch, open_epoch
@@ -68,6 +70,9 @@ def take_commit(tx: Transaction, signed: SignedObject, bundle: bytes) -> None:
         processed = before.process(before.lengthen(body.message, signed.origin.leaf))
     check_only_additions_and_removals(processed)
     rejoined = check_cited(tx, group, history, body, parent, processed)
+    removed = frozenset(map(MemberKey, put_out(processed.removed, processed.added)))
+    if forgets_lifts(tx, group, epoch.lifted, body.operations, removed):
+        raise Deferred
     if processed.state is not None:
         check_leaves(processed.state, before)
     if processed.state is None:
@@ -79,11 +84,19 @@ def take_commit(tx: Transaction, signed: SignedObject, bundle: bytes) -> None:
         elif record.member not in rejoined:
             save_group(tx, group, record, passed=parent)
         return
-    _check_pace(tx, signed)
+    _check_pace(tx, signed, removed, before, processed.state)
     after = processed.state.without_message_secrets()
     updated = tuple(member.leaf for member in processed.updated)
     child = open_epoch(
-        tx, group, after, r=body.r, first_day=body.first_day, parent=parent, commit=commit_id, updated=updated
+        tx,
+        group,
+        after,
+        r=r_of(body),
+        first_day=body.first_day,
+        parent=parent,
+        commit=commit_id,
+        updated=updated,
+        way=way_of(history, body.operations),
     )
     keep_commit(tx, signed, commit_id, child, put_out(processed.removed, processed.added), bundle, body.operations)
     note_committed(tx, signed, commit_id)
@@ -95,26 +108,33 @@ def take_commit(tx: Transaction, signed: SignedObject, bundle: bytes) -> None:
         tx.notify(Notice("members" if processed.added or processed.removed else "renewed", group))
 
 
-def _check_pace(tx: Transaction, signed: SignedObject) -> None:
+def _check_pace(
+    tx: Transaction, signed: SignedObject, out: AbstractSet[MemberKey], before: mls.GroupState, after: mls.GroupState
+) -> None:
     """One member can make the others work and keep only so much, whatever he signs: what is beyond waits, and is
     applied when its time has come. Raises `Deferred`."""
-    parent = signed.origin.epoch
-    branches = branches_of(tx, signed.group)
+    group, parent = signed.group, signed.origin.epoch
+    branches = branches_of(tx, group)
     today = [
         commit
         for commits in branches.children.values()
         for _, commit in commits
         if commit.committer == signed.author and commit.seen_s > tx.now_s - SECONDS_PER_DAY
     ]
+    known = {member.signature_key for member in before.members}
+    letting_in = any(member.signature_key not in known for member in after.members)
+    alike = sum(lets_in(tx, group, commit) == letting_in for commit in today)
     siblings = sum(commit.parent == parent for commit in today)
-    if siblings >= SIBLINGS_PER_COMMITTER_MAX or len(today) >= COMMITS_A_DAY_MAX:
+    if siblings >= SIBLINGS_PER_COMMITTER_MAX or alike >= (LETTING_IN_A_DAY_MAX if letting_in else COMMITS_A_DAY_MAX):
         raise Deferred
-    root = root_of(tx, signed.group, load_group(tx, signed.group), branches)
+    if letting_in or out:
+        return
+    root = root_of(tx, group, load_group(tx, group), branches)
     path = branches.path(parent)
     above = path[: path.index(root)] if root in path else path
     unsettled = [branches.made_by[epoch][1] for epoch in above if epoch in branches.made_by]
-    own = sum(commit.committer == signed.author and not commit.removes for commit in unsettled)
-    if own >= UNSETTLED_COMMITS_MAX:
+    own = [commit for commit in unsettled if commit.committer == signed.author]
+    if sum(is_renewal(tx, group, commit) for commit in own) >= UNSETTLED_COMMITS_MAX:
         raise Deferred
 
 

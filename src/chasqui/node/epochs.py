@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from typing import NamedTuple
 
 from msgspec import structs
 
 from chasqui.base import labels
 from chasqui.base.days import day_of
 from chasqui.base.errors import RefusedForSafetyError
-from chasqui.base.ids import ID_BYTES, MEMBER_KEY_BYTES, CommitId, EpochId, GroupId, MemberKey, ObjectId
+from chasqui.base.ids import ID_BYTES, MEMBER_KEY_BYTES, CommitId, EpochId, GroupId, MemberKey
 from chasqui.base.limits import (
     BUNDLE_AGE_DAYS_MAX,
     BUNDLE_FUTURE_DAYS_MAX,
@@ -32,6 +33,14 @@ NO_EPOCH = EpochId(b"")
 NO_COMMIT = CommitId(b"")
 NOWHERE = EpochId(bytes(ID_BYTES))  # the origin of what is signed outside of every epoch
 _NEWEST_DAY = b"newest day"
+
+
+class Way(NamedTuple):
+    """What later commits are judged by of those that led to an epoch: the same for all who have it."""
+
+    gone: tuple[bytes, ...] = ()  # members who sat in a tree on that way, and do not at its end
+    rejoined: tuple[bytes, ...] = ()  # REJOINs that were carried out
+    lifted: tuple[bytes, ...] = ()  # LIFTs that were cited
 
 
 def load_epoch(tx: Transaction, group: GroupId, epoch: EpochId) -> EpochRecord | None:
@@ -85,11 +94,12 @@ def open_epoch(
     parent: EpochId = NO_EPOCH,
     commit: CommitId = NO_COMMIT,
     updated: Collection[int] = (),
-    told: tuple[ObjectId, ...] = (),
+    way: Way | None = None,
 ) -> EpochId:
     """Derives and keeps the keys of a new epoch; of its parent's MLS state that is left which a sibling commit needs.
 
-    `updated`: leaves that got fresh keys by the commit; `told`: where a welcome leads here, the heads of what it tells.
+    `updated`: leaves that got fresh keys by the commit; `way`: what it cites that later commits are judged by, or where
+    a welcome leads here, what that tells of the way before.
 
     Neither `r` nor the exporter secret is kept, so the root cannot be derived again. The caller sets the head.
     """
@@ -101,6 +111,12 @@ def open_epoch(
     before = load_epoch(tx, group, parent) if parent else None
     known = dict(before.renewed) if before is not None else {}
     stays = frozenset(before.roster if before is not None else ()) & frozenset(roster)
+    seated = {key for _, key in roster}
+    gone, rejoined, lifted = map(set, way or Way())
+    if before is not None:
+        gone |= {*before.gone, *(key for _, key in before.roster)}
+        rejoined |= set(before.rejoined)
+        lifted |= set(before.lifted)
     fresh = {leaf for leaf, key in roster if (leaf, key) not in stays} | set(updated)
     record = EpochRecord(
         number=state.epoch,
@@ -116,12 +132,14 @@ def open_epoch(
         mls_state=state.without_exporter_secret().to_bytes(),
         renewed=tuple((leaf, tx.now_s if leaf in fresh else known.get(leaf, tx.now_s)) for leaf, _ in roster),
         settled_s=before.settled_s if before is not None else 0,
-        told=told,
+        gone=tuple(sorted(gone - seated)),
+        rejoined=tuple(sorted(rejoined)),
+        lifted=tuple(sorted(lifted)),
     )
     tx.save(Space.EPOCH, group + epoch, record)
     tx.put(Space.ROSTER, group + epoch, b"".join(key for _, key in roster))
     for key, _ in list(tx.scan_prefix(Space.SECOND, group)):
-        if key[ID_BYTES:] in (member for _, member in roster):
+        if key[ID_BYTES:] in seated:
             tx.erase(Space.SECOND, key)  # it would open again what we read here and erase
     for (leaf, _), chain in zip(roster, secrets.chains, strict=True):
         save_chain(tx, epoch, leaf, chain)

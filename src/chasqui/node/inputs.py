@@ -266,6 +266,15 @@ class BroadcastSent:
 
 
 @dataclass(frozen=True)
+class BroadcastProbed:
+    """A test of the link is about to take so much airtime."""
+
+    link: BroadcastId
+    airtime_ms: int
+    at_ms: int
+
+
+@dataclass(frozen=True)
 class BroadcastDue:
     """It is the time that the last `Wake` asked for, or later."""
 
@@ -316,6 +325,7 @@ Input = (
     | BroadcastOpened
     | BroadcastHeard
     | BroadcastSent
+    | BroadcastProbed
     | BroadcastDue
     | BroadcastClosed
     | Tick

@@ -26,7 +26,7 @@ from chasqui.node.changes import shut
 from chasqui.node.commit_checks import check_leaves
 from chasqui.node.doubles import keep_second, leave_doubles_now
 from chasqui.node.effects import Notice
-from chasqui.node.epochs import open_epoch
+from chasqui.node.epochs import Way, open_epoch
 from chasqui.node.groups import keep_words, note_member, note_members, save_group, save_operations
 from chasqui.node.labels import unused_label
 from chasqui.node.records import GroupRecord, InvitationRecord, OwnKeyPackageRecord, Space
@@ -134,7 +134,7 @@ def enter(tx: Transaction, body: WelcomeBody, ref: bytes) -> tuple[GroupRecord, 
         raise PeerError("The invitation comes from somebody who may not invite.")
     member = MemberKey(mls.read_key_package(keys.key_package).signature_key)
     signer = signing_key(keys.signature_private.reveal(), member)
-    head = open_epoch(tx, group, state, r=body.r, first_day=body.first_day, told=told.history.heads)
+    head = open_epoch(tx, group, state, r=body.r, first_day=body.first_day, way=way_told(body))
     record = GroupRecord(
         genesis.name, genesis.kind, member, bytes(signer), head, 0, genesis.retention_s, tx.now_s, quorum=genesis.quorum
     )
@@ -159,6 +159,11 @@ def check_first_day(tx: Transaction, body: WelcomeBody) -> None:
     today = day_of(tx.now_s)
     if not today - BUNDLE_AGE_DAYS_MAX <= body.first_day <= today + BUNDLE_FUTURE_DAYS_MAX:
         raise PeerError("The invitation is too old, or dated in the future.")
+
+
+def way_told(body: WelcomeBody) -> Way:
+    """What a welcome tells of the way to its epoch."""
+    return Way(body.gone, body.rejoined, body.lifted)
 
 
 def encode_welcome(body: WelcomeBody) -> bytes:

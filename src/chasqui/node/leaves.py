@@ -11,7 +11,7 @@ from msgspec import structs
 
 from chasqui import mls
 from chasqui.base.errors import PeerError
-from chasqui.base.ids import EpochId, GroupId, MemberKey, ObjectId
+from chasqui.base.ids import EpochId, GroupId, MemberKey
 from chasqui.base.limits import (
     LEAF_BYTES_MAX,
 )
@@ -25,6 +25,7 @@ from chasqui.groups.pairing import SUITE
 from chasqui.groups.seats import seal_welcome
 from chasqui.node.branches import branches_of
 from chasqui.node.changes import carry_out, welcome_to
+from chasqui.node.citing import with_lifts
 from chasqui.node.derived import derived
 from chasqui.node.earlier import new_earlier, say_earlier
 from chasqui.node.effects import Notice
@@ -122,7 +123,8 @@ def _give(tx: Transaction, group: GroupId, record: GroupRecord, operation: Opera
     if leaf is not None:
         proposals = (mls.RemoveProposal(leaf), *proposals)
     record = say_earlier(tx, group, record, operation)
-    carried = carry_out(tx, group, record, (operation.id,), proposals)
+    present = tree_keys(epoch) | {operation.issuer}
+    carried = carry_out(tx, group, record, with_lifts(tx, group, operation, present), proposals)
     body = welcome_to(tx, group, carried)
     tx.erase(Space.SEAT, group + operation.issuer)
     tx.notify(Notice("members", group))
@@ -162,24 +164,13 @@ def _is_due(tx: Transaction, group: GroupId, record: GroupRecord, operation: Ope
     """Whether a member has no leaf on our branch, or one that he cannot use, or demanded another; and this key package
     was not used up here."""
     head, given_in, member = EpochId(record.head), EpochId(seat.epoch), operation.issuer
-    branches = branches_of(tx, group)
-    if branches.has_cited(head, operation.id):
+    branches, (_, epoch) = branches_of(tx, group), head_of(tx, group, record)
+    if operation.id in epoch.rejoined:
         return False
     if seat.contact:
-        return not _may_be_used(tx, group, branches.path(head)[-1], operation)
-    seated = member in tree_keys(head_of(tx, group, record)[1])
+        return True
+    seated = member in tree_keys(epoch)
     return needs_leaf(branches, history_of(tx, group), member, head, given_in, seated=seated)
-
-
-def _may_be_used(tx: Transaction, group: GroupId, oldest: EpochId, operation: Operation) -> bool:
-    """Whether a commit before the oldest epoch that we know on our way may have cited a REJOIN: it was told with the
-    welcome that led us there, and its member sat there. All who know that commit would refuse ours."""
-    epoch, history = load_epoch(tx, group, oldest), history_of(tx, group)
-    return (
-        epoch is not None
-        and operation.issuer in tree_keys(epoch)
-        and any(head == operation.id or history.precedes(operation.id, ObjectId(head)) for head in epoch.told)
-    )
 
 
 def _let_rest(tx: Transaction, group: GroupId, record: GroupRecord, member: MemberKey, seat: SeatRecord) -> None:

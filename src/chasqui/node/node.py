@@ -13,7 +13,7 @@ from chasqui.base.schema import encode
 from chasqui.groups.operation import GroupKind
 from chasqui.groups.pairing import Offer, read_pairing_file
 from chasqui.node import deciding, inputs, pairing, saying
-from chasqui.node.broadcasts import Broadcasts
+from chasqui.node.broadcasts import Broadcasts, OnAir
 from chasqui.node.changes import found_group, leave, require_clean, require_in
 from chasqui.node.deciding import remove_member
 from chasqui.node.derived import Derived
@@ -35,6 +35,7 @@ from chasqui.node.records import LinkRecord, SelfRecord, Space
 from chasqui.node.renewal import renew_to_say
 from chasqui.node.seats import demand
 from chasqui.node.speech import say_bursts
+from chasqui.node.spent import bequeath, inherit
 from chasqui.node.store_port import StoreReader
 from chasqui.node.transaction import Transaction
 from chasqui.node.upkeep import keep_up, next_due_s
@@ -63,6 +64,10 @@ class Node:
         """How many epochs a bundle is compared with."""
         return len(self._live)
 
+    def on_air(self, now_s: int) -> list[OnAir]:
+        """How each broadcast link fares that is there."""
+        return self._broadcasts.on_air(now_s)
+
     def step(self, event: inputs.Input, now_s: int) -> list[Effect]:
         """Effects of an input at a time in seconds since 1970. Raises `ChasquiError`; then nothing has changed."""
         tx = Transaction(self._store, now_s, self._entropy, self._derived)
@@ -70,7 +75,8 @@ class Node:
         try:
             answer = _HANDLERS[type(event)](self, tx, event)
             catch_up(tx, self._live)
-            effects = [*tx.outcome(), *self._neighbours.outcome(tx), *self._broadcasts.outcome(tx, self._live)]
+            said = [*self._neighbours.outcome(tx), *self._broadcasts.outcome(tx, self._live)]
+            effects = [*tx.outcome(), *said]
             due_s = next_due_s(tx, self._neighbours.due_s)
         except BaseException:
             self._live = LiveEpochs(self._store)
@@ -224,8 +230,11 @@ class Node:
     def _broadcast_sent(self, tx: Transaction, event: inputs.BroadcastSent) -> None:
         self._broadcasts.sent(tx, event.link, event.airtime_ms, event.at_ms)
 
+    def _broadcast_probed(self, tx: Transaction, event: inputs.BroadcastProbed) -> None:
+        self._broadcasts.probed(tx, event.link, event.airtime_ms, event.at_ms)
+
     def _broadcast_due(self, tx: Transaction, event: inputs.BroadcastDue) -> None:
-        self._broadcasts.due(event.link, event.at_ms)
+        self._broadcasts.due(tx, event.link, event.at_ms)
 
     def _broadcast_closed(self, tx: Transaction, event: inputs.BroadcastClosed) -> None:
         self._broadcasts.closed(event.link)
@@ -238,12 +247,15 @@ class Node:
             raise UserError("This link is set up already.", todo="See `link list`.")
         link = tx.entropy(4).hex()
         tx.save(Space.LINK, link.encode(), record)
+        inherit(tx, link)
         return link
 
     def _remove_link(self, tx: Transaction, event: inputs.RemoveLink) -> None:
         if tx.get(Space.LINK, event.link.encode()) is None:
             raise UserError("There is no such link.", todo="See `link list`.")
         tx.erase(Space.LINK, event.link.encode())
+        bequeath(tx, event.link)
+        self._broadcasts.removed(event.link)
 
 
 _HANDLERS: Final[dict[type[Any], Callable[[Node, Transaction, Any], object]]] = {
@@ -277,6 +289,7 @@ _HANDLERS: Final[dict[type[Any], Callable[[Node, Transaction, Any], object]]] = 
     inputs.BroadcastOpened: Node._broadcast_opened,
     inputs.BroadcastHeard: Node._broadcast_heard,
     inputs.BroadcastSent: Node._broadcast_sent,
+    inputs.BroadcastProbed: Node._broadcast_probed,
     inputs.BroadcastDue: Node._broadcast_due,
     inputs.BroadcastClosed: Node._broadcast_closed,
     inputs.Tick: Node._tick,

@@ -121,7 +121,9 @@ class EpochRecord(Body, frozen=True):
     renewed: tuple[tuple[int, int], ...] = ()  # (leaf, when it last got fresh keys, on the way to this epoch)
     settled_s: int = 0  # since when nothing on it can win any more; 0: it may, or has
     own_first: int = 0  # the number of our own object that would have counter 0 here; 0: we have said nothing in it
-    told: tuple[bytes, ...] = ()  # where a welcome led us in: the heads of the operations that it told
+    gone: tuple[bytes, ...] = ()  # members who sat in a tree on the way here and do not sit in this one
+    rejoined: tuple[bytes, ...] = ()  # the REJOINs that were carried out on the way here
+    lifted: tuple[bytes, ...] = ()  # the LIFTs that commits on the way here have cited
 
 
 class ChainRecord(Body, frozen=True):

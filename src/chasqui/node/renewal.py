@@ -6,7 +6,7 @@ from chasqui.base.days import day_of
 from chasqui.base.ids import GroupId, MemberKey
 from chasqui.base.limits import SECONDS_PER_DAY, UNSETTLED_COMMITS_MAX
 from chasqui.groups.operation import GroupKind
-from chasqui.node.branches import open_forks, unsettled_path
+from chasqui.node.branches import is_renewal, open_forks, unsettled_path
 from chasqui.node.changes import carry_out
 from chasqui.node.derived import derived
 from chasqui.node.epochs import head_of, load_chain, trusted_day
@@ -77,7 +77,8 @@ def _renew(tx: Transaction, group: GroupId, record: GroupRecord) -> None:
         return  # an epoch that begins in a future which only our clock believes in would silence us
     if late_s < 0 or len(epoch.roster) < 2 or not is_clean(tx, group, epoch):
         return
-    unsettled = [commit for _, commit in unsettled_path(tx, group) if commit.committer == member]
-    if len(unsettled) >= UNSETTLED_COMMITS_MAX // 2 or (late_s < RENEW_AFTER_S and open_forks(tx, group)):
+    own = [commit for _, commit in unsettled_path(tx, group) if commit.committer == member]
+    unsettled = sum(is_renewal(tx, group, commit) for commit in own)
+    if unsettled >= UNSETTLED_COMMITS_MAX // 2 or (late_s < RENEW_AFTER_S and open_forks(tx, group)):
         return
     carry_out(tx, group, record, (), ())

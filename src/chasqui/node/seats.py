@@ -43,7 +43,7 @@ from chasqui.node.groups import (
     save_group,
     save_operations,
 )
-from chasqui.node.joining import check_first_day, read_told
+from chasqui.node.joining import check_first_day, read_told, way_told
 from chasqui.node.outbox import say
 from chasqui.node.pairing import load_self
 from chasqui.node.pauses import ASLEEP, AWAKE, Pause, until
@@ -280,7 +280,7 @@ def _open_entry(tx: Transaction, body: WelcomeBody, ref: bytes, keys: mls.KeyPac
         raise PeerError("A welcome does not lead into our group as its operations have it.")
     if body.inviter not in roster.current or len(body.sealed_before) != len(state.members):
         raise PeerError("A welcome was made by somebody who is no member, or is not complete.")
-    head = open_epoch(tx, group, state, r=body.r, first_day=body.first_day, told=told_of.history.heads)
+    head = open_epoch(tx, group, state, r=body.r, first_day=body.first_day, way=way_told(body))
     note_members(tx, group, state)
     for member in sorted(seated - {MemberKey(record.member)}):
         expect_still(tx, group, member)

@@ -19,7 +19,7 @@ from chasqui.sealed.receipts import VOTE_REACH, Vote, decode_receipts
 _EVERY = Vote(0, 2**24)
 VOTE_RIDES_S = 6 * 3600  # on a slow link: alone it costs as much as a receipt, in what is said meanwhile nothing
 _SLOW_NOTED_S = 600  # not for each of them
-VOTE_AFTER_S = 72 * 3600  # a commit that not all have signed for gets our vote when we have known it so long
+VOTE_AFTER_S = 72 * 3600  # a commit that not all have signed for gets our vote so long after we knew of the first one
 
 
 def due_vote(tx: Transaction, group: GroupId, record: GroupRecord) -> Vote | None:
@@ -70,8 +70,8 @@ def until_vote(tx: Transaction, group: GroupId) -> Pause:
         if not _may_vote(tx, group, own, commit):
             break
         signed_for = _all_signed(tx, group, own, commit)
-        due_s = _rides_until_s(tx, group, commit) if signed_for else commit.seen_s + VOTE_AFTER_S
-        pause = pause.and_(until(due_s))
+        old_s = _first_seen_s(tx, group, commit) + VOTE_AFTER_S
+        pause = pause.and_(until(_rides_until_s(tx, group, commit) if signed_for else old_s))
     return pause
 
 
@@ -122,9 +122,12 @@ def _may_vote(tx: Transaction, group: GroupId, member: MemberKey, commit: Commit
 
 
 def _is_ripe(tx: Transaction, group: GroupId, own: MemberKey, commit: CommitRecord) -> bool:
-    """Whether the commit is old enough, or all its members have signed for it."""
-    if not commit.seen_s <= tx.now_s < commit.seen_s + VOTE_AFTER_S:
-        return tx.now_s >= commit.seen_s
+    """Whether the fork is old enough, or all its members have signed for the commit. Were it the commit that has to be
+    old enough, whoever makes another one now and then, each before the last in the order, would keep all from voting.
+    """
+    seen_s = _first_seen_s(tx, group, commit)
+    if not seen_s <= tx.now_s < seen_s + VOTE_AFTER_S:
+        return tx.now_s >= seen_s
     return _all_signed(tx, group, own, commit)
 
 
@@ -133,6 +136,11 @@ def _rides_until_s(tx: Transaction, group: GroupId, commit: CommitRecord) -> int
     slow_s = int.from_bytes(tx.get(Space.SLOW, group) or b"", "big")
     fork = len(branches_of(tx, group).children[EpochId(commit.parent)]) > 1
     return 0 if fork or slow_s + _SLOW_NOTED_S <= commit.seen_s else commit.seen_s + VOTE_RIDES_S
+
+
+def _first_seen_s(tx: Transaction, group: GroupId, commit: CommitRecord) -> int:
+    """Since when we know that the parent of a commit has a child."""
+    return min(sibling.seen_s for _, sibling in branches_of(tx, group).children[EpochId(commit.parent)])
 
 
 def _all_signed(tx: Transaction, group: GroupId, own: MemberKey, commit: CommitRecord) -> bool:

@@ -217,11 +217,16 @@ def kiss(call: Invocation, /, place: str, callsign: str, key_file: str | None, *
     from chasqui.links.device import read_place
 
     try:
-        read_place(place)
+        found = read_place(place)
     except ValueError as error:
         raise UsageError(
             "This is neither HOST:PORT nor a device.", todo="For example 127.0.0.1:8001 or /dev/ttyUSB0"
         ) from error
+    if options["baud"] is not None and not isinstance(found, str):
+        raise UsageError(
+            "--baud is for a serial line; HOST:PORT has none. No link was made.",
+            todo="Leave it out. How fast the radio sends is --bit-rate.",
+        )
     try:
         sign = str(read_callsign(callsign))
     except ValueError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from chasqui.app.results import Inspected, LinkGone, LinkMade, LinkProblem, Links, Synced
+from chasqui.app.results import Inspected, LinkGone, LinkLine, LinkMade, LinkProblem, Links, Synced
 from chasqui.app.screens.text import about, count, safe_line, short, size, table
 
 _CLASSES = {"urgent": "urgent", "text": "text", "bulk": "bulk", "file": "file", "unknown": "of another version"}
@@ -78,7 +78,10 @@ Next: `chasqui link test {result.id}`"""
 
 def measuring(lasts_s: float) -> str:
     """`link test` of a radio, before it is over"""
-    return f"Measuring; this takes about {about(lasts_s)}. Somebody else in range has to do the same now."
+    return (
+        f"Measuring; this takes about {about(lasts_s)}, longer while messages go out. "
+        "Somebody else in range has to do the same now."
+    )
 
 
 def removed(result: LinkGone, *, radio: bool) -> str:
@@ -94,7 +97,17 @@ def listed(result: Links) -> str:
     """`link list`"""
     if not result.links:
         return "No links yet: `chasqui link add folder PATH`, `chasqui link add lan`, or a radio: `chasqui link add`."
-    return table((link.id, link.kind, _settings(link.settings), link.state) for link in result.links)
+    return table((link.id, link.kind, _settings(link.settings), state(link)) for link in result.links)
+
+
+def state(link: LinkLine) -> str:
+    """How a link is, with what is on its way over it."""
+    text = link.state
+    for sent, here, of in link.passing:
+        text += f"; {here} of {of} frames of something large have {'left' if sent else 'come'}"
+    if link.silent_s:
+        text += f"; this hour's airtime is spent, but for urgent texts: goes on in {about(link.silent_s)}"
+    return text
 
 
 def problem(found: LinkProblem) -> str:

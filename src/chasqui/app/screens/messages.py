@@ -35,7 +35,7 @@ _SHOW = "See `chasqui group show`."
 def about_to_send(name: str, length: int) -> str:
     """Before a file is sent."""
     parts = max(1, -(-length // FILE_PART_BYTES))
-    text = f"Sending {safe_line(name)}: {size(length)} in {count(parts, 'part')}."
+    text = f"To be sent: {safe_line(name)}, {size(length)} in {count(parts, 'part')}."
     if length > _LARGE_BYTES:
         text += " That is long for sticks and slow links, and stays in every vault of the group."
     return text + "\nWhat the file says of its origin (place, camera, author) goes with it."
@@ -44,14 +44,14 @@ def about_to_send(name: str, length: int) -> str:
 def about_to_speak(seconds: float, quality: str, link: str) -> str:
     """Before speech is sent; `link` is the kind that decided its quality, empty for none."""
     why = f", because of the link {link}" if link else ""
-    return f"Sending {seconds:.0f} s of speech, {quality}{why}.\nWhoever hears it can know your voice again."
+    return f"To be sent: {seconds:.0f} s of speech, {quality}{why}.\nWhoever hears it can know your voice again."
 
 
 def slow(result: Sent) -> str:
     """After something was sent over a link that it holds up for long."""
     links = () if isinstance(result.slow, UnsetType) else result.slow
     if not links:
-        return on_link(result.left, "All parts together take ").rstrip()
+        return on_link(result.left, "All parts together take about ").rstrip()
     return "\n".join(
         f"The link {link.id} ({link.kind}) needs {about(link.lasts_s)} for this, {about(link.on_air_s)} on the air."
         for link in links
@@ -216,7 +216,12 @@ def _parts_signed(message: Message) -> str:
     if isinstance(message.signed, UnsetType):
         return ""
     here, of = message.signed
-    return f"; the slowest has signed for {here} of {count(of, 'part')}{on_link(message.left, ', ')}"
+    gone = _frames(message, "; of the next part {} of {} frames have left")
+    return f"; the slowest has signed for {here} of {count(of, 'part')}{on_link(message.left, ', about ')}{gone}"
+
+
+def _frames(message: Message, words: str) -> str:
+    return "" if isinstance(message.frames, UnsetType) else words.format(*message.frames)
 
 
 def _voice(recording: Recording, found: Conversation) -> list[str]:
@@ -240,7 +245,9 @@ def _file(message: Message, group: str) -> list[str]:
     length = 0 if isinstance(message.size, UnsetType) else message.size
     first = f"[file] {safe_line(message.text)}, {size(length)}"
     if here < of:
-        return [f"{first}: {here} of {count(of, 'part')} here, the rest is on its way{on_link(message.left, ', ')}"]
+        come = _frames(message, "; {} of {} frames of something large, most likely this, have come")
+        rest = f"the rest is on its way{on_link(message.left, ', at least ')}{come}"
+        return [f"{first}: {here} of {count(of, 'part')} here, {rest}"]
     return [first, f"to keep it: chasqui save {typed(group)} {short(message.id)} FILE"]
 
 

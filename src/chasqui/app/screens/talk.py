@@ -79,6 +79,14 @@ def closed_by_itself() -> str:
     return "Five minutes are over: the microphone is closed, what was said goes out. Space: speak on."
 
 
+def too_fast(heard_s: float, passed_s: float) -> str:
+    """The microphone gives more than time has passed."""
+    return (
+        f"! The microphone gave {heard_s:.0f} s of sound within {passed_s:.0f} s: it is no microphone, or broken, and\n"
+        "  what goes out is not what you say. Space ends it; name another: `--device`. For a recording: `--from`."
+    )
+
+
 def not_known() -> str:
     """The daemon took something and has not answered."""
     return "The daemon has not said yet whether it sealed the last burst: look (`chasqui read`)."

@@ -132,7 +132,7 @@ def on_link(link: SlowLink | UnsetType, lead: str) -> str:
     """How long the slowest link takes for what is left, behind some words; empty where that is not worth saying."""
     if isinstance(link, UnsetType):
         return ""
-    return f"{lead}about {about(link.lasts_s)} on the link {link.id} ({link.kind})"
+    return f"{lead}{about(link.lasts_s)} on the link {link.id} ({link.kind})"
 
 
 def typed(name: str) -> str:

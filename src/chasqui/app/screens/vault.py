@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chasqui.app.results import GroupLine, Status, VaultMade
+from chasqui.app.screens.links import state as link_state
 from chasqui.app.screens.text import count, on_link, safe_line, short, size, table, typed
 from chasqui.app.screens.words import group_state
 
@@ -28,7 +29,7 @@ def status(result: Status) -> str:
     if result.links:
         lines += [
             "Links",
-            table((link.id, link.kind, link.settings.get("path", ""), link.state) for link in result.links),
+            table((link.id, link.kind, link.settings.get("path", ""), link_state(link)) for link in result.links),
         ]
     else:
         lines.append("Links    none yet: `chasqui link add folder PATH` or `chasqui link add lan`")
@@ -53,7 +54,7 @@ def status(result: Status) -> str:
     for file in result.incoming:
         here, of = file.parts
         what = f"{safe_line(file.name)} in {safe_line(file.group)}, {size(file.size)}"
-        lines.append(f"Coming   {what}: {here} of {count(of, 'part')} here{on_link(file.left, ', ')}")
+        lines.append(f"Coming   {what}: {here} of {count(of, 'part')} here{on_link(file.left, ', at least ')}")
     if waiting.invitations:
         lines.append(f"Waiting  {count(waiting.invitations, 'invitation')} for your answer: `chasqui group list`")
     return "\n".join(lines)

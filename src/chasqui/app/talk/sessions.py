@@ -21,7 +21,7 @@ from chasqui.app.talk.sources import UNITS_PER_S, source_of
 from chasqui.app.talk.speaking import units_at_once
 from chasqui.app.talk.talking import Talk, interruptions, price, silence
 from chasqui.app.talk.terminal import Terminal
-from chasqui.app.talk.threads import Events, Gone, Interrupted, Listener, Player, Plays, Sealer
+from chasqui.app.talk.threads import Events, Gone, Interrupted, Listener, Paused, Player, Plays, Sealer
 from chasqui.base.errors import ChasquiError, MachineError, UsageError
 from chasqui.media.burst import QUALITY_OF_LABEL, Quality, QualityLabel
 from chasqui.media.library import codec2_library
@@ -113,6 +113,8 @@ def listen(call: Invocation, group: str, since: int | None, out: str) -> int:
                     return 0
                 if isinstance(event, Gone):
                     raise event.error
+                if isinstance(event, Paused):
+                    terminal.pause()
                 if isinstance(event, Plays) and call.as_json:
                     print_json(_document(event))
                 elif isinstance(event, Plays):

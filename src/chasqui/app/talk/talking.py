@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from chasqui.app.talk.threads import (
     Gone,
     Interrupted,
     Listener,
+    Paused,
     PieceSent,
     Plays,
     Refused,
@@ -34,6 +36,8 @@ TICK_S: Final = 0.2
 EVENTS_AT_ONCE: Final = 100
 REST_S: Final = 2.0
 LAST_CALL_TICKS: Final = 50  # so long a burst that the daemon has in its hands may take when Ctrl-C comes
+PACE_S: Final = 3.0  # so much may lie in a buffer
+PACE_SHARE: Final = 1.25
 _UNIT_S: Final = 0.04
 _SIGNALS: Final = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP)
 
@@ -58,9 +62,10 @@ def silence(quality: Quality, units: int) -> Burst:
 
 @contextmanager
 def interruptions(events: Events) -> Iterator[None]:
-    """Ctrl-C, Ctrl-\\, a closed terminal and a polite end become an event. From before the terminal gives keys without
-    Enter until it is as it was: else it would stay like that."""
+    """Ctrl-C, Ctrl-\\, a closed terminal and a polite end become an event, and so does Ctrl-Z. From before the terminal
+    gives keys without Enter until it is as it was: else it would stay like that."""
     before = [(number, signal.signal(number, lambda *_: events.post(Interrupted()))) for number in _SIGNALS]
+    before.append((signal.SIGTSTP, signal.signal(signal.SIGTSTP, lambda *_: events.post(Paused()))))
     try:
         yield
     finally:
@@ -93,6 +98,7 @@ class Talk:
         unit_samples: int,
         units_at_once: int,
         heard: Callable[[Plays], str],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._terminal = terminal
         self._events = events
@@ -103,6 +109,9 @@ class Talk:
         self._unit_samples = unit_samples
         self._units_at_once = units_at_once
         self._heard = heard
+        self._clock = clock
+        self._began_s = 0.0
+        self._told_pace = False
         self._speaking: Speaking | None = None
         self._recording = 0
         self._level = 0
@@ -180,9 +189,19 @@ class Talk:
                 self.interrupted = True
             case Interrupted():
                 self.interrupted = True
+            case Paused():
+                self._pause()
+
+    def _pause(self) -> None:
+        """What was being said ends as by the key: nobody speaks into a microphone of a process that stands still."""
+        if self._by_hand:
+            self._end()
+            self._listener.rests.wait(REST_S)
+        self._terminal.pause()
 
     def _begin(self) -> None:
         self._recording += 1
+        self._began_s = self._clock()
         self._speaking = Speaking(self._unit_samples, self._units_at_once)
         self._listener.speaks.set()
 
@@ -191,6 +210,7 @@ class Talk:
             wipe(samples)  # it was on its way when the key was pressed
             return
         self._level = level(samples)
+        self._watch_pace(self._speaking.units * _UNIT_S)
         self._hand_over(self._speaking.hear(samples))
         wipe(samples)
         if self._speaking.is_full and self._by_hand:  # whoever forgot the key does not send the room for hours
@@ -199,6 +219,13 @@ class Talk:
         elif self._speaking.is_full:  # the next recording follows without a break
             self._hand_over(self._speaking.end())
             self._begin()
+
+    def _watch_pace(self, heard_s: float) -> None:
+        """Nobody speaks faster than time passes: what does is no microphone."""
+        passed_s = self._clock() - self._began_s
+        if self._by_hand and not self._told_pace and heard_s > PACE_S + PACE_SHARE * passed_s:
+            self._told_pace = True
+            self._terminal.line(screen.too_fast(heard_s, passed_s))
 
     def _end(self) -> None:
         if self._speaking is not None:

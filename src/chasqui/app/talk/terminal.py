@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 from contextlib import suppress
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from chasqui.app.screens.text import cut
 
@@ -23,6 +24,7 @@ class Terminal:
         self.fd = -1
         self._own = False
         self._before: object = None
+        self._went_on: Any = signal.SIG_DFL
         self._status = ""
         if keys and sys.stdin.isatty():
             self.fd = sys.stdin.fileno()
@@ -34,23 +36,49 @@ class Terminal:
     def __enter__(self) -> Self:
         if self.fd >= 0:
             import termios
-            import tty
 
             self._before = termios.tcgetattr(self.fd)
-            tty.setcbreak(self.fd)  # Ctrl-C stays a signal
+            self._take()
+        self._went_on = signal.signal(signal.SIGCONT, lambda *_: self._go_on())
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        signal.signal(signal.SIGCONT, self._went_on)
         self.status("")
+        self._give_back()
+        if self._own:
+            os.close(self.fd)
+
+    def pause(self) -> None:
+        """Stands still as Ctrl-Z asks for, with the terminal as it was before; goes on by `fg`."""
+        shown = self._status
+        self.status("")
+        self._give_back()
+        handler = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGTSTP)  # stands still here
+        signal.signal(signal.SIGTSTP, handler)
+        self._go_on()
+        self.status(shown)
+
+    def _go_on(self) -> None:
+        """Whoever ran meanwhile has set the terminal for himself, and written over the line."""
+        self._take()
+        self._status = ""
+
+    def _take(self) -> None:
+        if self.fd >= 0:
+            import tty
+
+            tty.setcbreak(self.fd)  # Ctrl-C stays a signal
+
+    def _give_back(self) -> None:
         if self.fd >= 0:
             import termios
 
             with suppress(termios.error):
                 termios.tcsetattr(self.fd, termios.TCSAFLUSH, self._before)  # type: ignore[arg-type]
-            if self._own:
-                os.close(self.fd)
 
     def keys(self) -> str:
         """What was pressed; call it when there is something. Empty at its end."""

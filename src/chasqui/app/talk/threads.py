@@ -80,7 +80,12 @@ class Interrupted:
     """Ctrl-C."""
 
 
-Event = Sound | Ended | PieceSent | Refused | Plays | Gone | Interrupted
+@dataclass(frozen=True)
+class Paused:
+    """Ctrl-Z."""
+
+
+Event = Sound | Ended | PieceSent | Refused | Plays | Gone | Interrupted | Paused
 
 
 class Events:
