@@ -11,7 +11,7 @@ by that, and nobody else; and whoever stays is not out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
@@ -30,7 +30,7 @@ from tests.groups.reference import Op, Witness
 from tests.groups.reference import Roster as Said
 from tests.models.histories import as_operation, as_witness, key, object_id
 from tests.models.judging import Known
-from tests.models.membership import Model
+from tests.models.membership import Model, Ops
 
 GROUP = GroupId(bytes(16))
 
@@ -71,15 +71,24 @@ class PuttingOut:
         count = 0
         for ops in self.model.histories():
             for said in self.model.witnessings(ops):
-                words = tuple(replace(w, id=f"w{w.member}{w.removal}"[:16]) for w in said)
-                sets = self._sets(frozenset(o.id for o in ops), ops, words)
-                known = self.model.judge(ops, words)
-                for size in range(1, len(sets.roster.shut_out) + 1):
-                    for due in combinations(sorted(sets.roster.shut_out), size):  # the others do not sit there any more
-                        count += 1
-                        if wrong := self._wrong(known, words, sets, due):
-                            return count, f"{wrong}:\n{_lines(known, words)}"
+                for wrong in self._judged(ops, said):
+                    count += 1
+                    if wrong:
+                        return count, wrong
         return count, ""
+
+    def judged(self, ops: Ops, said: tuple[Witness, ...]) -> str:
+        """What is first wrong of one history."""
+        return next((wrong for wrong in self._judged(ops, said) if wrong), "")
+
+    def _judged(self, ops: Ops, said: tuple[Witness, ...]) -> Iterator[str]:
+        words = tuple(replace(w, id=f"w{w.member}{w.removal}"[:16]) for w in said)
+        sets = self._sets(frozenset(o.id for o in ops), ops, words)
+        known = self.model.judge(ops, words)
+        for size in range(1, len(sets.roster.shut_out) + 1):
+            for due in combinations(sorted(sets.roster.shut_out), size):  # the others do not sit there any more
+                wrong = self._wrong(known, words, sets, due)
+                yield f"{wrong}:\n{_lines(known, words)}" if wrong else ""
 
     def _cited(self, sets: Sets, due: tuple[MemberKey, ...]) -> frozenset[ObjectId]:
         """What the commit cites that puts these out, in the words of the product."""

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from chasqui.node import citing
+from tests.groups.reference import ADMIN, Change, Op, Witness
 from tests.models.membership import Model
 from tests.models.putting_out import PuttingOut, without_store
 
@@ -70,3 +71,22 @@ def test_a_broken_rule_is_found(broken: PuttingOut, what: str) -> None:
 def test_without_what_made_other_admins_old_days_divide_a_group(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(citing, "promotions", lambda *_: iter(()))
     assert OLD_DAYS.search()[1].startswith("somebody is kept who is out by what is cited")
+
+
+def test_what_a_removal_makes_late_that_is_late_itself_is_shown_by_nothing() -> None:
+    """A weakness: Ana's removal of Ben makes his addition of P late, and then, since P is no witness any more, is late
+    itself. Both are late (rule 4), and a commit that puts P out cites no late removal, so no reader sees why."""
+    model = Model(3, "c", 3)
+    ops = frozenset(
+        {
+            *model.base,
+            Op("x0", "b", 1, frozenset({"2"}), Change("add", "p", ADMIN)),
+            Op("x1", "a", 4, frozenset({"2"}), Change("remove", "b")),
+            Op("x2", "c", 1, frozenset({"x0"}), Change("remove", "a")),
+        }
+    )
+    lies = Witness("c", "x1", frozenset({"2"}), 9, "w")
+    honest = [Witness("a", "x1", frozenset({"2"}), 9, "w")]
+    honest += [Witness(m, "x2", frozenset({"x0"}), 9, "w") for m in "bc"]
+    assert PuttingOut(model).judged(ops, (lies, *honest)).startswith("[''] are put out")
+    assert PuttingOut(model).judged(ops, tuple(honest)) == ""
