@@ -141,5 +141,10 @@ def test_a_town_is_drawn(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> 
     lines = list(drawn.iter("{http://www.w3.org/2000/svg}line"))
     assert len(lines) == 2, "who walks heard both of them, who do not hear each other"
     assert len([each for each in drawn.iter("{http://www.w3.org/2000/svg}circle") if each.get("r") == "8"]) == 1
+    for each in drawn.iter("{http://www.w3.org/2000/svg}text"):
+        half = 2 if each.get("text-anchor") else 1
+        letter = 0.6 * int(each.get("font-size", "12"))
+        ends = int(each.get("x", "")) + letter * len("".join(each.itertext())) / half
+        assert ends <= 900, "nobody is cut off"
     assert main(["lab", "run", "first-light", "--map", str(svg)]) == 2
     assert "has no town" in capsys.readouterr().err

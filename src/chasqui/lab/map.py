@@ -13,10 +13,11 @@ from chasqui.lab.world import clock_of
 
 WIDTH: Final = 900  # pixels
 EDGE: Final = 90
+RIGHT: Final = 170  # names and times stand to the right of people
 TOP: Final = 118
 _LEGEND: Final = (
-    "A circle is a district, thick where walls are between it and the rest. A line: they heard each other, the more "
-    "the thicker. A ring walks."
+    "Circles: districts, thick where walls keep them apart. Lines: who heard whom, the more the thicker. Ringed: who "
+    "walks."
 )
 _INK, _LATE = "#1f4e8c", "#b03a2e"
 
@@ -68,7 +69,7 @@ class _View:
         self._west, self._north = min(x for x, _ in ends), max(y for _, y in ends)
         wide = max(max(x for x, _ in ends) - self._west, 1.0)
         tall = self._north - min(y for _, y in ends)
-        self._scale = (WIDTH - 2 * EDGE) / wide
+        self._scale = (WIDTH - EDGE - RIGHT) / wide
         self.height = math.ceil(TOP + tall * self._scale + EDGE)
 
     def at(self, spot: Spot) -> tuple[int, int]:
