@@ -99,7 +99,7 @@ def test_whoever_has_heard_that_there_was_more_is_told_that_there_is_not() -> No
     assert outgoing.announcement(9_000_000) is None, "it is said once"
 
 
-@pytest.mark.must("M-RAD-18")
+@pytest.mark.must("M-RAD-21")
 def test_only_what_was_asked_for_becomes_less() -> None:
     for asked, left in ((True, 1), (False, 6)):
         reader = HeardGeneration(False)

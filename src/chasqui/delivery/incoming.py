@@ -6,6 +6,7 @@ from collections.abc import Container
 from typing import Final
 
 from chasqui.base.ids import BundleId, bundle_id
+from chasqui.base.limits import BUNDLE_BYTES_MIN
 from chasqui.base.ports import Entropy
 from chasqui.delivery.chance import mostly_late
 from chasqui.delivery.erasure import PARITY_FIRST
@@ -21,6 +22,7 @@ PATIENCE_MS_MAX: Final = 600_000
 RETRY_FRAMES: Final = 2  # of the largest size: for the first answer to a NEED; twice as long after each
 RETRY_MS: Final = 1_000
 ASKED_MAX: Final = 8  # a quarter of an hour on a slow link; then the next summary tells what is lacking
+HOPED_MAX: Final = 3  # unanswered: whose generation it is has begun anew, or has gone; summaries help then
 FRESH_MS: Final = 700  # after a symbol: so late does nobody ask who waited for a free channel while it was sent
 SPREAD_MS: Final = 3_000  # those who lack most ask first, and are heard by those who lack less
 JUST_FRAMES: Final = 6  # of the largest size: who waited so long for a free channel has not heard what was sent
@@ -35,6 +37,10 @@ PACE_SHARE: Final = 1.4  # of the pace: so long the next source is waited for
 TOGETHER_MS: Final = 120_000  # nobody waits longer for what is lost
 STREAM_SHARE: Final = 2.5  # of the pace: so long it is believed that more comes, as one may get lost
 RECENT_SOURCES: Final = 6  # of what comes one by one: somebody may lack some of them still
+ROUND_MS_MAX: Final = 600_000  # of one round; who comes later is no different from who comes by himself
+ROUND_BYTES: Final = BUNDLE_BYTES_MIN  # what comes in a round; no operation is as small, so none waits for its end
+ROUND_PLACES: Final = 1.5  # who heard nobody for so long in a round has lost somebody, whose number he would take
+ROUND_TOGETHER: Final = 4  # lost sources in a round: parity for so many serves all, as each has lost others
 TOGETHER: Final = 3  # lost sources: then nothing is gained any more by waiting
 
 
@@ -48,6 +54,18 @@ class Incoming:
         self.just_ms: Final = JUST_FRAMES * frame_ms
         self._large_spread_ms = max(SPREAD_MS, SPREAD_FRAMES * frame_ms)
         self._heard: dict[tuple[int, int, bool], HeardGeneration] = {}
+        self._round_ms = (0, 0)
+        self._place_ms = 0
+
+    def expect_round(self, from_ms: int, until_ms: int, place_ms: int) -> None:
+        """Between these times many send one small bundle each, one in each `place_ms`."""
+        self._round_ms = from_ms, min(until_ms, from_ms + ROUND_MS_MAX)
+        self._place_ms = place_ms
+
+    def round_ends_ms(self, now_ms: int) -> int | None:
+        """When the round ends, where there is one now."""
+        from_ms, until_ms = self._round_ms
+        return until_ms if from_ms <= now_ms < until_ms else None
 
     def heard(self, frame: CodedFrame, now_ms: int, *, asked: bool) -> list[bytes]:
         """The bundles that a symbol brings. `asked`: we lacked something, and said so. Raises `PeerError`; nothing has
@@ -78,7 +96,8 @@ class Incoming:
         for parts in (False, True):
             known = self._heard.get((need.source, need.generation, parts))
             if known is not None and known.need_ms is not None and need.count >= known.lacking:
-                known.need_ms = now_ms + self.retry_ms + mostly_late(self._entropy, SPREAD_MS // 2)
+                due_ms = now_ms + self.retry_ms + mostly_late(self._entropy, SPREAD_MS // 2)
+                known.need_ms = max(known.need_ms, due_ms) if known.patient else due_ms
 
     def own(self, source: int, generation: int, now_ms: int) -> HeardGeneration:
         """One that this node begins, as others may go on with it."""
@@ -103,12 +122,14 @@ class Incoming:
             if shut or known.size != size + CHECK_BYTES:
                 continue
             calm = now_ms - known.grown_ms >= JOIN_CALM_MS
+            if self.round_ends_ms(now_ms) is not None and now_ms > known.grown_ms + int(ROUND_PLACES * self._place_ms):
+                continue
             if calm and known.count < JOINED_MAX and now_ms - known.opened_ms < OPEN_MS:
                 return source, generation, known
         return None
 
     def passages(self, now_ms: int) -> list[Passage]:
-        """What comes in parts now."""
+        """What comes in parts now, what was heard last behind."""
         parted = [known for known in self._heard.values() if known.parts and not (known.done or known.spoilt)]
         return [
             Passage(min(len(known.sources) + len(known.parity), known.count), known.count, sent=False)
@@ -130,8 +151,9 @@ class Incoming:
 
     @property
     def hurries(self) -> bool:
-        """Whether something is about to be asked for."""
-        return any(known.need_ms is not None and not known.patient for known in self._heard.values())
+        """Whether something is about to be asked for, and somebody may be there who answers."""
+        asking = (known for known in self._heard.values() if known.need_ms is not None and not known.patient)
+        return any(known.asked < HOPED_MAX for known in asking)
 
     @property
     def lacked_patiently(self) -> int:
@@ -172,7 +194,13 @@ class Incoming:
         paces = (k.pace_ms for k in self._heard.values() if now_ms < k.grown_ms + int(STREAM_SHARE * k.pace_ms))
         return max(paces, default=0)
 
-    def _patient_until_ms(self, known: HeardGeneration) -> int:
+    def _patient_until_ms(self, known: HeardGeneration, now_ms: int) -> int:
+        """Until when what is lacking is asked for together with what may get lost next."""
+        ends_ms = self.round_ends_ms(now_ms)
+        if ends_ms is not None and known.size == ROUND_BYTES + CHECK_BYTES and not known.parts:
+            return ends_ms if known.lacking < ROUND_TOGETHER else 0
+        if known.lacking >= TOGETHER:
+            return 0
         since_ms = known.grown_ms if known.lacks_since_ms is None else known.lacks_since_ms
         return min(expected_ms(known), since_ms + TOGETHER_MS)
 
@@ -192,7 +220,7 @@ class Incoming:
         if known.followed:
             patience_ms = min(PATIENCE_GAPS * max(known.gap_ms, self.retry_ms), PATIENCE_MS_MAX)
             known.need_ms = now_ms + patience_ms + mostly_late(self._entropy, SPREAD_MS)
-        elif known.lacking < TOGETHER and now_ms < (until_ms := self._patient_until_ms(known)):
+        elif now_ms < (until_ms := self._patient_until_ms(known, now_ms)):
             known.need_ms = until_ms + mostly_late(self._entropy, SPREAD_MS)
             known.patient = True
         else:

@@ -14,7 +14,7 @@ from chasqui.delivery.answering import Answering
 from chasqui.delivery.chance import below
 from chasqui.delivery.erasure import PARITY_FIRST, PARITY_MAX
 from chasqui.delivery.generations import HeardGeneration, OwnGeneration, cut, fits_whole, part_count
-from chasqui.delivery.incoming import FRESH_MS, OPEN_MS, Incoming
+from chasqui.delivery.incoming import FRESH_MS, OPEN_MS, ROUND_BYTES, Incoming
 from chasqui.delivery.index import Item
 from chasqui.delivery.passage import Passage
 from chasqui.delivery.radio_frames import BATCH_HEADER_BYTES, BUNDLES_MAX, BatchFrame, CodedFrame, NeedFrame, batch_of
@@ -26,6 +26,7 @@ COPIES_ENOUGH: Final = 1  # overheard: whoever has not heard it asks again
 GENERATION_KEPT_MS: Final = HOUR_MS  # so long it answers a NEED
 GENERATIONS_MAX: Final = 128
 TOLD_AGAIN_MS: Final = 8_000  # where texts come one by one: two of them must not take the same number
+ROUND_TOLD_MS: Final = 2_000  # in a round: whoever comes next is to know of it before his turn
 QUIET_MS: Final = 4_000  # after the last symbol: nobody asked, so whoever heard none of it has to be told
 PUT_OFF_MS_MAX: Final = 600_000  # whoever never falls silent must not keep others from answering
 ON_AIR_MAX: Final = 256  # more do not leave in a few airtimes
@@ -88,7 +89,8 @@ class Outgoing:
         """Became held, and not through this link: everybody may lack it."""
         for item in items:
             if self._can_carry(item):
-                due_ms = now_ms if item.urgent else now_ms + below(self._entropy, NEWS_JITTER_MS)
+                at_once = item.urgent or self._in_round(item.size, now_ms)
+                due_ms = now_ms if at_once else now_ms + below(self._entropy, NEWS_JITTER_MS)
                 self._wait(item, due_ms, answer=False)
 
     def add_answers(self, items: Iterable[Item], now_ms: int, delay_ms: Callable[[bool], int]) -> None:
@@ -187,11 +189,11 @@ class Outgoing:
         return any(own.unsent and not own.asked for _, own in self._kept.values())
 
     def passages(self) -> list[Passage]:
-        """What goes out in parts now."""
+        """What goes out in parts now, what was sent last behind."""
         parted = [own for _, own in self._kept.values() if own.parts and own.unsent]
         return [
             Passage(own.parts - len(own.unsent), own.parts, sent=True, flow="".join(own.flows.values()))
-            for own in parted
+            for own in sorted(parted, key=lambda own: own.touched_ms)
         ]
 
     def flows_of_news(self) -> set[str]:
@@ -348,7 +350,7 @@ class Outgoing:
             sources = self._sources(own, fetch, None if own.parts else number)
             one_by_one = own.heard is not None and own.heard.pace_ms > 0
             own.untold = 0 if own.asked else 2 if one_by_one else 1  # whoever lacks what was asked for asks again
-            own.tell_ms = now_ms + QUIET_MS
+            own.tell_ms = now_ms + (ROUND_TOLD_MS if self._in_round(own.size, now_ms) else QUIET_MS)
         else:
             own.owed -= 1
             own.answered += 1
@@ -368,6 +370,9 @@ class Outgoing:
             if own.heard is not None:
                 self._incoming.said(own.heard, each, now_ms)
         return batch_of(frames) if len(frames) > 1 else frames[0]
+
+    def _in_round(self, size: int, now_ms: int) -> bool:
+        return size == ROUND_BYTES and self._incoming.round_ends_ms(now_ms) is not None
 
     def _was_on_air(self, bundle: BundleId, now_ms: int) -> None:
         self._on_air.pop(bundle, None)
@@ -412,7 +417,7 @@ class Outgoing:
         if found is not None and young and not found.behind_us and found.whole:
             return found
         opened = self._generation(item, 0, asked, now_ms)
-        if together:
+        if not asked:
             opened.heard = self._incoming.own(opened.source, opened.number, now_ms)
         self._open[item.rank, item.size, asked] = opened
         return opened
