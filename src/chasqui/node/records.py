@@ -38,7 +38,7 @@ class Space(IntEnum):
     LINK = 24  # link id
     DUE = 25  # group: receipts wait to be sent
     OWED = 49  # group, author 32: an object of his that deserves a receipt, by its number
-    HELD = 26  # group, bundle: a commit that waits for an operation: its author, 1 byte whether it removes somebody
+    HELD = 26  # group, bundle: a commit that waits: its author, 1 byte why (inbox)
     PENDING_ADD = 27  # group, contact group: an addition that waits for a key package
     ANSWERED = 28  # key package ref of an offer that was answered
     MEMBER = 29  # group, member 32
