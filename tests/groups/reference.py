@@ -106,6 +106,7 @@ class Rules:
     departed_count: bool = True  # accusers who are out count as in for the least number of accusers
     newcomers_can_be_late: bool = True  # those who owe their seats to nobody but the removed one
     lifts_need_clean_hands: bool = True
+    signers_needed: int | None = None  # instead of `quorum`
     quorum_looks_aside: bool = True  # to the admins that were made meanwhile
 
 
@@ -290,7 +291,8 @@ class Judge:
         admins = frozenset(self.roster(self.sets.past(i) - self.late).admins)
         if self.rules.quorum_looks_aside and self._setting().quorum > 1:
             admins |= self._made_meanwhile(i, among)
-        return max(1, min(self._setting().quorum, len(admins - {self.ops[i].change.member})))
+        quorum = self.rules.signers_needed or self._setting().quorum
+        return max(1, min(quorum, len(admins - {self.ops[i].change.member})))
 
     def _made_meanwhile(self, i: str, among: frozenset[str]) -> frozenset[str]:
         not_after = frozenset(j for j in among if j != i and i not in self.sets.past(j))

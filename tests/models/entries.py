@@ -37,12 +37,6 @@ CONTACT = ""  # where a demanded key package was given
 OFFERS_MAX = 9
 
 
-def has_cited(branches: Branches, epoch: EpochId, operation: ObjectId) -> bool:
-    """Whether a commit on the way to this epoch, as far as that is known, has cited an operation."""
-    made = (branches.made_by[at][1] for at in branches.path(epoch) if at in branches.made_by)
-    return any(operation in commit.operations for commit in made)
-
-
 class Commit(NamedTuple):
     """A child of `parent` by `by`, which gives `whom` a leaf of his key package `number`, 0 being that of his
     addition; or nobody. `told`: the REJOINs that its maker knew, which its welcome tells."""
@@ -85,7 +79,6 @@ class Device(NamedTuple):
     packages: frozenset[Package] = frozenset()
     rejoins: frozenset[tuple[str, int]] = frozenset()
     entered: frozenset[str] = frozenset()  # epochs that a welcome opened
-    told: frozenset[tuple[str, str, int]] = frozenset()  # by the welcome to that epoch
     root: str = ""  # of who is not there yet
     entry: str = ""  # of a newcomer, where he began last
     seated: bool = False
@@ -130,9 +123,8 @@ class Entries:
     lot: int = 0  # another order wherever the lot decides
     states: int = 10**9
     by_tree_alone: bool = False  # broken: who sits in the tree needs no leaf
-    unknown_forks: bool = False  # broken: who does not know where branches part gives leaves, too
     settled_stay: bool = False  # broken: once something is settled after an entry, its member follows no welcome
-    untold: bool = False  # broken: for a demand, who came in by a welcome does not look at what that told of
+    untold: bool = False  # broken: who came in by a welcome does not know what was carried out before
     all_alike: bool = False  # as it was: who came in later counts as much as who was there before
     offers_once: bool = False  # broken: no key package after the first
     again_and_again: bool = False  # broken: a REJOIN that was cited is used again, and such a commit is taken
@@ -198,6 +190,11 @@ class Entries:
     @cached_property
     def _leaves(self) -> dict[str, Mapping[str, str]]:
         return {}
+
+    def rejoined(self, epoch: str) -> frozenset[tuple[str, int]]:
+        """The REJOINs that were carried out on the way to an epoch: whoever comes by a welcome is told of them."""
+        steps = (step.partition("+")[2] for step in epoch.split("/"))
+        return frozenset((given[0], int(given[1:])) for given in steps if given and given[1:] != "0")
 
     # -- following ---------------------------------------------------------------------------------------------------
 
@@ -338,7 +335,7 @@ class Entries:
         name = self.names[at]
         for c in state[self.names.index(self.by[name])].commits:
             if (c.whom, c.number) == (name, 0):
-                me = Device(entered=frozenset({c.name}), root=c.name, entry=c.name, rejoins=c.told, told=_told(c))
+                me = Device(entered=frozenset({c.name}), root=c.name, entry=c.name, rejoins=c.told)
                 yield (*state[:at], me, *state[at + 1 :])
 
     def vote(self, me: Device, name: str) -> Vote | None:
@@ -379,21 +376,16 @@ class Entries:
 
     def is_due(self, me: Device, head: str, package: Package) -> bool:
         """M-SEA-4, in the words of the product."""
-        branches, rejoin = self.branches(me.commits), object_id(f"{package.number}{package.whom}")
-        here, seated = self.id_of(head), package.whom in self.leaves(head)
-        if has_cited(branches, here, rejoin) and not self.again_and_again:
+        rejoined = self.rejoined(head) - (self.rejoined(me.entry) if self.untold else frozenset())
+        if (package.whom, package.number) in rejoined and not self.again_and_again:
             return False
         if package.given_in == CONTACT:
-            oldest = branches.path(here)[-1]
-            at = next(e for e in me.entered if self.id_of(e) == oldest)
-            told = package.whom in self.leaves(at) and (at, package.whom, package.number) in me.told
-            return self.untold or not told
+            return True
+        branches, here, seated = self.branches(me.commits), self.id_of(head), package.whom in self.leaves(head)
         if self.by_tree_alone:
             return not seated
         given_in = self.id_of(package.given_in)
-        if needs_leaf(branches, self.history, key(package.whom), here, given_in, seated=seated):
-            return True
-        return self.unknown_forks and not frozenset(branches.path(here)) & frozenset(branches.path(given_in))
+        return needs_leaf(branches, self.history, key(package.whom), here, given_in, seated=seated)
 
     def gives(self, me: Device, name: str, package: Package) -> Device:
         """Commits a new leaf on its head."""
@@ -412,7 +404,6 @@ class Entries:
             entered=me.entered | {at},
             spent=me.spent | {welcome.number},
             rejoins=me.rejoins | welcome.told,
-            told=me.told | _told(welcome),
         )
         if me.seated and not me.demanded:
             return me if self.settled_stay else me._replace(elsewhere=(*me.elsewhere, at)[-4:])
@@ -433,9 +424,7 @@ class Entries:
         for c in sorted(them.commits - me.commits, key=lambda c: c.parent.count("/")):
             if not me.holds(c.parent) or c.whom == name:
                 continue
-            cited = object_id(f"{c.number}{c.whom}")
-            again = c.number and has_cited(self.branches(me.commits), self.id_of(c.parent), cited)
-            if again and not self.again_and_again:
+            if (c.whom, c.number) in self.rejoined(c.parent) and not self.again_and_again:
                 raise Counterexample("a commit of an honest member is refused")
             rejoin = {(c.whom, c.number)} if c.number else set()
             me = me._replace(commits=me.commits | {c}, rejoins=me.rejoins | rejoin)
@@ -565,7 +554,3 @@ class Entries:
             if me.root and leaves.get(name) not in me.entered:
                 return "somebody has no leaf that he can use"
         return ""
-
-
-def _told(c: Commit) -> frozenset[tuple[str, str, int]]:
-    return frozenset((c.name, whom, number) for whom, number in c.told)

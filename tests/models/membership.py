@@ -54,6 +54,7 @@ class Model:
     taken: int = 2
     only_dishonest_accuse: bool = True
     admins: str = "abcd"
+    quorum: int = 1
 
     @cached_property
     def names(self) -> str:
@@ -68,10 +69,13 @@ class Model:
     @cached_property
     def base(self) -> tuple[Op, ...]:
         """The founding."""
-        made = [Op("0", "a", 1, frozenset(), Change("genesis", taken=self.taken))]
+        made = [Op("0", "a", 1, frozenset(), Change("genesis", taken=self.taken, quorum=self.quorum))]
         for index, member in enumerate(self.names[1:], 1):
             change = Change("add", member, ADMIN if member in self.admins else MEMBER)
             made.append(Op(str(index), "a", index + 1, frozenset({made[-1].id}), change))
+            if self.quorum > 1 and index > 1:
+                confirm = Change("confirm", operation=str(index))
+                made.append(Op(f"{index}b", "b", index, frozenset({str(index)}), confirm))
         return tuple(made)
 
     @cached_property
@@ -114,16 +118,22 @@ class Model:
         for kind in self.kinds:
             if kind == "accuse" and self.only_dishonest_accuse and me not in self.dishonest:
                 continue
-            for member in "p" if kind == "add" else self.names:
-                if member == me and kind != "remove":
-                    continue
-                named = "add" if kind == "readd" else kind
-                text = f"{me}{seq}{sorted(heads)}{kind}{member}"
-                made_id = _id_of(text)
-                made = Op(made_id, me, seq, heads, Change(named, member, 1 if kind == "role" else ADMIN))
+            for change in self._of_kind(kind, me, past):
+                made_id = _id_of(f"{me}{seq}{sorted(heads)}{kind}{change.member}{change.operation}")
+                made = Op(made_id, me, seq, heads, change)
                 whole = self.judge([*(sets.ops[i] for i in past), made])
                 if made_id not in whole.judged().rightless:
                     yield made
+
+    def _of_kind(self, kind: str, me: str, past: frozenset[str]) -> Iterator[Change]:
+        if kind == "rejoin":
+            yield Change(kind)
+        elif kind == "confirm":
+            yield from (Change(kind, operation=i) for i in sorted(past - {o.id for o in self.base}))
+        else:
+            for member in "p" if kind == "add" else self.names:
+                if member != me or kind == "remove":
+                    yield Change("add" if kind == "readd" else kind, member, 1 if kind == "role" else ADMIN)
 
     def _pasts(self, sets: Known) -> Iterator[frozenset[str]]:
         founding = [o.id for o in self.base]
@@ -193,7 +203,8 @@ class Model:
 
     def _wrong(self, sets: Known, roster: Roster) -> Iterator[str]:
         late = sets.late()
-        removals = [o for o in sets.ops.values() if o.change.kind == "remove" and o.id not in roster.rightless]
+        no = roster.rightless | roster.pending
+        removals = [o for o in sets.ops.values() if o.change.kind == "remove" and o.id not in no]
         for o in sets.ops.values():
             strikes = [r for r in removals if r.change.member == o.issuer and r.id != o.id]
             against = [r for r in strikes if o.id not in sets.past(r.id)]
@@ -216,6 +227,8 @@ class Model:
         few = self.only_dishonest_accuse and len(liars) < min(self.taken, len(roster.inside) - 1)
         if few and roster.quarantined & frozenset(self.honest):
             yield "too few quarantine an honest member"
+        if self.quorum > 1 and self._alone(sets, roster):
+            yield "one admin alone changed something"
         if roster.current and not self._goes_on(sets, roster):
             yield "somebody is current, but nobody can act"
 
@@ -247,12 +260,33 @@ class Model:
         strikes = [r for r in removals if r.change.member == o.issuer != r.issuer and r.id not in late]
         return any(sets.concurrent(r.id, o.id) for r in strikes)
 
+    def _alone(self, sets: Known, roster: Roster) -> bool:
+        """Whether anybody but who left is out, or anybody new is in, with no honest admin behind it, though there were
+        two beside him all the time."""
+        named = frozenset(o.change.member for o in sets.ops.values() if o.change.kind == "remove")
+        there = frozenset(self.names) & frozenset(self.admins) - named
+        signers: dict[tuple[str, str], set[str]] = {}
+        for o in sets.ops.values():
+            if o.change.kind in ("add", "remove"):
+                by = {c.issuer for c in sets.ops.values() if c.change.operation == o.id} | {o.issuer}
+                signers.setdefault((o.change.kind, o.change.member), set()).update(by)
+        done = [("remove", m) for m in frozenset(self.names) - roster.inside]
+        done += [("add", "p")] if "p" in roster.inside else []
+        for kind, m in done:
+            by = signers.get((kind, m), set())  # of who was not there yet in days that somebody cites, nobody
+            if by and by.isdisjoint(self.honest) and by != {m} and len(there - {m}) > 1:
+                return True
+        return False
+
     def _goes_on(self, sets: Known, roster: Roster) -> bool:
-        """Whether the first admin, who has everything, can let somebody in."""
-        me = roster.admins[0]
+        """Whether the first admin, who has everything, can let somebody in; the others confirm it if need be."""
         heads = frozenset(i for i in sets.ops if not any(i in o.heads for o in sets.ops.values()))
-        new = Op(_id_of(f"{me}{sorted(heads)}"), me, 99, heads, Change("add", "q"))
-        then = self.judge([*sets.ops.values(), new], sets.witnesses.values()).judged()
+        new: list[Op] = []
+        for me in roster.admins[: self.quorum]:
+            change = Change("confirm", operation=new[0].id) if new else Change("add", "q")
+            new.append(Op(_id_of(f"{me}{sorted(heads)}"), me, 99, heads, change))
+            heads = frozenset({new[-1].id})
+        then = self.judge([*sets.ops.values(), *new], sets.witnesses.values()).judged()
         return "q" in then.inside
 
 

@@ -64,12 +64,11 @@ def test_the_same_at_length(model: Entries) -> None:
         (replace(ONE, by_tree_alone=True), "two heads"),
         (replace(ONE, offers_once=True), "two heads"),
         (replace(ONE, again_and_again=True), "it never ends"),
-        (replace(TWO, unknown_forks=True), "a commit of an honest member is refused"),
         (replace(DEMANDED, untold=True), "a commit of an honest member is refused"),
         (replace(CUT, lot=OTHER_LOT, settled_stay=True), "two heads"),
         (replace(MANY, lot=OTHER_LOT, all_alike=True), "two heads"),
     ],
-    ids=["by tree alone", "offers once", "again and again", "unknown forks", "untold", "settled stay", "all alike"],
+    ids=["by tree alone", "offers once", "again and again", "untold", "settled stay", "all alike"],
 )
 def test_a_broken_rule_is_found(model: Entries, what: str) -> None:
     assert model.search()[1] == what

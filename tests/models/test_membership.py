@@ -13,6 +13,8 @@ from tests.models.membership import Model
 AS_THEY_ARE = Rules()
 NO_FLOOR = replace(AS_THEY_ARE, smallest_electorate=1)
 TAKEN = ("accuse", "remove", "lift")
+TWO = Model(4, "d", 2, kinds=("remove", "add", "confirm"), quorum=2)
+OLD_DAYS = replace(TWO, dishonest="a", deep=True)
 
 
 @pytest.mark.parametrize(
@@ -23,6 +25,7 @@ TAKEN = ("accuse", "remove", "lift")
         Model(4, "d", 2),
         Model(3, "c", 2, kinds=("remove", "readd", "role")),
         Model(4, "c", 2, kinds=TAKEN, admins="a"),
+        TWO,
     ],
     ids=str,
 )
@@ -40,6 +43,10 @@ def test_the_rules_hold(model: Model) -> None:
         Model(4, "a", 2, deep=True),
         Model(4, "b", 2, deep=True),
         Model(3, "c", 3, kinds=TAKEN, admins="a"),
+        Model(4, "d", 2, kinds=("accuse", "lift", "confirm"), quorum=2, only_dishonest_accuse=False),
+        replace(TWO, size=3, dishonest="c", length=3),  # the second confirmation, and what is confirmed too late
+        replace(TWO, admins="abd"),
+        OLD_DAYS,
     ],
     ids=str,
 )
@@ -64,7 +71,7 @@ def test_of_every_small_history_both_implementations_say_the_same() -> None:
 @pytest.mark.long
 @pytest.mark.parametrize(
     "model",
-    [Model(4, "d", 2), Model(4, "c", 2, kinds=TAKEN, admins="a"), Model(3, "c", 3, kinds=("remove",), deep=True)],
+    [Model(4, "d", 2), Model(4, "c", 2, kinds=TAKEN, admins="a"), Model(3, "c", 3, kinds=("remove",), deep=True), TWO],
     ids=str,
 )
 def test_and_of_longer_ones(model: Model) -> None:
@@ -96,6 +103,18 @@ def test_who_is_out_does_not_quarantine() -> None:
     """If the group grew smaller by his removal, his word alone would become enough."""
     model = Model(4, "c", 3, kinds=("accuse", "remove"), admins="a", taken=3)
     assert "too few" in found(replace(model, rules=replace(AS_THEY_ARE, departed_count=False)))
+
+
+@pytest.mark.parametrize(
+    ("model", "rules"),
+    [
+        (TWO, replace(AS_THEY_ARE, signers_needed=1)),
+        (OLD_DAYS, replace(AS_THEY_ARE, quorum_looks_aside=False)),  # who cites the days when he was the only one
+    ],
+    ids=["one is enough", "old days"],
+)
+def test_where_two_are_needed_one_changes_nothing(model: Model, rules: Rules) -> None:
+    assert "one admin alone" in found(replace(model, rules=rules))
 
 
 @pytest.mark.parametrize(

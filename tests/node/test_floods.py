@@ -13,7 +13,7 @@ from chasqui.node import asking, changes, inputs, outbox
 from chasqui.node.changes import issue
 from chasqui.node.groups import history_of, load_group, next_heads, roster_of
 from chasqui.node.records import AuthorRecord, LackRecord, Space
-from tests.node.hostile import fresh, head, keep
+from tests.node.hostile import fresh, head, keep, mls_state, utter_commit
 from tests.node.test_quorum import all_of, confirms_of, group_of_two_keys, tree
 from tests.node.world import Person, make_group, meet, pair
 
@@ -72,6 +72,21 @@ def test_what_an_operation_cites_and_is_not_here_is_asked_for() -> None:
     said = history_of(caro.tx(), group).deferred
     assert [o.issuer for o in said] == [ben.key(group)]
     assert history_of(ana.tx(), group).deferred == ()
+
+
+@pytest.mark.must("M-ASK-11")
+def test_what_one_member_cites_and_nobody_has_is_asked_for_in_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A commit of 14 kB makes every other member ask for 700 ids again and again, and he can let sixteen wait."""
+    monkeypatch.setattr("chasqui.node.asking.CITED_MISSING_MAX", 5)
+    ana, ben, caro = people = [Person(name) for name in ("ana", "ben", "caro")]
+    group = make_group(*people)
+    for person, first in ((ben, 0), (caro, 8)):
+        message = mls_state(person, group).commit((), person.entropy, person.now_s, path=True).message
+        ids = tuple(bytes((n,)) * 16 for n in range(first, first + 8))
+        ana.do(inputs.TakeBundles((utter_commit(person, group, message, ids),)))
+    missing = [key[len(group)] for key, _ in ana.tx().scan_prefix(Space.MISSING, group)]
+    assert len(missing) == 10
+    assert sum(each < 8 for each in missing) == 5, "nobody takes from what others lack"
 
 
 def test_an_ask_holds_what_fits_and_the_rest_is_asked_for_later() -> None:

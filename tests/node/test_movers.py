@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from chasqui import mls
@@ -9,7 +11,9 @@ from chasqui.base.days import day_of
 from chasqui.base.schema import encode
 from chasqui.groups.bodies import CommitBody
 from chasqui.groups.operation import Accuse, Add, Rejoin, Role
+from chasqui.mls.suite import Crypto, Entropy
 from chasqui.node import inputs
+from chasqui.node.authors import load_author
 from chasqui.node.changes import commit_id_of, issue
 from chasqui.node.groups import history_of, load_group, next_heads, tree_keys
 from chasqui.node.records import OwnKeyPackageRecord, Space, SpareRecord
@@ -155,3 +159,34 @@ def test_nobody_alone_puts_out_who_was_lifted(case: str) -> None:
         accuser.do(inputs.Accuse(group, caro.key(group)))
     meet(*readers)
     assert caro.key(group) not in tree_keys(head(ana, group)[1])
+
+
+@pytest.mark.must("M-COM-19")
+def test_who_cannot_open_a_commit_alone_is_told_that_others_may_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dan makes keys that Ben's device cannot open, and nobody else can see that. MLS does not hinder him."""
+    (ana, ben, caro, dan), group = settled_group("ana", "ben", "caro", "dan")
+    epoch, record = head(dan, group)
+    state = mls_state(dan, group)
+    leaf = state.leaf(next(leaf for leaf, key in record.roster if key == ben.key(group)))
+    assert leaf is not None
+    seal = Crypto.encrypt_with_label
+
+    def spoil(self: Crypto, public: bytes, label: bytes, context: bytes, data: bytes, entropy: Entropy) -> Any:
+        return seal(self, public, label, context, bytes(len(data)) if public == leaf.encryption_key else data, entropy)
+
+    monkeypatch.setattr(Crypto, "encrypt_with_label", spoil)
+    commit = state.commit((), dan.entropy, dan.now_s, path=True)
+    monkeypatch.undo()
+    bundle = utter_commit(dan, group, commit.message)
+    for reader in (ana, ben, caro):
+        reader.do(inputs.TakeBundles((bundle,)))
+    assert head(ana, group)[0] == head(caro, group)[0] != epoch
+    assert head(ben, group)[0] == epoch
+    assert [reader.show(group).state for reader in (ana, ben, caro)] == ["current", "passed-over", "current"]
+    ben.do(inputs.Flush())
+    assert load_author(ben.tx(), group, dan.key(group)).spans[-1][1] < load_group(dan.tx(), group).seq, "no receipt"
+    ana.do(inputs.SendText(group, "do you read me?"))
+    ben.do(inputs.Rejoin(group))
+    meet(ana, ben, caro)
+    assert head(ana, group)[0] == head(ben, group)[0] == head(caro, group)[0]
+    assert ben.show(group).state in ("current", "new", "fork-pending")

@@ -406,3 +406,29 @@ def test_a_change_that_is_confirmed_on_the_other_side_is_carried_out_after_the_c
         assert tree(person, group) == wanted
         assert person.show(group).state == "current"
     assert "on her own" in caro.texts(group)
+
+
+@pytest.mark.must("M-COM-14")
+def test_a_leaving_on_top_of_a_removal_as_if_in_old_days_is_carried_out_by_all_alike() -> None:
+    """By what lies in the past of her leaving, Ana was the only admin when she removed Dora: a commit that cites that
+    alone would keep somebody whom its operations remove, and every reader would refuse it."""
+    ana, ben, caro, dora, eve = people = all_of("ana", "ben", "caro", "dora", "eve")
+    group = group_of_two_keys(ana, ben, caro, dora, eve, admins=3)
+    meet(*people)
+    tx, own, held = ana.tx(), ana.key(group), set(ana.held())
+    genesis = history_of(tx, group).order[0].id
+    removal, record = issue(tx, group, load_group(tx, group), Remove((genesis,), dora.key(group), 1, Reason.REMOVED))
+    leaving, _ = issue(tx, group, record, Remove((removal.id,), own, record.seq + 1, Reason.LEFT))
+    keep(ana, tx)
+    said = tuple(bundle for bundle in ana.held() if bundle not in held)
+    others = (ben, caro, dora, eve)
+    for person in others:
+        person.do(inputs.TakeBundles(said))
+        assert removal.id in roster_of(person.tx(), group).pending
+        assert leaving.id in roster_of(person.tx(), group).counting
+    caro.do(inputs.SendText(group, "without ana"))
+    meet(*others)
+    for person in others:
+        assert head(person, group)[0] == head(caro, group)[0]
+        assert tree(person, group) == {other.key(group) for other in others}
+        assert person.texts(group)[-1] == "without ana"

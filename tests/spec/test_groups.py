@@ -12,7 +12,7 @@ import pytest
 from msgspec import structs
 
 from chasqui import mls
-from chasqui.base.errors import PeerError, UserError
+from chasqui.base.errors import PeerError, RefusedForSafetyError, UserError
 from chasqui.base.ids import NO_GROUP, EpochId, GroupId, MemberKey, ObjectId
 from chasqui.base.schema import encode
 from chasqui.groups.bodies import ManifestBody, PartBody, WelcomeBody, read_manifest
@@ -311,6 +311,9 @@ def test_a_commit_waits_for_its_operation_across_a_restart() -> None:
     assert ben.do(inputs.TakeBundles((commit,))).new == 1
     ben.restart()
     assert caro.key(group) in tree(ben, group)
+    with pytest.raises(RefusedForSafetyError) as held_up:
+        ben.do(inputs.SendText(group, "is he out?"))
+    assert f"ana ({ana.key(group).hex()[:8]})" in held_up.value.todo, "an admin can hold up all; so he is named"
     ben.do(inputs.TakeBundles((operation,)))
     assert caro.key(group) not in tree(ben, group)
 

@@ -5,7 +5,7 @@ The rules are those of `docs/spec/membership.md`, numbered as there; `chasqui.gr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import Enum
@@ -250,6 +250,14 @@ def _first_and_last(confirms: tuple[Operation, ...]) -> tuple[Operation, ...]:
 def _makes_admin(history: History, change: ObjectId) -> bool:
     made = history.order[history.position[change]].change
     return isinstance(made, Add | SetRole) and made.role == Role.ADMIN
+
+
+def promotions(history: History, roster: Roster) -> Iterator[frozenset[ObjectId]]:
+    """What confirmed each change that made another admin, of each member the first and the last that count: it shows
+    that one admin alone was too few for what he signed as if he were the only one."""
+    for change, confirms in roster.confirms.items():
+        if _makes_admin(history, change):
+            yield frozenset(confirm.id for confirm in _first_and_last(confirms) if confirm.id in roster.counting)
 
 
 def cites(history: History, issuer: MemberKey, witnesses: Iterable[Witness] = ()) -> tuple[ObjectId, ...]:

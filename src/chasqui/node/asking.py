@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from chasqui.base.ids import MEMBER_KEY_BYTES, GroupId, MemberKey, ObjectId
-from chasqui.base.limits import ASK_AGAIN_S, ASKED_MAX, GROUP_MEMBERS_MAX, SECONDS_PER_DAY
+from chasqui.base.limits import ASK_AGAIN_S, ASKED_MAX, CITED_MISSING_MAX, GROUP_MEMBERS_MAX, SECONDS_PER_DAY
 from chasqui.base.ranges import Ranges
 from chasqui.base.schema import encode
 from chasqui.groups.bodies import AskBody
@@ -33,13 +33,19 @@ _TIMES_BYTES = 16
 
 
 def note_missing(tx: Transaction, group: GroupId, operation: ObjectId, by: MemberKey) -> bool:
-    """Something of a member cites an operation that is not here. Whether that is news; two are enough to know."""
-    noted = tx.get(Space.MISSING, group + operation) or u64(tx.now_s) + u64(0)
+    """Something of a member cites an operation that is not here. Whether that is news; two are enough to know. Of what
+    he alone cites so much is noted: everybody asks for it, for as long as it does not come."""
+    noted = tx.get(Space.MISSING, group + operation)
     citers = citers_of(tx, group, operation)
-    if by in citers or len(citers) > 1:
+    if by in citers or len(citers) > 1 or (noted is None and _first_cited(tx, group, by) >= CITED_MISSING_MAX):
         return False
-    tx.put(Space.MISSING, group + operation, noted + by)
+    tx.put(Space.MISSING, group + operation, (noted or u64(tx.now_s) + u64(0)) + by)
     return True
+
+
+def _first_cited(tx: Transaction, group: GroupId, by: MemberKey) -> int:
+    """How much is noted as missing that this member was the first to cite."""
+    return sum(value.startswith(by, _TIMES_BYTES) for _, value in tx.scan_prefix(Space.MISSING, group))
 
 
 def note_cited(tx: Transaction, group: GroupId, cited: Iterable[ObjectId], by: MemberKey) -> bool:

@@ -75,7 +75,7 @@ from chasqui.node.late import keep_late
 from chasqui.node.outbox import say
 from chasqui.node.pauses import ASLEEP, AWAKE, Pause
 from chasqui.node.receipting import owe
-from chasqui.node.records import GroupRecord, OwnKeyPackageRecord, Space
+from chasqui.node.records import GroupRecord, MemberRecord, OwnKeyPackageRecord, Space
 from chasqui.node.resealing import publish
 from chasqui.node.store_port import prefix_end
 from chasqui.node.transaction import Transaction
@@ -350,18 +350,24 @@ def require_clean(tx: Transaction, group: GroupId, *, to_remove: bool = False) -
     carry_out_due(tx, group, at_once=True)
     record = renew_if_worn(tx, group)
     _, epoch = head_of(tx, group, record)
-    if not is_clean(tx, group, epoch) or (removal_waits(tx, group) and not to_remove):
+    waits = () if to_remove else removal_waits(tx, group)
+    if waits or not is_clean(tx, group, epoch):
+        by = f" If nothing comes for days, ask by voice whose removal it is: {', '.join(waits)}." if waits else ""
         raise RefusedForSafetyError(
             "A member was removed, but the new keys have not arrived here yet.",
             safety="What you send now could still be read by that member, so nothing was sent.",
-            todo="Exchange with the others (`chasqui sync`, or stay connected) and send again.",
+            todo=f"Exchange with the others (`chasqui sync`, or stay connected) and send again.{by}",
         )
     return record
 
 
-def removal_waits(tx: Transaction, group: GroupId) -> bool:
-    """Whether an admin's commit removes somebody and cannot be applied yet, because an operation is missing."""
-    return any(value[MEMBER_KEY_BYTES:] == b"\x01" for _, value in tx.scan_prefix(Space.HELD, group))
+def removal_waits(tx: Transaction, group: GroupId) -> tuple[str, ...]:
+    """The admins (name and key) by whose commits somebody is removed that cannot be applied yet, because an operation
+    is missing."""
+    held = (value for _, value in tx.scan_prefix(Space.HELD, group) if value[MEMBER_KEY_BYTES:] == b"\x01")
+    by = sorted({value[:MEMBER_KEY_BYTES] for value in held})
+    known = ((key, tx.load(Space.MEMBER, group + key, MemberRecord)) for key in by)
+    return tuple(f"{record.name if record else ''} ({key.hex()[:8]})".strip() for key, record in known)
 
 
 def renew_if_worn(tx: Transaction, group: GroupId) -> GroupRecord:

@@ -1,8 +1,9 @@
 """What a commit cites: all that its readers go by, so that what one says of it does not depend on what else he has.
 
 Beside operations, these are the witnesses of removals where the past of an operation holds something that is late, and
-LIFTs where it holds somebody under quarantine who was lifted since: without them the past of the operation would have
-out whom the tree holds, and everybody would refuse the commit.
+LIFTs where it holds somebody under quarantine who was lifted since, and what made other admins where it holds a removal
+by one who was alone in the days that he cites: without them the past of the operation would have out whom the tree
+holds, and everybody would refuse the commit.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from collections.abc import Set as AbstractSet
 from chasqui.base.ids import GroupId, MemberKey, ObjectId
 from chasqui.groups.history import History, arrange
 from chasqui.groups.late import makers_of_late
-from chasqui.groups.membership import Roster, members
-from chasqui.groups.operation import Lift, Operation, Rejoin
+from chasqui.groups.membership import Roster, members, promotions
+from chasqui.groups.operation import Lift, Operation, Rejoin, Remove
 from chasqui.groups.witnesses import Witness, read_witnesses
 from chasqui.node.epochs import Way
 from chasqui.node.groups import history_of, roster_of, witnesses_of
@@ -97,14 +98,16 @@ def cited_roster(tx: Transaction, group: GroupId, cited: Iterable[ObjectId]) -> 
 def with_words(tx: Transaction, group: GroupId, operations: Iterable[ObjectId]) -> tuple[ObjectId, ...]:
     """What a commit cites that carries out these operations: where something late lies in their past, the removals that
     make it late, too, with what stands behind these and the witnesses of them; where somebody who is current is under
-    quarantine by it, the LIFTs that say otherwise."""
+    quarantine by it, the LIFTs that say otherwise; where he is removed by it, by one admin where two are needed, what
+    shows that they are."""
     cited, history, roster = frozenset(operations), history_of(tx, group), roster_of(tx, group)
     lifts = [
         (MemberKey(o.change.member), o.id)
         for o in history.order
         if isinstance(o.change, Lift) and o.id in roster.counting
     ]
-    if not cited or not (roster.late or lifts):
+    alone = any(isinstance(o.change, Remove) and o.id in roster.pending for o in history.order)
+    if not cited or not (roster.late or lifts or alone):
         return tuple(sorted(cited))
     witnesses = witnesses_of(tx, group)
     makers = makers_of_late(history, witnesses)
@@ -114,9 +117,12 @@ def with_words(tx: Transaction, group: GroupId, operations: Iterable[ObjectId]) 
         removals = {removal for removal, late in makers.items() if late & past}
         more = {behind for removal in removals for behind in roster.behind(removal)}
         more |= {word.id for word in usable if word.removal in removals}
-        if lifts:
-            lifted = cited_roster(tx, group, cited).quarantined & roster.current
+        if lifts or alone:
+            seen = cited_roster(tx, group, cited)
+            lifted = seen.quarantined & roster.current
             more |= {behind for member, lift in lifts if member in lifted for behind in roster.behind(lift)}
+            if alone and seen.removals.keys() & roster.current:
+                more |= next((by for by in promotions(history, roster) if not by <= cited), frozenset())
         if more <= cited:
             return tuple(sorted(cited))
         cited |= more

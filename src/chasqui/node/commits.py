@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
+from typing import Final
 
 from chasqui import mls
 from chasqui.base.errors import PeerError
-from chasqui.base.ids import MemberKey, ObjectId
+from chasqui.base.ids import EpochId, MemberKey, ObjectId
 from chasqui.base.limits import (
     COMMITS_A_DAY_MAX,
     LETTING_IN_A_DAY_MAX,
@@ -31,6 +32,8 @@ from chasqui.node.records import Space
 from chasqui.node.transaction import Transaction
 from chasqui.node.votes import note_committed
 from chasqui.sealed.object import SignedObject
+
+_NOT_FOR_US: Final = frozenset({mls.Check.HPKE_OPEN, mls.Check.PATH_SECRET_MISMATCH})  # nobody else can see these
 
 
 class Deferred(Exception):  # noqa: N818  (not an error: the bundle waits, its key is kept)
@@ -66,8 +69,14 @@ def take_commit(tx: Transaction, signed: SignedObject, bundle: bytes) -> None:
     if body.first_day != signed.minute // MINUTES_PER_DAY:
         raise PeerError("A commit opens its epoch on another day than its own.")
     before = mls.GroupState.from_bytes(epoch.mls_state)
-    with peers_fault():
+    try:
         processed = before.process(before.lengthen(body.message, signed.origin.leaf))
+    except mls.PeerError as error:
+        if error.check not in _NOT_FOR_US or parent not in branches_of(tx, group).path(EpochId(record.head)):
+            raise PeerError("A commit breaks the rules of MLS.") from error
+        if record.passed != parent:
+            save_group(tx, group, record, passed=parent)  # others may be able to follow it, and we cannot know
+        raise Deferred from error  # not counted: a receipt of ours would say that we follow it
     check_only_additions_and_removals(processed)
     rejoined = check_cited(tx, group, history, body, parent, processed)
     removed = frozenset(map(MemberKey, put_out(processed.removed, processed.added)))

@@ -17,6 +17,7 @@ from chasqui.base.limits import TOLD_OPERATIONS_MAX
 from chasqui.groups.bodies import RemovedBody
 from chasqui.groups.fork_choice import turns
 from chasqui.groups.history import History
+from chasqui.groups.membership import Roster
 from chasqui.groups.operation import Operation, Rejoin
 from chasqui.groups.seats import SEALED_OVERHEAD_BYTES, open_removed, read_sealed, seal_removed
 from chasqui.node.epochs import load_epoch
@@ -49,8 +50,8 @@ def tell_removed(tx: Transaction, group: GroupId) -> None:
         if record.member not in order or removal.issuer == member:
             tx.erase(Space.SEAT, group + member)
             continue
-        untold = _untold(tx, group, member, seat)
-        if untold is None:
+        lacking = untold(history_of(tx, group), roster, member, seat.ref)
+        if lacking is None:
             continue
         if not seat.due_s:
             seat = structs.replace(seat, due_s=tx.now_s)
@@ -59,7 +60,7 @@ def tell_removed(tx: Transaction, group: GroupId) -> None:
             continue
         part = tx.part()
         try:
-            for body in _bodies(untold):
+            for body in _bodies(lacking):
                 sealed = seal_removed(seat.key_package, body, tx.entropy)
                 say(part, group, load_group(part, group), Kind.REMOVED, sealed, within=given_in)
         except PeerError:
@@ -87,11 +88,12 @@ def hear_removed(tx: Transaction, by: SignedObject) -> Iterator[SignedObject]:
             yield signed
 
 
-def _untold(tx: Transaction, group: GroupId, member: MemberKey, seat: SeatRecord) -> tuple[Operation, ...] | None:
+def untold(
+    history: History, roster: Roster, member: MemberKey, key_package: bytes
+) -> tuple[Operation, ...] | None:
     """The removal of a member, what stands behind it, and their past, as far as the REJOIN that names this key package
     does not cite it; None where that is not here. All of it was said by people who did not know that he was removed."""
-    history, roster = history_of(tx, group), roster_of(tx, group)
-    rejoin = next((known for known in history.order if known.issuer == member and _names(known, seat.ref)), None)
+    rejoin = next((known for known in history.order if known.issuer == member and _names(known, key_package)), None)
     if rejoin is None:
         return None
     wanted = 0

@@ -164,9 +164,10 @@ def _meaning(result: GroupDetails) -> str:
         )
     if result.state == "passed-over":
         return (
-            "You are a member, but somebody has made new keys without you, by a removal that does not count: it was "
-            "signed as if in the days when one admin was enough, or when its signer was still one. Whoever had not "
-            "heard better follows. You do not read what they write. "
+            "You are a member, but somebody has made new keys without you: by a removal that does not count (it was "
+            "signed as if in the days when one admin was enough, or when its signer was still one), or so that your "
+            "device alone cannot open them, which a member can do to another on purpose. Whoever does not know better "
+            "follows. You do not read what they write. Should it happen again, tell an admin by voice. "
             f"`chasqui group rejoin {typed(result.name)}` asks your contacts in the group for new keys; exchange with "
             f"them. Who signed it: `chasqui group log {typed(result.name)}`."
         )
