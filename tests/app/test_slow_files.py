@@ -167,3 +167,22 @@ def test_a_link_that_refused_does_not_keep_a_file_back() -> None:
 def test_what_may_be_refused_is_not_said_to_be_under_way() -> None:
     assert not screen.about_to_send("big.bin", 10).startswith("Sending")
     assert not screen.about_to_speak(10, "700C", "").startswith("Sending")
+
+
+def test_what_broke_off_before_is_not_taken_for_what_comes_now() -> None:
+    ana, ben, group = two()
+    ana.send(group)
+    ana.run(15, ben)
+    broken = ben.read(group)
+    again = Desk.__new__(Desk)
+    again.__dict__ |= ana.__dict__
+    again.runner = Runner(ana.person.store, ana.person.entropy, ana.runner.clock)
+    again.frames = []
+    again.opened()
+    again.do(inputs.SendFile(group, "other.png", FILE[:50_000]))
+    again.run(4, ben)
+    found = re.search(r"(\d+) of \d+ frames of something large", ben.read(group))
+    before = re.search(r"(\d+) of \d+ frames of something large", broken)
+    assert found is not None
+    assert before is not None
+    assert int(found[1]) < int(before[1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
@@ -92,3 +93,58 @@ def test_whoever_watches_sees_one_world_after_the_other(capsys: pytest.CaptureFi
     assert [lines[at] for at in starts] == ["--- deaf, seed 5", "--- deaf, seed 3"]
     assert starts[0] < ends[0] < starts[1] < ends[1]
     assert all("all demands hold" in "\n".join(lines[a:b]) for a, b in zip(starts, ends, strict=True))
+
+
+TOWN = """
+name = "hamlet"
+story = "Two houses behind walls, and one who walks."
+days = 0.3
+people = ["ana", "ben", "cy"]
+settle_days = 1
+[[radios]]
+spreading = 8
+power_dbm = 14
+dummies = 0
+share = 0.1
+[[districts]]
+name = "mill & barn"
+at = [0, 0]
+radius = 100
+walls_db = 60
+people = ["ana"]
+[[districts]]
+name = "inn"
+at = [900, 0]
+radius = 100
+walls_db = 60
+people = ["ben"]
+[[walks]]
+who = "cy"
+stops = ["mill & barn", "inn"]
+stay_hours = 0.5
+[[events]]
+day = 0.1
+who = "ana"
+do = "renew"
+"""
+
+
+def test_a_town_is_drawn(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    file, svg = tmp_path / "hamlet.toml", tmp_path / "map.svg"
+    file.write_text(TOWN, encoding="utf-8")
+    assert main(["lab", "run", str(file), "--seed", "1", "--map", str(svg), "--keep", str(tmp_path)]) == 0
+    assert f"The town is drawn in {svg}" in capsys.readouterr().out
+    drawn = ElementTree.fromstring(svg.read_text(encoding="utf-8"))
+    texts = ["".join(each.itertext()) for each in drawn.iter("{http://www.w3.org/2000/svg}text")]
+    assert "mill & barn, walls 60 dB" in texts
+    assert [text[:3] for text in texts[-3:]] == ["ana", "ben", "cyd"], "cy, and then the day"
+    lines = list(drawn.iter("{http://www.w3.org/2000/svg}line"))
+    assert len(lines) == 2, "who walks heard both of them, who do not hear each other"
+    assert len([each for each in drawn.iter("{http://www.w3.org/2000/svg}circle") if each.get("r") == "8"]) == 1
+    for each in drawn.iter("{http://www.w3.org/2000/svg}text"):
+        half = 2 if each.get("text-anchor") else 1
+        letter = 0.6 * int(each.get("font-size", "12"))
+        ends = int(each.get("x", "")) + letter * len("".join(each.itertext())) / half
+        assert ends <= 900, "nobody is cut off"
+    assert main(["lab", "run", "first-light", "--map", str(svg)]) == 2
+    assert "has no town" in capsys.readouterr().err

@@ -97,14 +97,13 @@ def left_on_slowest(runner: Runner, around: Surroundings, size: int, parts_here:
 
 
 def frames_of(air: OnAir, own: str) -> tuple[int, int] | None:
-    """Of what is on its way in parts, the one that is nearest to its end: of this group, or what comes, whosever it
-    is."""
-    return _nearest(p for p in air.passages if (p.flow == own and p.sent if own else not p.sent))
+    """Of what is on its way in parts, what was on the air last: of this group, or what comes, whosever it is."""
+    return _last(p for p in air.passages if (p.flow == own and p.sent if own else not p.sent))
 
 
-def _nearest(passages: Iterable[Passage]) -> tuple[int, int] | None:
+def _last(passages: Iterable[Passage]) -> tuple[int, int] | None:
     found = [(p.here, p.of) for p in passages if p.of >= LARGE_FRAMES]
-    return max(found, key=lambda passage: passage[0] / passage[1], default=None)
+    return found[-1] if found else None
 
 
 def add(runner: Runner, request: requests.AddLink) -> LinkMade:
@@ -139,7 +138,7 @@ def lines_of(runner: Runner, around: Surroundings) -> tuple[LinkLine, ...]:
     for link, record in list_links(runner.look()):
         line = LinkLine(link, record.kind, shown(dict(record.settings)), states.get(link) or _at_rest(record, around))
         if air := airs.get(link):
-            ways = ((sent, _nearest(p for p in air.passages if p.sent == sent)) for sent in (True, False))
+            ways = ((sent, _last(p for p in air.passages if p.sent == sent)) for sent in (True, False))
             passing = tuple((sent, *found) for sent, found in ways if found is not None)
             line = structs.replace(line, silent_s=-(-air.silent_ms // 1000), passing=passing)
         lines.append(line)

@@ -20,6 +20,7 @@ PATIENCE_MS_MAX: Final = 600_000
 RETRY_FRAMES: Final = 2  # of the largest size: for the first answer to a NEED; twice as long after each
 RETRY_MS: Final = 1_000
 ASKED_MAX: Final = 8  # a quarter of an hour on a slow link; then the next summary tells what is lacking
+HOPED_MAX: Final = 3  # unanswered: whose generation it is has begun anew, or has gone; summaries help then
 FRESH_MS: Final = 700  # after a symbol: so late does nobody ask who waited for a free channel while it was sent
 SPREAD_MS: Final = 3_000  # those who lack most ask first, and are heard by those who lack less
 JUST_FRAMES: Final = 6  # of the largest size: who waited so long for a free channel has not heard what was sent
@@ -105,7 +106,7 @@ class Incoming:
         return None
 
     def passages(self, now_ms: int) -> list[Passage]:
-        """What comes in parts now."""
+        """What comes in parts now, what was heard last behind."""
         parted = [known for known in self._heard.values() if known.parts and not (known.done or known.spoilt)]
         return [
             Passage(min(len(known.sources) + len(known.parity), known.count), known.count, sent=False)
@@ -120,8 +121,9 @@ class Incoming:
 
     @property
     def hurries(self) -> bool:
-        """Whether something is about to be asked for."""
-        return any(known.need_ms is not None and not known.patient for known in self._heard.values())
+        """Whether something is about to be asked for, and somebody may be there who answers."""
+        asking = (known for known in self._heard.values() if known.need_ms is not None and not known.patient)
+        return any(known.asked < HOPED_MAX for known in asking)
 
     @property
     def lacked_patiently(self) -> int:

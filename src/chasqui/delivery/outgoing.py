@@ -172,11 +172,11 @@ class Outgoing:
         return any(own.unsent and not own.asked for _, own in self._kept.values())
 
     def passages(self) -> list[Passage]:
-        """What goes out in parts now."""
+        """What goes out in parts now, what was sent last behind."""
         parted = [own for _, own in self._kept.values() if own.parts and own.unsent]
         return [
             Passage(own.parts - len(own.unsent), own.parts, sent=True, flow="".join(own.flows.values()))
-            for own in parted
+            for own in sorted(parted, key=lambda own: own.touched_ms)
         ]
 
     def flows_of_news(self) -> set[str]:

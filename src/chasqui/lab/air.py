@@ -80,6 +80,7 @@ class Channel:
         self.ground = ground
         self.total = Tally()
         self.by_station: dict[str, Tally] = defaultdict(Tally)
+        self.between: dict[frozenset[str], int] = defaultdict(int)  # frames that came through, both ways
         self.heard = self.weak = self.deaf = self.collided = self.lost = 0
         self.overheard: Callable[[str, bytes, int], None] = lambda sender, frame, airtime_ms: None
         self._chance = chance
@@ -148,6 +149,7 @@ class Channel:
                 level_dbm = self._arrives(sent, name)
                 if level_dbm is not None:
                     self.heard += 1
+                    self.between[frozenset((sent.sender, name))] += 1
                     ear.heard(sent.frame, level_dbm - self.medium.noise_dbm)
         self._ears[sent.sender].sent(took_ms)
 

@@ -57,6 +57,7 @@ class Ledger:
         self.got: dict[str, set[ObjectId]] = defaultdict(set)  # by device, ever
         self.branches: dict[bytes, Branches] = defaultdict(Branches)
         self.heads: dict[tuple[bytes, str], bytes] = {}  # (group, device): head, empty for out
+        self.reached: dict[tuple[bytes, str, bytes], int] = {}  # (group, device, head): when it was there first
         self.operations: dict[bytes, str] = {}  # in words
         self._packages: dict[bytes, str] = {}  # key package ref: device
         self.fresh: list[tuple[bytes, Branch]] = []  # epochs that the last step was the first to open
@@ -69,7 +70,7 @@ class Ledger:
                 self._packages[key] = device.name
         for key, value in writes.get(Space.GROUP, ()):
             if value is not None:
-                self._group(device, key, decode_own(value, GroupRecord))
+                self._group(device, key, decode_own(value, GroupRecord), now_s)
         for key, value in writes.get(Space.OPERATION, ()):
             if value is not None and key[ID_BYTES:] not in self.operations:
                 self._operation(key, value)
@@ -89,9 +90,10 @@ class Ledger:
         """Whose key that is."""
         return self.owners.get((group, member)) or member.hex()[:6]
 
-    def _group(self, device: Device, group: bytes, record: GroupRecord) -> None:
+    def _group(self, device: Device, group: bytes, record: GroupRecord, now_s: int) -> None:
         self._own(group, record.member, device.name)
         self.heads[group, device.name] = record.head
+        self.reached.setdefault((group, device.name, record.head), now_s)
         self.sits_as[group, device.name] = MemberKey(record.member)
 
     def _own(self, group: bytes, member: bytes, name: str) -> None:

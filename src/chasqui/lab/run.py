@@ -14,6 +14,7 @@ from chasqui.lab.liveness import KNOWN, Liveness
 from chasqui.lab.safety import Violation
 from chasqui.lab.scenario import Scenario
 from chasqui.lab.stage import Stage
+from chasqui.lab.town import Town
 from chasqui.lab.world import DAY_S, HOUR_S, Listener
 
 ROUND_S: Final = 6 * HOUR_S  # between two rounds of the stick on which all is mended
@@ -55,6 +56,7 @@ class Run:
         self.scenario = scenario
         self.seed = seed
         self.stage = Stage(scenario, seed, listener)
+        self.town: Town | None = None
 
     def play(self) -> Outcome:
         """All of it."""
@@ -62,6 +64,7 @@ class Run:
         stage.set()
         began = time.perf_counter()
         deeds = Deeds(stage, thrown(self.scenario, Random(f"{self.scenario.name} {self.seed}")))
+        self.town = deeds.town
         deeds.plan()
         stage.world.run_until(deeds.end_s)
         known = frozenset[str]().union(*(KNOWN[what] for what in self.scenario.expects))

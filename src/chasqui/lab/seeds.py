@@ -9,17 +9,19 @@ from functools import partial
 
 from chasqui.lab.run import Outcome, Run
 from chasqui.lab.scenario import Scenario
-from chasqui.lab.watch import heads, picture
+from chasqui.lab.watch import heads, map_of, picture
 from chasqui.lab.world import Listener
 
 
 @dataclass(frozen=True)
 class Played:
-    """What is left of a run: its outcome, where everybody stands, and its branches as a picture."""
+    """What is left of a run: its outcome, where everybody stands, and its branches and its town, if it has one, as
+    pictures."""
 
     outcome: Outcome
     heads: str
     picture: str
+    map: str
 
 
 def play_seeds(
@@ -37,4 +39,4 @@ def play_seeds(
 def _play(scenario: Scenario, seed: int, listener: Listener | None = None) -> Played:
     run = Run(scenario, seed, listener)
     outcome = run.play()
-    return Played(outcome, heads(run), picture(run, outcome))
+    return Played(outcome, heads(run), picture(run, outcome), map_of(run, outcome))

@@ -35,6 +35,7 @@ class Town:
             )
             for walk in scenario.walks
         }
+        self.walkers = frozenset(self._walks)
         for name, walk in self._walks.items():
             self.spots[name] = walk.at(0)
         self._last = {name: self.district_at(spot) for name, spot in self.spots.items()}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
+from chasqui.lab.map import draw_map
 from chasqui.lab.picture import draw
 from chasqui.lab.run import Outcome, Run
 from chasqui.lab.world import HOUR_S, clock_of
@@ -34,6 +37,27 @@ def picture(run: Run, outcome: Outcome) -> str:
     ended = "one group" if len(heads) == 1 else f"{len(heads)} heads"
     subtitle = f"{outcome.days:.0f} days; {outcome.epochs} epochs; branches: {outcome.branches}; at the end: {ended}."
     return draw(title, subtitle, list(stage.ledger.branches[stage.group].by_epoch.values()), heads)
+
+
+def map_of(run: Run, outcome: Outcome) -> str:
+    """The town as SVG; empty where the scenario has none."""
+    stage, town = run.stage, run.town
+    if town is None or not town.districts:
+        return ""
+    ledger, heard = stage.ledger, Counter[frozenset[str]]()
+    for channel in stage.channels:
+        heard.update(channel.between)
+    heads = Counter(head for (group, _), head in ledger.heads.items() if group == stage.group and head)
+    last = heads.most_common(1)[0][0] if heads else b""
+    reached = {
+        name: ledger.reached[stage.group, name, last]
+        for name in town.spots
+        if (stage.group, name, last) in ledger.reached
+    }
+    title = f"{outcome.scenario}, seed {outcome.seed}: the town"
+    epoch = ledger.branches[stage.group].name(last) if last else "nothing"
+    subtitle = f"{outcome.days:.0f} days; beside each name: when {epoch}, where most are at the end, was reached."
+    return draw_map(title, subtitle, town.districts, town.spots, town.walkers, heard, reached)
 
 
 def verdict(outcome: Outcome) -> str:

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING
 import click
 
 from chasqui.app.cli.base import Family, Invocation, print_json
-from chasqui.base.errors import UserError
+from chasqui.base.errors import UsageError, UserError
 
 if TYPE_CHECKING:
     from chasqui.lab.run import Outcome
-    from chasqui.lab.seeds import Played
 
 
 @click.group(cls=Family)
@@ -46,13 +45,21 @@ def show(call: Invocation) -> None:
 @click.option("--seed", type=click.IntRange(0), help="Play this seed; without it, those of the scenario.")
 @click.option("--watch", is_flag=True, help="Tell the story while it happens.")
 @click.option("--svg", metavar="FILE", help="Draw the branches of the group.")
+@click.option("--map", "town", metavar="FILE", help="Draw the town: who stood where, heard whom, and knew when.")
 @click.option("--keep", metavar="DIR", help="Where failing seeds are kept.", default="lab-failures", show_default=True)
 @click.option(
     "--jobs", type=click.IntRange(1), help="Worlds at a time; without it, one per core. With --watch, always one."
 )
 @click.pass_obj
 def run(
-    call: Invocation, scenario: str, seed: int | None, watch: bool, svg: str | None, keep: str, jobs: int | None
+    call: Invocation,
+    scenario: str,
+    seed: int | None,
+    watch: bool,
+    svg: str | None,
+    town: str | None,
+    keep: str,
+    jobs: int | None,
 ) -> int:
     """Play a scenario, by its name or from a .toml file. Exit code 1 where a check failed."""
     from chasqui.lab import watch as teller
@@ -60,6 +67,8 @@ def run(
     from chasqui.lab.seeds import play_seeds
 
     found = find_scenario(scenario)
+    if town is not None and not found.districts:
+        raise UsageError("This scenario has no town to draw.", todo="For example radio-town; `--svg` draws branches.")
     seeds = found.seeds if seed is None else (seed,)
     documents, failed = [], False
     worlds = play_seeds(found, seeds, jobs or os.cpu_count() or 1, _listener(call) if watch else None)
@@ -74,7 +83,9 @@ def run(
         notes = _notes(outcome, scenario, keep)
         documents.append(_document(outcome, notes))
         if svg is not None:
-            lines.append(_draw(svg, played, several=len(seeds) > 1))
+            lines.append(f"The branches are drawn in {_draw(svg, played.picture, outcome, several=len(seeds) > 1)}")
+        if town is not None:
+            lines.append(f"The town is drawn in {_draw(town, played.map, outcome, several=len(seeds) > 1)}")
         _say(call, "\n".join([*lines, *notes.values()]))
     if call.as_json:
         print_json({"held": not failed, "runs": documents})
@@ -121,12 +132,12 @@ def _document(outcome: Outcome, notes: dict[str, str]) -> dict[str, object]:
     }
 
 
-def _draw(svg: str, played: Played, *, several: bool) -> str:
+def _draw(svg: str, picture: str, outcome: Outcome, *, several: bool) -> Path:
     path = Path(svg)
     if several:
-        path = path.with_name(f"{path.stem}-{played.outcome.seed}{path.suffix}")
+        path = path.with_name(f"{path.stem}-{outcome.seed}{path.suffix}")
     try:
-        path.write_text(played.picture, encoding="utf-8")
+        path.write_text(picture, encoding="utf-8")
     except OSError as error:
         raise UserError(f"The picture could not be written to {path}.") from error
-    return f"The branches are drawn in {path}"
+    return path
