@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec import structs
 
 from chasqui import mls
 from chasqui.app.screens import groups as screen
@@ -90,3 +91,14 @@ def test_who_gets_a_new_leaf_is_not_passed_over() -> None:
     ben.do(inputs.TakeBundles(tuple(ana.held())))
     assert head(ben, group)[0] != head(ana, group)[0]
     assert details(ben, group).state == "current"
+
+
+@pytest.mark.must("M-COM-19")
+def test_who_cannot_open_keys_reads_who_made_them() -> None:
+    crowd, group = passed_over()
+    ana, ben = crowd[:2]
+    ana.do(inputs.TakeBundles(tuple(ben.held())))
+    found = details(ana, group)
+    assert "cannot open keys by" not in " ".join(narrow(screen.shown(found)).split())
+    named = structs.replace(found, sealed_off=("ben",))
+    assert "Your device cannot open keys by ben:" in " ".join(narrow(screen.shown(named)).split())

@@ -38,6 +38,10 @@ BROKEN: dict[str, object] = {
     "heads out of order": [[ID, [OTHER, ID]]],
     "numbers": [[ID, [[1, 2]]]],
     "something more": [[ID, [], 0]],
+    "itself alone at length": [[ID, [ID]]],
+    "nothing of it": [[]],
+    "heads alone": [[[ID]]],
+    "a head for heads": [[ID, ID]],
     "no list": {},
 }
 
@@ -56,6 +60,12 @@ def test_other_bytes_are_the_peers_fault(data: bytes) -> None:
     except PeerError:
         return
     assert encode_witnesses(said) == data
+
+
+def test_who_had_nothing_but_the_removal_and_its_past_says_it_in_twenty_bytes() -> None:
+    said = ((ObjectId(ID), (ObjectId(ID),)), (ObjectId(OTHER), ()))
+    assert read_witnesses(encode_witnesses(said)) == said
+    assert len(encode_witnesses(said[:1])) == 20
 
 
 def test_the_largest_fits_a_bundle() -> None:

@@ -226,16 +226,27 @@ class GroupMachine(RuleBasedStateMachine):
         latest_s = max(person.now_s for person in self.people)
         for person in self.people:
             person.now_s = latest_s
-        for _ in range(12):  # what keys are renewed in the last days may have to be asked for: a day, and an answer
+        for turn in range(16):
             meet(*self.people)
+            if turn >= 8 and not self.lacks():
+                break  # who lacks something asks once in three days, and may have been elsewhere the first time
             self.wait(30)
         meet(*self.people)
         for group in self.groups:
             self.is_one(group)
 
+    def lacks(self) -> bool:
+        """Whether anybody who is in has a gap."""
+        there = ((person, group) for group in self.groups for person in self.inside(group))
+        return any(person.read(group).gaps for person, group in there)
+
+    def inside(self, group: GroupId) -> list[Person]:
+        """Who is in."""
+        return [person for index, person in enumerate(self.people) if self.is_in(index, group)]
+
     def is_one(self, group: GroupId) -> None:
         """Nothing is left of any split."""
-        inside = self.agreed(group, [p for index, p in enumerate(self.people) if self.is_in(index, group)])
+        inside = self.agreed(group, self.inside(group))
         rosters = {person.name: roster_of(person.tx(), group).current for person in inside}
         assert len(set(rosters.values())) <= 1, rosters
         heads = {person.name: load_group(person.tx(), group).head.hex() for person in inside}

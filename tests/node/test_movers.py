@@ -183,6 +183,8 @@ def test_who_cannot_open_a_commit_alone_is_told_that_others_may_go_on(monkeypatc
     assert head(ana, group)[0] == head(caro, group)[0] != epoch
     assert head(ben, group)[0] == epoch
     assert [reader.show(group).state for reader in (ana, ben, caro)] == ["current", "passed-over", "current"]
+    assert ben.show(group).sealed_off == (dan.key(group),)
+    assert ana.show(group).sealed_off == ()
     ben.do(inputs.Flush())
     assert load_author(ben.tx(), group, dan.key(group)).spans[-1][1] < load_group(dan.tx(), group).seq, "no receipt"
     ana.do(inputs.SendText(group, "do you read me?"))
@@ -190,3 +192,4 @@ def test_who_cannot_open_a_commit_alone_is_told_that_others_may_go_on(monkeypatc
     meet(ana, ben, caro)
     assert head(ana, group)[0] == head(ben, group)[0] == head(caro, group)[0]
     assert ben.show(group).state in ("current", "new", "fork-pending")
+    assert ben.show(group).sealed_off == ()

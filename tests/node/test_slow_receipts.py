@@ -3,10 +3,13 @@ put off for ever. Turns are as long as a commit takes there."""
 
 from __future__ import annotations
 
-import pytest
+from itertools import pairwise
 
-from chasqui.base.ids import GroupId
-from chasqui.base.limits import SLOT_FRAMES, SLOT_S
+import pytest
+from msgspec import structs
+
+from chasqui.base.ids import ID_BYTES, GroupId
+from chasqui.base.limits import BUNDLE_BYTES_MIN, SLOT_FRAMES, SLOT_S
 from chasqui.delivery.airtime import Air
 from chasqui.delivery.radio_frames import PackFrame, write_radio_frame
 from chasqui.node import inputs, receipting
@@ -14,7 +17,8 @@ from chasqui.node.epochs import head_of
 from chasqui.node.groups import load_group
 from chasqui.node.link_port import BroadcastId, LinkProfile
 from chasqui.node.receipting import Due
-from chasqui.node.records import Space
+from chasqui.node.records import CommitRecord, Space
+from chasqui.node.votes import goes_alone
 from tests.node.hostile import fresh
 from tests.node.world import Person, make_group
 
@@ -22,7 +26,8 @@ AIR = BroadcastId(1)
 LORA = LinkProfile("lora", 222, 1760, True, True, 0.1, 1.0, 83)
 FRAME_S = Air(222, 1760, 83, 1.0).airtime_ms(222) / 1000
 CALM_S = int(receipting._SLOW_FRAMES * FRAME_S)
-JITTER_S = int(receipting._SLOW_JITTER_FRAMES * FRAME_S) + receipting.RECEIPT_DELAY_S + 1
+PLACE_S = receipting.round_ms(int(1000 * FRAME_S))[1] / 1000
+JITTER_S = int(PLACE_S) + receipting.RECEIPT_DELAY_S + 2  # of two who sign
 LATEST_S = int(receipting._SLOW_FRAMES_MAX * FRAME_S)
 
 
@@ -60,6 +65,30 @@ def three() -> tuple[Person, Person, Person, GroupId]:
         person.do(inputs.Flush())
         radio(person)
     return ana, ben, caro, group
+
+
+@pytest.mark.must("M-REC-7")
+def test_each_who_signs_on_a_slow_link_has_a_place_of_his_own_and_another_each_time() -> None:
+    names = [Person(f"p{number}") for number in range(12)]
+    group = make_group(*names)
+    first, *others = names
+    for person in names:
+        person.do(inputs.Flush())
+        radio(person)
+    orders = []
+    for _ in range(3):
+        text = says(first, group, "here")
+        for other in others:
+            hears(other, *text)
+        waits = [due(other, group) for other in others]
+        times = sorted(wait.at_s for wait in waits if wait is not None)
+        assert len(times) == len(others)
+        assert all(int(PLACE_S) <= b - a <= int(PLACE_S) + 1 for a, b in pairwise(times))
+        orders.append([wait.at_s for wait in waits if wait is not None])
+        for person in names:
+            person.now_s = times[-1]
+            person.do(inputs.Flush())
+    assert len({tuple(sorted(range(11), key=order.__getitem__)) for order in orders}) == 3
 
 
 def test_a_receipt_waits_on_a_slow_link_and_hardly_on_a_fast_one() -> None:
@@ -175,3 +204,87 @@ def test_a_turn_is_as_long_as_a_commit_takes_on_a_slow_link() -> None:
     assert waits_s["caro"] in {SLOT_S * place for place in (1, 2, 3)}
     assert waits_s["ben"] in {int(SLOT_FRAMES * FRAME_S) * place for place in (1, 2, 3)}
     assert int(SLOT_FRAMES * FRAME_S) > 100
+
+
+def removal(count: int = 5) -> tuple[list[Person], GroupId]:
+    """The last of so many was removed; the others have heard of it, and have signed for it, over the radio."""
+    names = [Person(f"p{number}") for number in range(count)]
+    group = make_group(*names)
+    for person in names:
+        person.do(inputs.Flush())
+        radio(person)
+    first, *others = names[:-1]
+    before = set(first.held())
+    first.do(inputs.RemoveMember(group, names[-1].key(group)))
+    for other in others:
+        hears(other, *sorted(fresh(first, before), key=len))
+    first.now_s += receipting.RECEIPT_DELAY_S + receipting.RECEIPT_JITTER_S
+    said = [ticks(first)]
+    for other in others:
+        wait = due(other, group)
+        assert wait is not None
+        other.now_s = wait.at_s
+        said.append(ticks(other))
+    assert [len(bundles) for bundles in said] == [1] * len(names[:-1])
+    assert {len(bundle) for bundles in said[1:] for bundle in bundles} == {BUNDLE_BYTES_MIN}
+    for person in names[:-1]:
+        person.now_s = max(other.now_s for other in others)
+        hears(person, *(bundle for bundles in said for bundle in bundles))
+    return names[:-1], group
+
+
+def votes(person: Person, group: GroupId) -> set[bytes]:
+    """Who has voted for the head, as far as somebody knows."""
+    parent = head_of(person.tx(), group, load_group(person.tx(), group))[1].parent
+    return {key[2 * ID_BYTES :] for key, _ in person.tx().scan_prefix(Space.VOTE, group + parent)}
+
+
+@pytest.mark.must("M-REC-3")
+def test_a_witness_of_a_removal_signs_for_it_in_the_smallest_bundle() -> None:
+    names, group = removal(12)
+    first = names[0]
+    last = load_group(first.tx(), group).seq - 1  # the commit; behind it came his own witness
+    for other in names[1:]:
+        assert last in receipting.have(first.tx(), group, other.key(group), first.key(group))
+        said = first.tx().scan_prefix(Space.WITNESS, group)
+        assert other.key(group) in {key[2 * ID_BYTES :] for key, _ in said}
+
+
+@pytest.mark.must("M-FRK-13")
+def test_on_a_slow_link_a_vote_waits_for_something_to_ride_in_but_not_for_ever() -> None:
+    names, group = removal()
+    first = names[0]
+    early, late = [person for person in names[1:] if person.key(group) not in votes(person, group)][:2]
+    for _ in range(5):
+        for person in names:
+            person.now_s += 3600
+            assert not ticks(person)
+    hears(first, *says(early, group, "good morning"))
+    assert early.key(group) in votes(first, group)
+    late.now_s += 3600
+    hears(first, *ticks(late))
+    assert late.key(group) in votes(first, group)
+
+
+@pytest.mark.must("M-FRK-13")
+def test_no_vote_waits_before_a_stick_nor_where_nothing_came_over_a_slow_link() -> None:
+    names, group = removal()
+    person, other = [each for each in names[1:] if each.key(group) not in votes(each, group)][:2]
+    person.do(inputs.Flush())
+    assert person.key(group) in votes(person, group)
+    tx = other.tx()
+    assert not goes_alone(tx, group)
+    tx.erase(Space.SLOW, group)
+    assert goes_alone(tx, group)
+
+
+@pytest.mark.must("M-FRK-13")
+def test_no_vote_waits_where_there_is_a_fork() -> None:
+    names, group = removal()
+    person = next(each for each in names[1:] if each.key(group) not in votes(each, group))
+    tx = person.tx()
+    assert not goes_alone(tx, group)
+    head = load_group(tx, group).head
+    made = next(made for _, made in tx.load_prefix(Space.COMMIT, group, CommitRecord) if made.child == head)
+    tx.save(Space.COMMIT, group + bytes(ID_BYTES), structs.replace(made, child=bytes(ID_BYTES)))
+    assert goes_alone(tx, group)

@@ -117,6 +117,7 @@ def show(runner: Runner, request: requests.ShowGroup) -> GroupDetails:
         ),
         newcomer_line(view.newcomer),
         _filled_line(tx, view),
+        tuple(_name_in(view, key) for key in view.sealed_off),
     )
 
 

@@ -291,6 +291,7 @@ class GroupDetails(Result, frozen=True):
     accused: tuple[AccusedLine, ...] = ()
     new: Newcomer | None = None
     filled: FilledLine | None = None
+    sealed_off: tuple[str, ...] = ()  # who made keys that this device alone cannot open
 
 
 class GroupChecked(Result, frozen=True):

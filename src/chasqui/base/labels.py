@@ -33,6 +33,7 @@ HASH_COMMIT_R: Final = b"chq1 commit r"
 HASH_FILE: Final = b"chq1 file"
 HASH_FORK: Final = b"chq1 fork"
 HASH_TURN: Final = b"chq1 turn"
+HASH_PLACE: Final = b"chq1 place"
 
 # BLAKE2s, 8 bytes of personalisation.
 HASH_MARK_BODY: Final = b"chq1 mrk"

@@ -133,6 +133,11 @@ class Engine:
             self._outgoing.add_news(news, now_ms)
             self._reconciler.changed(now_ms)
 
+    def expect_round(self, from_ms: int, until_ms: int, place_ms: int) -> None:
+        """Between these times many will send one small bundle each, one in each `place_ms`: what gets lost of it is
+        asked for, and compared, when all have."""
+        self._incoming.expect_round(from_ms, until_ms, place_ms)
+
     def heard(self, data: bytes, strength_db: float | None, now_ms: int) -> list[bytes]:
         """The bundles that a frame brings, not judged yet. Raises `PeerError` for what is no frame, or not of this
         neighbourhood."""
@@ -287,7 +292,7 @@ class Engine:
 
     def _reconciles(self, now_ms: int) -> bool:
         """Whether it is time for summaries. Nobody can keep them off for longer than ten minutes."""
-        if now_ms >= self._calm_ms and not self._waits:
+        if now_ms >= self._calm_at_ms(now_ms) and not self._waits:
             self._kept_off_ms = None
             return True
         if self._kept_off_ms is None:
@@ -322,7 +327,13 @@ class Engine:
         if self._reconciles(now_ms) or self._kept_off_ms is None:
             return min([self._reconciler.due_ms, *due])
         until_ms = self._kept_off_ms + KEPT_OFF_MS_MAX
-        return min([max(self._reconciler.due_ms, until_ms if self._waits else min(until_ms, self._calm_ms)), *due])
+        until_ms = until_ms if self._waits else min(until_ms, self._calm_at_ms(now_ms))
+        return min([max(self._reconciler.due_ms, until_ms), *due])
+
+    def _calm_at_ms(self, now_ms: int) -> int:
+        """When a burst is over, or a round."""
+        ends_ms = self._incoming.round_ends_ms(now_ms)
+        return self._calm_ms if ends_ms is None else max(self._calm_ms, ends_ms + CALM_MS)
 
     def _next_dummy(self, now_ms: int) -> int | None:
         share = self._settings.dummy_share * self._air.airtime_share_max

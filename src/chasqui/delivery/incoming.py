@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from chasqui.base.ids import BundleId, bundle_id
+from chasqui.base.limits import BUNDLE_BYTES_MIN
 from chasqui.base.ports import Entropy
 from chasqui.delivery.chance import below
 from chasqui.delivery.erasure import PARITY_FIRST
@@ -35,6 +36,10 @@ PACE_SHARE: Final = 1.4  # of the pace: so long the next source is waited for
 TOGETHER_MS: Final = 120_000  # nobody waits longer for what is lost
 STREAM_SHARE: Final = 2.5  # of the pace: so long it is believed that more comes, as one may get lost
 RECENT_SOURCES: Final = 6  # of what comes one by one: somebody may lack some of them still
+ROUND_MS_MAX: Final = 600_000  # of one round; who comes later is no different from who comes by himself
+ROUND_BYTES: Final = BUNDLE_BYTES_MIN  # what comes in a round; no operation is as small, so none waits for its end
+ROUND_PLACES: Final = 1.5  # who heard nobody for so long in a round has lost somebody, whose number he would take
+ROUND_TOGETHER: Final = 4  # lost sources in a round: parity for so many serves all, as each has lost others
 TOGETHER: Final = 3  # lost sources: then nothing is gained any more by waiting
 
 
@@ -47,6 +52,18 @@ class Incoming:
         self.just_ms: Final = JUST_FRAMES * frame_ms
         self._large_spread_ms = max(SPREAD_MS, SPREAD_FRAMES * frame_ms)
         self._heard: dict[tuple[int, int, bool], HeardGeneration] = {}
+        self._round_ms = (0, 0)
+        self._place_ms = 0
+
+    def expect_round(self, from_ms: int, until_ms: int, place_ms: int) -> None:
+        """Between these times many send one small bundle each, one in each `place_ms`."""
+        self._round_ms = from_ms, min(until_ms, from_ms + ROUND_MS_MAX)
+        self._place_ms = place_ms
+
+    def round_ends_ms(self, now_ms: int) -> int | None:
+        """When the round ends, where there is one now."""
+        from_ms, until_ms = self._round_ms
+        return until_ms if from_ms <= now_ms < until_ms else None
 
     def heard(self, frame: CodedFrame, now_ms: int, *, asked: bool) -> list[bytes]:
         """The bundles that a symbol brings. `asked`: we lacked something, and said so. Raises `PeerError`; nothing has
@@ -76,7 +93,8 @@ class Incoming:
         for parts in (False, True):
             known = self._heard.get((need.source, need.generation, parts))
             if known is not None and known.need_ms is not None and need.count >= known.lacking:
-                known.need_ms = now_ms + self.retry_ms + below(self._entropy, SPREAD_MS // 2)
+                due_ms = now_ms + self.retry_ms + below(self._entropy, SPREAD_MS // 2)
+                known.need_ms = max(known.need_ms, due_ms) if known.patient else due_ms
 
     def own(self, source: int, generation: int, now_ms: int) -> HeardGeneration:
         """One that this node begins, as others may go on with it."""
@@ -101,6 +119,8 @@ class Incoming:
             if shut or known.size != size + CHECK_BYTES:
                 continue
             calm = now_ms - known.grown_ms >= JOIN_CALM_MS
+            if self.round_ends_ms(now_ms) is not None and now_ms > known.grown_ms + int(ROUND_PLACES * self._place_ms):
+                continue
             if calm and known.count < JOINED_MAX and now_ms - known.opened_ms < OPEN_MS:
                 return source, generation, known
         return None
@@ -164,7 +184,13 @@ class Incoming:
         paces = (k.pace_ms for k in self._heard.values() if now_ms < k.grown_ms + int(STREAM_SHARE * k.pace_ms))
         return max(paces, default=0)
 
-    def _patient_until_ms(self, known: HeardGeneration) -> int:
+    def _patient_until_ms(self, known: HeardGeneration, now_ms: int) -> int:
+        """Until when what is lacking is asked for together with what may get lost next."""
+        ends_ms = self.round_ends_ms(now_ms)
+        if ends_ms is not None and known.size == ROUND_BYTES + CHECK_BYTES and not known.parts:
+            return ends_ms if known.lacking < ROUND_TOGETHER else 0
+        if known.lacking >= TOGETHER:
+            return 0
         since_ms = known.grown_ms if known.lacks_since_ms is None else known.lacks_since_ms
         return min(expected_ms(known), since_ms + TOGETHER_MS)
 
@@ -184,7 +210,7 @@ class Incoming:
         if known.followed:
             patience_ms = min(PATIENCE_GAPS * max(known.gap_ms, self.retry_ms), PATIENCE_MS_MAX)
             known.need_ms = now_ms + patience_ms + below(self._entropy, SPREAD_MS)
-        elif known.lacking < TOGETHER and now_ms < (until_ms := self._patient_until_ms(known)):
+        elif now_ms < (until_ms := self._patient_until_ms(known, now_ms)):
             known.need_ms = until_ms + below(self._entropy, SPREAD_MS)
             known.patient = True
         else:

@@ -13,7 +13,7 @@ from chasqui.delivery.airtime import HOUR_MS
 from chasqui.delivery.chance import below
 from chasqui.delivery.erasure import PARITY_FIRST, PARITY_MAX
 from chasqui.delivery.generations import BUNDLES_MAX, HeardGeneration, OwnGeneration, cut, fits_whole, part_count
-from chasqui.delivery.incoming import FRESH_MS, OPEN_MS, Incoming
+from chasqui.delivery.incoming import FRESH_MS, OPEN_MS, ROUND_BYTES, Incoming
 from chasqui.delivery.index import Item
 from chasqui.delivery.passage import Passage
 from chasqui.delivery.radio_frames import BATCH_HEADER_BYTES, BatchFrame, CodedFrame, NeedFrame, batch_of
@@ -25,6 +25,7 @@ COPIES_ENOUGH: Final = 1  # overheard: whoever has not heard it asks again
 GENERATION_KEPT_MS: Final = HOUR_MS  # so long it answers a NEED
 GENERATIONS_MAX: Final = 128
 TOLD_AGAIN_MS: Final = 8_000  # where texts come one by one: two of them must not take the same number
+ROUND_TOLD_MS: Final = 2_000  # in a round: whoever comes next is to know of it before his turn
 QUIET_MS: Final = 4_000  # after the last symbol: nobody asked, so whoever heard none of it has to be told
 PUT_OFF_MS_MAX: Final = 600_000  # whoever never falls silent must not keep others from answering
 ON_AIR_MAX: Final = 256  # more do not leave in a few airtimes
@@ -87,7 +88,8 @@ class Outgoing:
         """Became held, and not through this link: everybody may lack it."""
         for item in items:
             if self._can_carry(item):
-                due_ms = now_ms if item.urgent else now_ms + below(self._entropy, NEWS_JITTER_MS)
+                at_once = item.urgent or self._in_round(item.size, now_ms)
+                due_ms = now_ms if at_once else now_ms + below(self._entropy, NEWS_JITTER_MS)
                 self._wait(item, due_ms, answer=False)
 
     def add_answers(self, items: Iterable[Item], now_ms: int, delay_ms: Callable[[bool], int]) -> None:
@@ -320,7 +322,7 @@ class Outgoing:
             sources = self._sources(own, fetch, None if own.parts else number)
             one_by_one = own.heard is not None and own.heard.pace_ms > 0
             own.untold = 0 if own.asked else 2 if one_by_one else 1  # whoever lacks what was asked for asks again
-            own.tell_ms = now_ms + QUIET_MS
+            own.tell_ms = now_ms + (ROUND_TOLD_MS if self._in_round(own.size, now_ms) else QUIET_MS)
         else:
             own.owed -= 1
             own.answered += 1
@@ -339,6 +341,9 @@ class Outgoing:
             if own.heard is not None:
                 self._incoming.said(own.heard, each, now_ms)
         return batch_of(frames) if len(frames) > 1 else frames[0]
+
+    def _in_round(self, size: int, now_ms: int) -> bool:
+        return size == ROUND_BYTES and self._incoming.round_ends_ms(now_ms) is not None
 
     def _was_on_air(self, bundle: BundleId, now_ms: int) -> None:
         self._on_air.pop(bundle, None)
@@ -381,7 +386,7 @@ class Outgoing:
         if found is not None and young and not found.behind_us and found.whole:
             return found
         opened = self._generation(item, 0, asked, now_ms)
-        if together:
+        if not asked:
             opened.heard = self._incoming.own(opened.source, opened.number, now_ms)
         self._open[item.rank, item.size, asked] = opened
         return opened

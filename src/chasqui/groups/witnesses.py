@@ -26,14 +26,14 @@ class Witness:
 
 
 Said = tuple[tuple[ObjectId, tuple[ObjectId, ...]], ...]
-_Items = tuple[tuple[bytes, tuple[bytes, ...]], ...]
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(_Items)
+_decoder = msgspec.msgpack.Decoder(tuple[tuple[bytes | tuple[bytes, ...], ...], ...])
 
 
 def encode_witnesses(said: Said) -> bytes:
-    """The body of a witness object; `said` in ascending order of the removals."""
-    return _encoder.encode(said)
+    """The body of a witness object; `said` in ascending order of the removals. Whoever had the removal and its past
+    and nothing else names that alone: the commonest word fits the smallest bundle, receipts included."""
+    return _encoder.encode([(removal,) if heads == (removal,) else (removal, heads) for removal, heads in said])
 
 
 def read_witnesses(data: bytes) -> Said:
@@ -42,16 +42,26 @@ def read_witnesses(data: bytes) -> Said:
         items = _decoder.decode(data)
     except (msgspec.MsgspecError, RecursionError, OverflowError) as error:
         raise PeerError("The data is no list of witnesses.") from error
-    _require(_encoder.encode(items) == data, "Witnesses are not in their canonical form.")
     _require(1 <= len(items) <= WITNESSES_AT_ONCE_MAX, "A member witnesses too few or too many removals at once.")
-    _require(all(len(removal) == ID_BYTES for removal, _ in items), "A witness names something that is no operation.")
-    removals = [removal for removal, _ in items]
-    _require(all(a < b for a, b in pairwise(removals)), "Witnessed removals are out of order.")
-    for _, heads in items:
-        _require(len(heads) <= OPERATION_HEADS_MAX, "A witness names too many heads.")
-        _require(all(len(head) == ID_BYTES for head in heads), "A witness had something that is no operation.")
-        _require(all(a < b for a, b in pairwise(heads)), "What a witness had is out of order.")
-    return tuple((ObjectId(removal), tuple(map(ObjectId, heads))) for removal, heads in items)
+    said = tuple(map(_read_one, items))
+    _require(encode_witnesses(said) == data, "Witnesses are not in their canonical form.")
+    _require(all(a < b for (a, _), (b, _) in pairwise(said)), "Witnessed removals are out of order.")
+    return said
+
+
+def _read_one(item: tuple[bytes | tuple[bytes, ...], ...]) -> tuple[ObjectId, tuple[ObjectId, ...]]:
+    match item:
+        case (bytes(removal),):
+            heads: tuple[bytes, ...] = (removal,)
+        case (bytes(removal), tuple(heads)):
+            pass
+        case _:
+            raise PeerError("A witness has another form.")
+    _require(len(removal) == ID_BYTES, "A witness names something that is no operation.")
+    _require(len(heads) <= OPERATION_HEADS_MAX, "A witness names too many heads.")
+    _require(all(len(head) == ID_BYTES for head in heads), "A witness had something that is no operation.")
+    _require(all(a < b for a, b in pairwise(heads)), "What a witness had is out of order.")
+    return ObjectId(removal), tuple(map(ObjectId, heads))
 
 
 def had_now(history: History, removed: MemberKey) -> tuple[ObjectId, ...]:

@@ -18,6 +18,7 @@ from chasqui.node.effects import Effect, Transmit, Wake
 from chasqui.node.inbox import take_bundles
 from chasqui.node.link_port import BroadcastId, LinkProfile
 from chasqui.node.live_epochs import LiveEpochs
+from chasqui.node.receipting import round_ms
 from chasqui.node.records import BundleRecord, ForeignRecord, Space
 from chasqui.node.spent import Book, Booked, bring_back, settle, shift, spend, spent
 from chasqui.node.transaction import Transaction
@@ -39,6 +40,7 @@ class _Open:
     at_ms: int
     zero_ms: int
     wake_ms: int | None = None
+    signers: int = 0  # so many will sign for what came or was said; told to the engine when its clock is looked at
     booked: Booked | None = None  # the frame under way
 
     @property
@@ -142,6 +144,12 @@ class Broadcasts:
         fresh = self._follow(tx, live)
         effects: list[Effect] = []
         for link, known in self._links.items():
+            known.signers = max(known.signers, tx.signers)
+            if link == now and known.signers:
+                begins_ms, place_ms = round_ms(known.frame_ms)
+                begins_ms += known.at_ms
+                known.engine.expect_round(begins_ms, begins_ms + known.signers * place_ms, place_ms)
+                known.signers = 0
             known.engine.gained((i for i in fresh if link != now or i.id not in brought), known.at_ms)
             if link == now:
                 turn = known.engine.turn(known.at_ms, lambda bundle: _fetch(tx, bundle))

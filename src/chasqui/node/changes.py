@@ -432,6 +432,7 @@ def shut(tx: Transaction, group: GroupId, record: GroupRecord, reason: Reason) -
     tx.erase(Space.DUE, group)
     tx.erase_prefix(Space.OWED, group)
     tx.erase(Space.TURN, group)
+    tx.erase(Space.SLOW, group)
     tx.erase_prefix(Space.HELD, group)
     tx.erase_prefix(Space.PENDING_ADD, group)
     tx.erase_prefix(Space.PROPOSED, group)

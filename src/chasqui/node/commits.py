@@ -37,11 +37,13 @@ _NOT_FOR_US: Final = frozenset({mls.Check.HPKE_OPEN, mls.Check.PATH_SECRET_MISMA
 
 
 class Deferred(Exception):  # noqa: N818  (not an error: the bundle waits, its key is kept)
-    """A commit cites operations that are not here yet (`missing`), or its maker has made too many for now."""
+    """A commit cites operations that are not here yet (`missing`), or its maker has made too many for now, or has made
+    it so that we cannot open it (`sealed_off`)."""
 
-    def __init__(self, missing: Sequence[ObjectId] = ()) -> None:
+    def __init__(self, missing: Sequence[ObjectId] = (), *, sealed_off: bool = False) -> None:
         super().__init__()
         self.missing = tuple(missing)
+        self.sealed_off = sealed_off
 
 
 def take_commit(tx: Transaction, signed: SignedObject, bundle: bytes) -> None:
@@ -76,7 +78,7 @@ def take_commit(tx: Transaction, signed: SignedObject, bundle: bytes) -> None:
             raise PeerError("A commit breaks the rules of MLS.") from error
         if record.passed != parent:
             save_group(tx, group, record, passed=parent)  # others may be able to follow it, and we cannot know
-        raise Deferred from error  # not counted: a receipt of ours would say that we follow it
+        raise Deferred(sealed_off=True) from error  # not counted: a receipt of ours would say that we follow it
     check_only_additions_and_removals(processed)
     rejoined = check_cited(tx, group, history, body, parent, processed)
     removed = frozenset(map(MemberKey, put_out(processed.removed, processed.added)))

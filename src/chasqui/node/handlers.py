@@ -45,7 +45,7 @@ from chasqui.node.seats import is_demanded, take_demanded, take_seat
 from chasqui.node.speech import burst_in
 from chasqui.node.telling import hear_removed
 from chasqui.node.transaction import Transaction
-from chasqui.node.votes import take_vote
+from chasqui.node.votes import note_slow, take_vote
 from chasqui.sealed.kinds import Kind
 from chasqui.sealed.object import SignedObject
 from chasqui.sealed.receipts import decode_receipts
@@ -114,6 +114,7 @@ def count(tx: Transaction, signed: SignedObject, arrival: int = 0) -> None:
     """Counts an object for its author, takes in its receipts, and owes one."""
     note_object(tx, signed.group, signed, arrival)
     receipting.take_in(tx, signed)
+    note_slow(tx, signed.group)
     take_vote(tx, signed)
     if load_group(tx, signed.group).elsewhere:
         follow(tx, signed.group)

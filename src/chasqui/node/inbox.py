@@ -159,7 +159,7 @@ def _open(tx: Transaction, live: LiveEpochs, epoch: EpochId, bundle: Bundle) -> 
             handle(tx, signed, bundle.id)
     except Deferred as deferred:
         # the key stays: the bundle is opened again when what it waits for has come
-        _defer(tx, signed, bundle)
+        _defer(tx, signed, bundle, sealed_off=deferred.sealed_off)
         if note_cited(tx, group, deferred.missing, signed.author):
             tx.retry_refused.add(group)  # what was too much of one member is cited now
         return
@@ -183,13 +183,14 @@ def _find_ourselves_older(tx: Transaction, group: GroupId) -> None:
         tx.notify(Notice("stale", group))
 
 
-def _defer(tx: Transaction, signed: SignedObject, bundle: Bundle) -> None:
+def _defer(tx: Transaction, signed: SignedObject, bundle: Bundle, *, sealed_off: bool) -> None:
     """Keeps a commit for later, a few per member. What it means for us is judged anew each time: our head moves."""
     waiting = dict(tx.scan_prefix(Space.HELD, signed.group))
     key = signed.group + bundle.id
     if key not in waiting and sum(v.startswith(signed.author) for v in waiting.values()) >= COMMITS_DEFERRED_MAX:
         raise PeerError("Too many commits of one member wait.")
-    tx.put(Space.HELD, key, signed.author + (b"\x01" if removes_somebody(tx, signed) else b"\x00"))
+    why = b"\x02" if sealed_off else b"\x01" if removes_somebody(tx, signed) else b"\x00"
+    tx.put(Space.HELD, key, signed.author + why)
 
 
 def _read(

@@ -130,11 +130,12 @@ def _time(tx: Transaction, epoch: EpochRecord) -> tuple[int, int]:
 def _receipts(
     tx: Transaction, group: GroupId, record: GroupRecord, epoch: EpochRecord, kind: Kind, body: bytes
 ) -> bytes:
-    """As much of what is due as fits: a receipt may take the largest bundle, all else only its own padding."""
+    """As much of what is due as fits: a receipt, or a witness in its place, may take the largest bundle, all else only
+    its own padding."""
     used = SHORT_OVERHEAD_BYTES + len(write_length(len(body))) + len(body)
     due = receipting.due_entries(tx, group, record, epoch) if receipting.is_owed(tx, group) else []
     first = receipting.waits_for(tx, group, epoch)
-    if kind is not Kind.RECEIPT:
+    if kind not in (Kind.RECEIPT, Kind.WITNESS):
         room = room_beside(used)
     elif first is None:
         room = BUNDLE_BYTES_MAX - OVERHEAD_BYTES - used
@@ -149,6 +150,7 @@ def _receipts(
         receipting.mark_signed(tx, group, record, epoch, due)
     if kind not in (Kind.RECEIPT, Kind.WITNESS):
         receipting.go_on(tx, group)
+        receipting.await_receipts(tx, epoch)
     return encode_receipts(due, vote)
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from chasqui.base.ids import MEMBER_KEY_BYTES, GroupId, MemberKey
+from chasqui.base import labels
+from chasqui.base.hashing import labelled_hash
+from chasqui.base.ids import MEMBER_KEY_BYTES, EpochId, GroupId, MemberKey
 from chasqui.base.ranges import Ranges
 from chasqui.node.authors import load_author, merged, named, note_claim
 from chasqui.node.derived import derived
 from chasqui.node.epochs import load_epoch, member_at
+from chasqui.node.groups import load_group
 from chasqui.node.keys import u64
 from chasqui.node.records import EpochRecord, GroupRecord, HaveRecord, Space
 from chasqui.node.transaction import Transaction
@@ -21,7 +24,7 @@ _KEY = MEMBER_KEY_BYTES
 RECEIPT_DELAY_S = 2  # lets a burst of messages share one receipt; jitter comes on top
 RECEIPT_JITTER_S = 4
 _SLOW_FRAMES = 50  # of the largest size, without anything new: a receipt costs the airtime of two thirds of a text
-_SLOW_JITTER_FRAMES = 25
+_PLACE_S = 4  # and a frame: by then whoever comes next has heard the one before him, and goes on with what that began
 _SLOW_FRAMES_MAX = 800  # a conversation that does not end keeps nobody from signing for it: a quarter of an hour
 _SLOW_S_MAX = 6 * 3600
 
@@ -66,7 +69,7 @@ def owe(tx: Transaction, group: GroupId, kind: Kind, came: SignedObject | None =
     value = tx.get(Space.DUE, group)
     known = None if value is None else Due.read(value)
     if tx.frame_ms and came is not None:
-        due = _slow(tx, known)
+        due = _slow(tx, known, came)
     elif known is None or known.latest_s:
         due = Due(tx.now_s + RECEIPT_DELAY_S + tx.entropy(1)[0] % RECEIPT_JITTER_S)
     else:
@@ -81,6 +84,17 @@ def go_on(tx: Transaction, group: GroupId) -> None:
         tx.put(Space.DUE, group, Due.read(value).put_off(tx.now_s).written())
 
 
+def await_receipts(tx: Transaction, epoch: EpochRecord) -> None:
+    """Something was said, or came, for which all but its author will sign."""
+    tx.signers = max(tx.signers, len(epoch.roster) - 1)
+
+
+def round_ms(frame_ms: int) -> tuple[int, int]:
+    """How long after the last of what deserves a receipt the first of those who heard it on a slow link signs for it;
+    and how long after him the next."""
+    return _SLOW_FRAMES * frame_ms + 1000 * RECEIPT_DELAY_S, frame_ms + 1000 * _PLACE_S
+
+
 def put_off(tx: Transaction, group: GroupId, by_s: int) -> None:
     """What is due cannot be said now."""
     known = Due.read(tx.get(Space.DUE, group) or u64(tx.now_s))
@@ -93,14 +107,22 @@ def hurry(tx: Transaction, group: GroupId) -> None:
         tx.put(Space.DUE, group, Due(tx.now_s).written())
 
 
-def _slow(tx: Transaction, known: Due | None) -> Due:
-    """By the airtime of a frame, with jitter so that not all who heard it speak at once."""
+def _slow(tx: Transaction, known: Due | None, came: SignedObject) -> Due:
+    """By the airtime of a frame, one member after the other, so that each goes on with the generation of the one before
+    him. The order is another for each object: nobody is known by his place."""
+    record = load_group(tx, came.group)
+    epoch = load_epoch(tx, came.group, EpochId(record.head)) if record.head else None
+    if epoch is not None:
+        await_receipts(tx, epoch)
     if known is not None and known.at_s <= known.latest_s:
         return known.put_off(tx.now_s)
     if known is not None and not known.latest_s:
         return known
-    jitter = int.from_bytes(tx.entropy(2), "big") * _SLOW_JITTER_FRAMES // 65_536
-    calm_s = min((_SLOW_FRAMES + jitter) * tx.frame_ms // 1000 + RECEIPT_DELAY_S, _SLOW_S_MAX)
+    others = [key for _, key in epoch.roster if key != came.author] if epoch is not None else []
+    drawn = [labelled_hash(labels.HASH_PLACE, came.id, key) for key in (record.member, *others)]
+    place = sum(each < drawn[0] for each in drawn)
+    begins_ms, place_ms = round_ms(tx.frame_ms)
+    calm_s = min(-(-(begins_ms + place * place_ms) // 1000), _SLOW_S_MAX)
     latest_s = tx.now_s + min(_SLOW_FRAMES_MAX * tx.frame_ms // 1000 + calm_s, _SLOW_S_MAX)
     return Due(tx.now_s + calm_s, latest_s, calm_s)
 

@@ -38,7 +38,7 @@ class Space(IntEnum):
     LINK = 24  # link id
     DUE = 25  # group: receipts wait to be sent
     OWED = 49  # group, author 32: an object of his that deserves a receipt, by its number
-    HELD = 26  # group, bundle: a commit that waits for an operation: its author, 1 byte whether it removes somebody
+    HELD = 26  # group, bundle: a commit that waits: its author, 1 byte why (inbox)
     PENDING_ADD = 27  # group, contact group: an addition that waits for a key package
     ANSWERED = 28  # key package ref of an offer that was answered
     MEMBER = 29  # group, member 32
@@ -46,6 +46,7 @@ class Space(IntEnum):
     REMOVED = 31  # group, member 32: last_seq 3 of the removal or accusation that counts
     VOTE = 35  # group, parent epoch 16, member 32: ids of the children for which it voted, 16 each
     PROOF = 36  # group, member 32, parent epoch 16: ids of two commits that it made on one parent, 16 each
+    SLOW = 53  # group: when a slow link last brought something of it
     TURN = 37  # group: when it is our turn to commit what others have not
     MISSING = 38  # group, operation: something cites it and it is not here: since when 8, asked when 8, by whom 32 each
     LACKED = 39  # group, author 32: numbers that did not come

@@ -35,6 +35,7 @@ class Transaction:
         self.link = ""  # the link that brings what this step takes in
         self.link_known = False  # whether on its other end are people whom the owner chose
         self.frame_ms = 0  # airtime of its largest frame; 0: it came over something fast
+        self.signers = 0  # how many will sign for what this step brought or said
         self.retry: set[GroupId] = set()  # groups in which a commit may have waited for what came
         self.retry_refused: set[GroupId] = set()  # groups in which something was refused that may be taken now
         self._store = store
@@ -154,6 +155,7 @@ class Transaction:
         self.epochs_erased += part.epochs_erased
         self.bundles_held += part.bundles_held
         self.bundles_dropped += part.bundles_dropped
+        self.signers = max(self.signers, part.signers)
         self.retry |= part.retry
         self.retry_refused |= part.retry_refused
 

@@ -42,7 +42,7 @@ from chasqui.node.skipped import erase_outdated
 from chasqui.node.spent import forget_old
 from chasqui.node.telling import tell_removed
 from chasqui.node.transaction import Transaction
-from chasqui.node.votes import due_vote, until_vote
+from chasqui.node.votes import due_vote, goes_alone, until_vote
 from chasqui.sealed.kinds import Kind
 
 _SWEPT = b"swept"
@@ -57,6 +57,8 @@ def keep_up(tx: Transaction, *, everything: bool) -> None:
     what is ours to commit. No group can keep another from its turn."""
     everybodys = _sweep(tx) or everything  # the hour counts as everybody's turn, as a stick does
     for group in _groups(tx) if everybodys else _turns(tx):
+        if everything and tx.get(Space.SLOW, group) is not None:
+            tx.erase(Space.SLOW, group)  # a stick takes all
         if _rests(tx, group, pause_of):
             tx.erase(Space.TURN, group)  # somebody else was faster, or the turn would not end
             continue
@@ -139,7 +141,7 @@ def _while_clean(work: Callable[[Transaction, GroupId], object]) -> Callable[[Tr
 
 def _vote(tx: Transaction, group: GroupId) -> None:
     """A vote that found no other object to ride in goes by itself."""
-    if due_vote(tx, group, load_group(tx, group)) is not None:
+    if goes_alone(tx, group) and due_vote(tx, group, load_group(tx, group)) is not None:
         say(tx, group, renew_if_worn(tx, group), Kind.RECEIPT, b"")
 
 

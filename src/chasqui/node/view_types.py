@@ -99,6 +99,7 @@ class GroupView:
     taken: int = 1  # so many accusers shut somebody out, of as many members as there are
     accused: tuple[AccusedView, ...] = ()
     newcomer: NewcomerView | None = None
+    sealed_off: tuple[MemberKey, ...] = ()  # who made keys that this device alone cannot open, where others go on
 
 
 @dataclass(frozen=True)

@@ -176,7 +176,14 @@ def group_view(tx: Transaction, group: GroupId) -> GroupView:
         accusers_needed(history, roster),
         () if record.out else accused_views(roster),
         newcomer,
+        _sealed_off(tx, group),
     )
+
+
+def _sealed_off(tx: Transaction, group: GroupId) -> tuple[MemberKey, ...]:
+    """Who made keys that our device alone cannot open, as long as we are passed over by that."""
+    held = (value for _, value in tx.scan_prefix(Space.HELD, group) if value.endswith(b"\x02"))
+    return tuple(sorted({MemberKey(value[:-1]) for value in held})) if is_passed_over(tx, group) else ()
 
 
 def fork_views(tx: Transaction, group: GroupId) -> tuple[ForkView, ...]:

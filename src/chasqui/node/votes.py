@@ -8,7 +8,8 @@ from chasqui.node.branches import branches_of, follow, unsettled_path
 from chasqui.node.derived import derived
 from chasqui.node.epochs import load_epoch
 from chasqui.node.groups import load_group, tree_keys
-from chasqui.node.pauses import ASLEEP, AWAKE, Pause, until
+from chasqui.node.keys import u64
+from chasqui.node.pauses import ASLEEP, Pause, until
 from chasqui.node.receipting import have
 from chasqui.node.records import CommitRecord, GroupRecord, Space
 from chasqui.node.transaction import Transaction
@@ -16,6 +17,8 @@ from chasqui.sealed.object import SignedObject
 from chasqui.sealed.receipts import VOTE_REACH, Vote, decode_receipts
 
 _EVERY = Vote(0, 2**24)
+VOTE_RIDES_S = 6 * 3600  # on a slow link: alone it costs as much as a receipt, in what is said meanwhile nothing
+_SLOW_NOTED_S = 600  # not for each of them
 VOTE_AFTER_S = 72 * 3600  # a commit that not all have signed for gets our vote so long after we knew of the first one
 
 
@@ -35,9 +38,29 @@ def due_vote(tx: Transaction, group: GroupId, record: GroupRecord) -> Vote | Non
     return Vote(skip, min(count, VOTE_REACH)) if count and skip <= VOTE_REACH else None
 
 
-@derived(Space.GROUP, Space.EPOCH, Space.COMMIT, Space.VOTE, Space.HAVE)
+def goes_alone(tx: Transaction, group: GroupId) -> bool:
+    """Whether a vote that we owe waits for no object any more in which it could ride."""
+    record = load_group(tx, group)
+    own = MemberKey(record.member)
+    for _, commit in unsettled_path(tx, group):
+        if not _may_vote(tx, group, own, commit):
+            return False
+        if _is_ripe(tx, group, own, commit) and tx.now_s >= _rides_until_s(tx, group, commit):
+            return True
+    return False
+
+
+def note_slow(tx: Transaction, group: GroupId) -> None:
+    """A slow link brought something of a group: what can wait there for something to ride in does."""
+    if tx.frame_ms:
+        known_s = int.from_bytes(tx.get(Space.SLOW, group) or b"", "big")
+        if not known_s <= tx.now_s < known_s + _SLOW_NOTED_S:
+            tx.put(Space.SLOW, group, u64(tx.now_s))
+
+
+@derived(Space.GROUP, Space.EPOCH, Space.COMMIT, Space.VOTE, Space.HAVE, Space.SLOW)
 def until_vote(tx: Transaction, group: GroupId) -> Pause:
-    """For how long we owe no vote."""
+    """For how long no vote of ours has to go by itself."""
     record = load_group(tx, group)
     if record.out or not record.head or record.root == record.head:
         return ASLEEP
@@ -47,7 +70,8 @@ def until_vote(tx: Transaction, group: GroupId) -> Pause:
         if not _may_vote(tx, group, own, commit):
             break
         signed_for = _all_signed(tx, group, own, commit)
-        pause = pause.and_(AWAKE if signed_for else until(_first_seen_s(tx, group, commit) + VOTE_AFTER_S))
+        old_s = _first_seen_s(tx, group, commit) + VOTE_AFTER_S
+        pause = pause.and_(until(_rides_until_s(tx, group, commit) if signed_for else old_s))
     return pause
 
 
@@ -105,6 +129,13 @@ def _is_ripe(tx: Transaction, group: GroupId, own: MemberKey, commit: CommitReco
     if not seen_s <= tx.now_s < seen_s + VOTE_AFTER_S:
         return tx.now_s >= seen_s
     return _all_signed(tx, group, own, commit)
+
+
+def _rides_until_s(tx: Transaction, group: GroupId, commit: CommitRecord) -> int:
+    """Until when a vote waits for something to ride in: where a slow link is in use, and nothing depends on it."""
+    slow_s = int.from_bytes(tx.get(Space.SLOW, group) or b"", "big")
+    fork = len(branches_of(tx, group).children[EpochId(commit.parent)]) > 1
+    return 0 if fork or slow_s + _SLOW_NOTED_S <= commit.seen_s else commit.seen_s + VOTE_RIDES_S
 
 
 def _first_seen_s(tx: Transaction, group: GroupId, commit: CommitRecord) -> int:

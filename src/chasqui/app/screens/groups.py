@@ -155,6 +155,14 @@ def _reached(member: MemberLine) -> str:
     return day(member.delivered_time) if member.delivered_time else "none yet"
 
 
+def _sealed_off(result: GroupDetails) -> str:
+    if not result.sealed_off:
+        return ""
+    names = " and ".join(result.sealed_off)
+    return f"Your device cannot open keys by {names}: tell an admin by voice, who can remove whoever does it again. "
+
+
+
 def _meaning(result: GroupDetails) -> str:
     """What a state means for the people in the group, and what to do now."""
     if result.state == "removal-pending":
@@ -167,7 +175,7 @@ def _meaning(result: GroupDetails) -> str:
             "You are a member, but somebody has made new keys without you: by a removal that does not count (it was "
             "signed as if in the days when one admin was enough, or when its signer was still one), or so that your "
             "device alone cannot open them, which a member can do to another on purpose. Whoever does not know better "
-            "follows. You do not read what they write. Should it happen again, tell an admin by voice. "
+            f"follows. You do not read what they write. {_sealed_off(result)}"
             f"`chasqui group rejoin {typed(result.name)}` asks your contacts in the group for new keys; exchange with "
             f"them. Who signed it: `chasqui group log {typed(result.name)}`."
         )
