@@ -128,9 +128,7 @@ class Station:
         self.held: dict[BundleId, bytes] = {}
         self.index = Index(TODAY)
         profile = channel.medium.profile
-        air = Air(
-            profile.mtu_bytes, profile.bit_rate_bps or 1, profile.frame_overhead_ms, profile.airtime_share_max
-        )
+        air = Air(profile.mtu_bytes, profile.bit_rate_bps or 1, profile.frame_overhead_ms, profile.airtime_share_max)
         self.engine = Engine(air, Settings(), self.index, SeededEntropy(f"{seed} {name}"), 0)
         self._asked = 0
         self._sends = False
@@ -229,7 +227,8 @@ def day(size: int, seed: int, medium: Medium | None = None, hours: float = HOURS
         return [other for other in ground.losses(name) if channel.hears(name, other)]
 
     walkers = [walk.who for walk in scenario.walks]
-    contacts = Contacts({name: near(name) for name in scenario.people if name not in walkers}, [])
+    people = [name for name in scenario.people if name not in walkers]
+    contacts = Contacts({name: [other for other in near(name) if other not in walkers] for name in people}, [])
 
     def minute() -> None:
         for name in walkers:

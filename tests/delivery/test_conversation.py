@@ -104,10 +104,10 @@ def test_a_good_source_still_comes_in_after_the_poison() -> None:
 
 
 def test_whoever_comes_late_does_not_ask_for_what_was_said_before() -> None:
-    incoming = Incoming(1000, seeded("x"))
+    incoming = Incoming(1000, set(), seeded("x"))
     incoming.heard(CodedFrame(3, 4, 9, 8, bundle_of(8), False, False), 0, asked=False)
     assert incoming.due_ms is None
-    early = Incoming(1000, seeded("x"))
+    early = Incoming(1000, set(), seeded("x"))
     early.heard(CodedFrame(3, 4, 4, 3, bundle_of(3), False, False), 0, asked=False)
     assert early.due_ms is not None
 
@@ -119,7 +119,7 @@ def one_by_one(incoming: Incoming, numbers: dict[int, int], count_at: dict[int, 
 
 
 def test_what_is_lost_in_a_conversation_is_asked_for_with_what_follows() -> None:
-    incoming = Incoming(1000, seeded("x"))
+    incoming = Incoming(1000, set(), seeded("x"))
     one_by_one(incoming, {0: 0, 1: MINUTE_MS, 3: 3 * MINUTE_MS})
     due_ms = incoming.due_ms
     assert due_ms is not None
@@ -127,7 +127,7 @@ def test_what_is_lost_in_a_conversation_is_asked_for_with_what_follows() -> None
     one_by_one(incoming, {4: 4 * MINUTE_MS})
     assert incoming.due_ms is not None
     assert incoming.due_ms <= 5 * MINUTE_MS + 3_000, "it is not put off without end"
-    many = Incoming(1000, seeded("y"))
+    many = Incoming(1000, set(), seeded("y"))
     one_by_one(many, {0: 0, 1: MINUTE_MS, 5: 3 * MINUTE_MS})
     assert many.due_ms is not None
     assert many.due_ms < 3 * MINUTE_MS + 4_000, "three are enough"
@@ -135,7 +135,7 @@ def test_what_is_lost_in_a_conversation_is_asked_for_with_what_follows() -> None
 
 def joined() -> tuple[Outgoing, Incoming, dict[BundleId, bytes], CodedFrame]:
     """A node whose bundle is the second of three in a generation."""
-    incoming = Incoming(1000, seeded("j"))
+    incoming = Incoming(1000, set(), seeded("j"))
     outgoing = Outgoing(222, incoming, seeded("j"), 0)
     incoming.heard(CodedFrame(9, 9, 1, 0, bundle_of(0), False, False), 0, asked=False)
     held = {bundle_id(bundle_of(n)): bundle_of(n) for n in range(3)}
@@ -173,7 +173,7 @@ def test_who_hears_the_answer_does_not_answer() -> None:
 
 
 def test_a_number_that_somebody_else_has_taken_is_not_taken_again() -> None:
-    incoming = Incoming(1000, seeded("j"))
+    incoming = Incoming(1000, set(), seeded("j"))
     outgoing = Outgoing(222, incoming, seeded("j"), 0)
     ours = [bundle_of(("ours", n)) for n in range(3)]
     held = {bundle_id(b): b for b in ours}
@@ -221,7 +221,7 @@ def test_who_was_served_says_so_at_once() -> None:
 
 
 def reconciler_of(index: Index) -> Reconciler:
-    return Reconciler(222, index, seeded("r"), 0)
+    return Reconciler(222, 1000, index, seeded("r"), 0)
 
 
 def test_a_difference_is_passed_over_where_a_conversation_explains_it() -> None:
@@ -250,7 +250,7 @@ def test_a_difference_is_passed_over_where_a_conversation_explains_it() -> None:
 @pytest.mark.must("M-RAD-12")
 def test_needs_draw_no_more_than_a_generation_is_worth() -> None:
     held = {bundle_id(b): b for b in (bundle_of(n) for n in range(3))}
-    outgoing = Outgoing(222, Incoming(1000, seeded("d")), seeded("d"), 0)
+    outgoing = Outgoing(222, Incoming(1000, set(), seeded("d")), seeded("d"), 0)
     outgoing.add_news(map(item_of, held.values()), 0)
     first = outgoing.next(1, 9_000, held.get)
     assert first is not None

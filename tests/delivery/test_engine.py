@@ -253,9 +253,9 @@ def test_whoever_floods_gets_a_bounded_part_of_memory_and_processor(monkeypatch:
         salt = n.to_bytes(2, "big")
         engine.heard(write_radio_frame(SumFrame(TODAY % 256, salt[1:] + b"\0", 0, None, b"", many)), None, 10 * n)
         engine.heard(write_radio_frame(MoreFrame(TODAY % 256, salt[1:] + b"\0", 64, many)), None, 10 * n)
-        engine.heard(write_radio_frame(CodedFrame(n % 256, n // 256, 192, 0, bundle_of(n), False, True)), None, 10 * n)
+        engine.heard(write_radio_frame(CodedFrame(n % 256, n // 256, 64, 0, bundle_of(n), False, True)), None, 10 * n)
         for number in range(192, 194):
-            parity = CodedFrame(0, 0, 192, number, bytes((n % 256,)) * 209, False, True)
+            parity = CodedFrame(0, 0, 64, number, bytes((n % 256,)) * 209, False, True)
             engine.heard(write_radio_frame(parity), None, 10 * n)
     assert decoded == [64] * len(decoded)
     assert len(decoded) <= 6_000 // (25 * 64) + 1

@@ -113,7 +113,7 @@ def test_a_bundle_that_came_whole_is_taken_whatever_the_generation_was_said_to_b
 @pytest.mark.must("M-RAD-4")
 @pytest.mark.parametrize("said_before", [(2, bytes(1)), (9, bytes(1)), (5, bytes(60)), (5, bytes(43))])
 def test_the_first_part_begins_anew_what_was_something_else(said_before: tuple[int, bytes]) -> None:
-    incoming = Incoming(1000, seeded("x"))
+    incoming = Incoming(1000, set(), seeded("x"))
     count, symbol = said_before
     incoming.heard(CodedFrame(1, 1, count, 0, symbol, True, False), 0, asked=False)
     bundle = bundle_of(1)
@@ -154,7 +154,7 @@ def lacking(count: int, followed: bool = False) -> CodedFrame:
 
 
 def test_who_lacks_asks_ever_more_rarely_and_gives_up() -> None:
-    incoming = Incoming(1000, seeded("x"))
+    incoming = Incoming(1000, set(), seeded("x"))
     incoming.heard(lacking(2), 0, asked=False)
     times = []
     now_ms = 0
@@ -171,7 +171,7 @@ def test_who_lacks_asks_ever_more_rarely_and_gives_up() -> None:
 
 
 def test_who_hears_another_ask_for_as_much_waits() -> None:
-    waits = Incoming(1000, seeded("x"))
+    waits = Incoming(1000, set(), seeded("x"))
     waits.heard(lacking(2), 0, asked=False)
     before = waits.due_ms
     waits.need_heard(NeedFrame(3, 4, 1), 10)
@@ -183,11 +183,11 @@ def test_who_hears_another_ask_for_as_much_waits() -> None:
 
 
 def test_nobody_asks_while_more_comes_nor_for_what_others_lacked() -> None:
-    incoming = Incoming(1000, seeded("x"))
+    incoming = Incoming(1000, set(), seeded("x"))
     incoming.heard(lacking(2, followed=True), 0, asked=False)
     assert incoming.need(5_000) is None
     assert incoming.need(20_000) == NeedFrame(3, 4, 2)
-    other = Incoming(1000, seeded("x"))
+    other = Incoming(1000, set(), seeded("x"))
     asked = CodedFrame(3, 4, 3, 0, bundle_of(0), False, False, True)
     other.heard(asked, 0, asked=False)
     assert other.due_ms is None
@@ -199,7 +199,7 @@ def test_nobody_asks_while_more_comes_nor_for_what_others_lacked() -> None:
 
 
 def outgoing_of(seed: str) -> Outgoing:
-    return Outgoing(222, Incoming(1000, seeded(seed)), seeded(seed), 0)
+    return Outgoing(222, Incoming(1000, set(), seeded(seed)), seeded(seed), 0)
 
 
 def item_of(bundle: bytes, rank: int = 1) -> Item:
@@ -300,7 +300,7 @@ def test_of_many_sources_is_asked_at_leisure() -> None:
     """Nearly everybody lacks some: whoever asks while the answer to another begins asks in vain."""
     due: list[int] = []
     for seed in range(40):
-        incoming = Incoming(1_000, seeded(f"{seed}"))
+        incoming = Incoming(1_000, set(), seeded(f"{seed}"))
         incoming.heard(CodedFrame(3, 4, 48, 47, b"x" * 215, True, False), 0, asked=False)
         assert incoming.due_ms is not None
         due.append(incoming.due_ms)
@@ -354,8 +354,8 @@ def test_a_sketch_that_does_not_fit_its_fingerprint_is_not_acted_on() -> None:
         sender.add(item)
         if n < 4:
             receiver.add(item)
-    said = Reconciler(222, sender, seeded("a"), 0)._sum(TODAY, 4, None)
-    hearer = Reconciler(222, receiver, seeded("b"), 0)
+    said = Reconciler(222, 1000, sender, seeded("a"), 0)._sum(TODAY, 4, None)
+    hearer = Reconciler(222, 1000, receiver, seeded("b"), 0)
     assert said.count is not None
     wrong_count = replace(said, count=said.count + 1)
     wrong_print = replace(said, fingerprint=b"??")

@@ -35,7 +35,7 @@ class Side:
         self.index = Index(TODAY)
         for bundle in held:
             self.index.add(Item(bundle, 207, 1, TODAY))
-        self.reconciler = Reconciler(room, self.index, seeded(name), 0)
+        self.reconciler = Reconciler(room, 1000, self.index, seeded(name), 0)
         self.they_lack: set[BundleId] = set()
         self.they_want: set[BundleId] = set()
 

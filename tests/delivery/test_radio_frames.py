@@ -32,27 +32,31 @@ word = st.integers(0, 2**32 - 1)
 words = st.lists(word, max_size=12).map(tuple)
 entry = st.tuples(byte, two)
 bundle = st.sampled_from(BUNDLE_STEPS[:4]).map(bytes)
-number = st.integers(1, 192).flatmap(
-    lambda count: st.tuples(st.just(count), st.one_of(st.integers(0, count - 1), st.integers(192, 255)))
+number = st.tuples(st.integers(1, 192), st.booleans()).flatmap(
+    lambda drawn: st.tuples(
+        st.just(drawn[0]),
+        st.one_of(st.integers(0, drawn[0] - 1), st.integers(192, 255)),
+        st.just(drawn[1] or drawn[0] > 64),  # so many sources are parts
+    )
 )
 frames = st.one_of(
     st.lists(bundle, min_size=1, max_size=3).map(lambda some: PackFrame(tuple(some))),
     st.builds(
         lambda source, generation, pair, symbol, flags: CodedFrame(
-            source, generation, pair[0], pair[1], symbol, flags[0], flags[1], flags[2]
+            source, generation, pair[0], pair[1], symbol, pair[2], flags[0], flags[1]
         ),
         byte,
         byte,
         number,
         st.binary(max_size=20),
-        st.tuples(st.booleans(), st.booleans(), st.booleans()),
+        st.tuples(st.booleans(), st.booleans()),
     ),
     st.builds(
         lambda names, first, some, behind, followed, asked: BatchFrame(
             names[0], names[1], first + len(some) + behind, first, tuple(some), followed, asked
         ),
         st.tuples(byte, byte),
-        st.integers(0, 180),
+        st.integers(0, 52),
         bundle.flatmap(lambda one: st.lists(st.just(one), min_size=2, max_size=4)),
         st.integers(0, 8),
         st.booleans(),

@@ -69,7 +69,7 @@ def test_nothing_is_compared_in_a_round() -> None:
 
 @pytest.mark.must("M-RAD-18")
 def test_a_round_ends_and_waits_for_nothing_else() -> None:
-    incoming = Incoming(1_000, seeded("round"))
+    incoming = Incoming(1_000, set(), seeded("round"))
     incoming.expect_round(5_000, 5_000 + 100 * HOUR_MS, PLACE_MS)
     assert incoming.round_ends_ms(4_999) is None
     assert incoming.round_ends_ms(5_000) == 5_000 + ROUND_MS_MAX
@@ -78,7 +78,7 @@ def test_a_round_ends_and_waits_for_nothing_else() -> None:
     incoming.heard(CodedFrame(1, 1, 2, 0, large, False, False, False), 10_000, asked=False)
     assert incoming.due_ms is not None
     assert incoming.due_ms < 20_000
-    other = Incoming(1_000, seeded("round"))
+    other = Incoming(1_000, set(), seeded("round"))
     other.expect_round(5_000, 60_000, PLACE_MS)
     other.heard(CodedFrame(1, 1, 2, 0, small, False, False, False), 10_000, asked=False)
     assert other.due_ms is not None

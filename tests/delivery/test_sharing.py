@@ -20,7 +20,7 @@ class Sender:
     """What waits on one link, of several groups."""
 
     def __init__(self, room: int = 222) -> None:
-        self.outgoing = Outgoing(room, Incoming(1_000, seeded("s")), seeded("s"), 0)
+        self.outgoing = Outgoing(room, Incoming(1_000, set(), seeded("s")), seeded("s"), 0)
         self.held: dict[bytes, bytes] = {}
         self.group: dict[bytes, str] = {}
         self.now_ms = 0

@@ -13,7 +13,7 @@ from chasqui.base.ids import bundle_id
 from chasqui.base.ports import Entropy
 from chasqui.base.secret import NO_SECRET, Secret
 from chasqui.delivery.airtime import HOUR_MS, Air, AirtimeLedger, part_of
-from chasqui.delivery.chance import below, exponential
+from chasqui.delivery.chance import below, exponential, mostly_late
 from chasqui.delivery.incoming import Incoming
 from chasqui.delivery.index import Index, Item
 from chasqui.delivery.outgoing import ANSWERS, Fetch, Outgoing
@@ -37,15 +37,15 @@ from chasqui.delivery.sharing import Shares
 from chasqui.delivery.veil import MAC_BYTES, unveil, veil
 
 ASKED_MS = 600_000  # so long after we said what we hold, answers may be for us
-ANSWER_SPREAD_FRAMES = 60  # of the largest size: who sent it before answers at once, then who hears the asker best.
-# A frame that waits at the device for a free channel cannot be taken back, and with forty neighbours one comes due in
-# every 1.5 frames: with a third of the spread a town sends 30 % more (bench town), two who meet are 30 s sooner.
+OURS_SPREAD_FRAMES = 3  # of the largest size: who sent it before answers first
+ANSWER_SPREAD_FRAMES = 18  # then the others, who hears the asker best before the rest
 STRENGTH_BEST_DB = 20.0
 SUMMARIES_SHARE = 0.2  # of a budget: what anybody can make us say by disagreeing
 ANSWERS_SHARE = 0.5  # of a budget: what anybody can make us send by asking
 RESERVE_SHARE = 0.2  # of a budget that has a bound: for what is urgent, whatever else waits
 CALM_FRAMES = 6  # of the largest size: after so long without a symbol or a NEED a burst is over
 CALM_MS = 3_000
+OVER_FRAMES = 2  # of the largest size: so long after the last of a burst nobody answers what others lack
 PASSED_OVER_MS_MAX = 1_800_000  # so long small differences may be left to the texts that follow
 KEPT_OFF_MS_MAX = 600_000  # a channel that is never calm must not keep sets apart
 DUMMY_CHOICE = 64  # dummies are repeats of the newest bundles
@@ -95,9 +95,9 @@ class Engine:
 
     def _begin(self, now_ms: int) -> None:
         self._shares = Shares(now_ms)
-        self._incoming = Incoming(self._air.airtime_ms(self._air.mtu_bytes), self._entropy)
+        self._incoming = Incoming(self._frame_ms, self._index, self._entropy)
         self._outgoing = Outgoing(self._room, self._incoming, self._entropy, now_ms)
-        self._reconciler = Reconciler(self._room, self._index, self._entropy, now_ms)
+        self._reconciler = Reconciler(self._room, self._frame_ms, self._index, self._entropy, now_ms)
         self._dummy_ms = self._next_dummy(now_ms)
         self._asked_ms: int | None = None
         self._calm_ms = now_ms
@@ -150,11 +150,13 @@ class Engine:
             case BatchFrame():
                 return [bundle for symbol in frame.symbols for bundle in self._heard_symbol(symbol, now_ms)]
             case NeedFrame():
-                self._stir(now_ms)
+                self._stir(now_ms, followed=False)
                 if not self._outgoing.needed(frame, now_ms):
                     self._incoming.need_heard(frame, now_ms)
             case DaysFrame():
+                self._reconciler.thanks_ms = None
                 if self._reconciler.agrees(frame):
+                    self._incoming.agreed()
                     self._outgoing.answered(now_ms)
                 if not self._listens(frame, now_ms):
                     self._reconciler.passed_over()
@@ -202,7 +204,7 @@ class Engine:
         if frame is None:
             return Turn(wake_ms=max(self._due_ms(now_ms) if plain_ms <= now_ms else plain_ms, now_ms + 1))
         if isinstance(frame, CodedFrame | BatchFrame | NeedFrame):
-            self._stir(now_ms)
+            self._stir(now_ms, followed=not isinstance(frame, NeedFrame) and frame.followed)
         data = write_radio_frame(frame)
         if self._settings.key:
             data = veil(self._settings.key, data)
@@ -246,10 +248,11 @@ class Engine:
     # -- inside ---------------------------------------------------------------------------------------------
 
     def _heard_symbol(self, frame: CodedFrame, now_ms: int) -> list[bytes]:
-        self._stir(now_ms)
         brought = self._incoming.heard(frame, now_ms, asked=self._asks(now_ms))
+        self._stir(now_ms, followed=frame.followed)  # what is refused keeps nobody waiting
         self._outgoing.heard(frame)
-        if brought and not frame.followed and not self._incoming.lacks(frame):
+        fresh = any(bundle_id(bundle) not in self._index for bundle in brought)
+        if fresh and not frame.followed and not self._incoming.lacks(frame):
             self._reconciler.served(now_ms)
         return self._came(brought, now_ms)
 
@@ -265,13 +268,12 @@ class Engine:
     def _answer(self, findings: Findings, strength_db: float | None, now_ms: int) -> None:
         near = 0.5 if strength_db is None else min(max(strength_db / STRENGTH_BEST_DB, 0.0), 1.0)
 
-        frame_ms = self._air.airtime_ms(self._air.mtu_bytes)
-
         def delay_ms(ours: bool) -> int:
+            first_ms = OURS_SPREAD_FRAMES * self._frame_ms
             if ours:
-                return 200 + below(self._entropy, frame_ms)
-            spread_ms = ANSWER_SPREAD_FRAMES * frame_ms
-            return 3 * frame_ms + int(spread_ms / 3 * (1 - near)) + below(self._entropy, spread_ms * 2 // 3)
+                return 200 + mostly_late(self._entropy, first_ms)
+            spread_ms = ANSWER_SPREAD_FRAMES * self._frame_ms
+            return first_ms + int(spread_ms / 4 * (1 - near)) + mostly_late(self._entropy, spread_ms)
 
         self._outgoing.add_answers(findings.they_lack, now_ms, delay_ms)
 
@@ -279,11 +281,12 @@ class Engine:
         """Whether what others answer may be for us."""
         return self._asked_ms is not None and now_ms - self._asked_ms < ASKED_MS
 
-    def _stir(self, now_ms: int) -> None:
-        """A burst goes on: what differs now may come by itself."""
+    def _stir(self, now_ms: int, *, followed: bool) -> None:
+        """A burst goes on: what differs now may come by itself. `followed`: whoever speaks says that he goes on."""
         calm_ms = now_ms + CALM_FRAMES * self._air.airtime_ms(self._air.mtu_bytes) + CALM_MS
-        self._calm_ms = calm_ms + below(self._entropy, CALM_MS)
-        self._outgoing.put_off(self._calm_ms)
+        self._calm_ms = calm_ms + mostly_late(self._entropy, 2 * CALM_MS)
+        wait_ms = CALM_FRAMES * self._frame_ms + CALM_MS if followed else OVER_FRAMES * self._frame_ms
+        self._outgoing.put_off(now_ms, now_ms + wait_ms)
 
     @property
     def _waits(self) -> bool:

@@ -13,10 +13,9 @@ from chasqui.base.errors import PeerError
 from chasqui.base.ids import BundleId, bundle_id
 from chasqui.base.limits import BUNDLE_STEPS
 from chasqui.delivery.erasure import PARITY_FIRST, PARITY_MAX, SOURCES_MAX, parity_symbol, repair
-from chasqui.delivery.radio_frames import CODED_HEADER_BYTES, CodedFrame
+from chasqui.delivery.radio_frames import BUNDLES_MAX, CODED_HEADER_BYTES, CodedFrame
 
 CHECK_BYTES: Final = 2
-BUNDLES_MAX: Final = 64  # sources that are bundles: 64 of them come within 4 % of what the largest generation costs
 FAILURES_MAX: Final = 2  # after that a summary tells what is lacking; every one of them costs others' airtime
 
 
@@ -80,6 +79,8 @@ class OwnGeneration:
     asked_ms: int = -3_600_000  # when somebody asked whose answer was the business of another
     answers_ms: int = 0  # when what is owed is sent, unless somebody else sends it before
     flows: dict[BundleId, str] = field(default_factory=dict)  # what this node has put into it, and whose it is
+    said: set[int] = field(default_factory=set)  # sources that this node has sent
+    count_said: int = 0  # how many sources there are, as others have heard it last
 
     @property
     def count(self) -> int:
@@ -104,6 +105,22 @@ class OwnGeneration:
         """The number of a parity symbol, each once before any comes again."""
         self.parity_used += 1
         return PARITY_FIRST + (self.parity_used - 1) % PARITY_MAX
+
+    def withdraw(self, bundle: BundleId) -> bool:
+        """Somebody else has sent what was asked of us, too: it need not go out again, and what stands last takes its
+        place. Whether others are to be told that there is less to come."""
+        if not self.asked or self.parts or bundle not in self.flows:
+            return False
+        number, last = self.bundles.index(bundle), self.count - 1
+        if number not in self.unsent:
+            return False
+        if number in self.said:
+            self.unsent.remove(number)
+        elif last in self.unsent and last not in self.said:
+            self.unsent.remove(last)
+            self.bundles[number] = self.bundles[last]
+            del self.bundles[last], self.flows[bundle]
+        return not self.unsent and self.count < self.count_said
 
     def ready(self, now_ms: int) -> bool:
         """Whether something of it is to be sent now."""
@@ -160,6 +177,9 @@ class OwnGeneration:
         if frame.count >= len(self.bundles):
             self.untold = 0  # whoever hears of the last one knows of ours
         for bundle in moved:
+            if self.count >= BUNDLES_MAX:
+                del self.flows[bundle]  # a summary tells that others lack it
+                continue
             self.unsent.append(len(self.bundles))
             self.bundles.append(bundle)
 
@@ -186,6 +206,7 @@ class HeardGeneration:
     lacks_since_ms: int | None = None
     patient: bool = False  # what is lacking is asked for together with what may get lost next
     late: bool = False  # much had been said before anything was heard: a summary tells better what is lacking
+    news: int = 0  # how many bundles it brought that this node did not hold
     failures: int = 0  # how often what was put together was wrong
     spoilt: bool = False  # two sources have one number, or somebody poisons it: nobody asks for more of it
 
@@ -209,7 +230,7 @@ class HeardGeneration:
             if parity or self.parts:
                 raise PeerError("A symbol of another size than the rest of its generation.")
             return self._spoil(frame.symbol)  # two generations of one name: a bundle is one all the same
-        self.count = max(self.count, frame.count)
+        self.count = self._counted(frame)
         if not frame.symbol:
             return []
         self.size = size
@@ -227,6 +248,13 @@ class HeardGeneration:
         else:
             self.parity[frame.number] = (frame.count, frame.symbol)
         return brought + self._completed()
+
+    def _counted(self, frame: CodedFrame) -> int:
+        """How many sources there are. Of what somebody asked for it may become less: others have sent it as well."""
+        if not frame.asked or self.parts:
+            return max(self.count, frame.count)
+        known = max(self.sources, default=-1) + 1
+        return max(frame.count, known, *(count for count, _ in self.parity.values()), 0)
 
     def _spoil(self, bundle: bytes) -> list[bytes]:
         self.spoilt = True

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Final
 
 from chasqui.base.ids import BundleId, bundle_id
 from chasqui.base.limits import BUNDLE_BYTES_MIN
 from chasqui.base.ports import Entropy
-from chasqui.delivery.chance import below
+from chasqui.delivery.chance import mostly_late
 from chasqui.delivery.erasure import PARITY_FIRST
 from chasqui.delivery.generations import CHECK_BYTES, HeardGeneration, checked
 from chasqui.delivery.passage import Passage
@@ -46,7 +47,8 @@ TOGETHER: Final = 3  # lost sources: then nothing is gained any more by waiting
 class Incoming:
     """Generations of others."""
 
-    def __init__(self, frame_ms: int, entropy: Entropy) -> None:
+    def __init__(self, frame_ms: int, held: Container[BundleId], entropy: Entropy) -> None:
+        self._held = held
         self._entropy = entropy
         self.retry_ms: Final = RETRY_FRAMES * frame_ms + RETRY_MS
         self.just_ms: Final = JUST_FRAMES * frame_ms
@@ -77,6 +79,7 @@ class Incoming:
             known.late = not frame.parts and first >= LATE_NUMBER
         grown, lacking = frame.count - known.count, known.lacking
         bundles = known.take(frame)
+        known.news += sum(bundle_id(bundle) not in self._held for bundle in bundles)
         self._keep(key, known)
         _grew(known, grown, now_ms)
         if known.followed:
@@ -84,7 +87,7 @@ class Incoming:
         known.heard_ms, known.followed = now_ms, frame.followed
         if grown > 0 or known.lacking < lacking:
             known.asked = 0  # what helps nobody may be a liar's
-        if asked or not frame.asked:
+        if not frame.asked or (asked and (known.parts or 2 * known.news >= len(known.sources))):
             self._plan(known, now_ms)
         return bundles
 
@@ -93,7 +96,7 @@ class Incoming:
         for parts in (False, True):
             known = self._heard.get((need.source, need.generation, parts))
             if known is not None and known.need_ms is not None and need.count >= known.lacking:
-                due_ms = now_ms + self.retry_ms + below(self._entropy, SPREAD_MS // 2)
+                due_ms = now_ms + self.retry_ms + mostly_late(self._entropy, SPREAD_MS // 2)
                 known.need_ms = max(known.need_ms, due_ms) if known.patient else due_ms
 
     def own(self, source: int, generation: int, now_ms: int) -> HeardGeneration:
@@ -139,6 +142,13 @@ class Incoming:
         known = self._heard.get((frame.source, frame.generation, frame.parts))
         return known is not None and known.lacking > 0
 
+    def agreed(self) -> None:
+        """Somebody holds just what this node holds: what was lost came in another way, or a summary tells of it. Who
+        waits to ask for several losses at once goes on waiting."""
+        for known in self._heard.values():
+            if known.lacking and not known.patient and not known.parts:
+                known.late, known.need_ms = True, None
+
     @property
     def hurries(self) -> bool:
         """Whether something is about to be asked for, and somebody may be there who answers."""
@@ -173,7 +183,7 @@ class Incoming:
             if not lacking or known.asked >= ASKED_MAX:
                 known.need_ms = None
                 continue
-            known.need_ms = now_ms + (self.retry_ms << known.asked) + below(self._entropy, SPREAD_MS // 2)
+            known.need_ms = now_ms + (self.retry_ms << known.asked) + mostly_late(self._entropy, SPREAD_MS // 2)
             known.asked += 1
             known.patient = False
             return NeedFrame(source, generation, lacking)
@@ -209,15 +219,15 @@ class Incoming:
             known.lacks_since_ms = now_ms
         if known.followed:
             patience_ms = min(PATIENCE_GAPS * max(known.gap_ms, self.retry_ms), PATIENCE_MS_MAX)
-            known.need_ms = now_ms + patience_ms + below(self._entropy, SPREAD_MS)
+            known.need_ms = now_ms + patience_ms + mostly_late(self._entropy, SPREAD_MS)
         elif now_ms < (until_ms := self._patient_until_ms(known, now_ms)):
-            known.need_ms = until_ms + below(self._entropy, SPREAD_MS)
+            known.need_ms = until_ms + mostly_late(self._entropy, SPREAD_MS)
             known.patient = True
         else:
             spread_ms = self._large_spread_ms if known.count >= LARGE else SPREAD_MS
             hurry = min(known.lacking / max(LARGE, known.count // 3), 1)
             known.need_ms = now_ms + FRESH_MS + int(spread_ms * (1 - hurry) * 0.5)
-            known.need_ms += below(self._entropy, spread_ms // 2)
+            known.need_ms += mostly_late(self._entropy, spread_ms // 2)
 
 
 def expected_ms(known: HeardGeneration, share: float = PACE_SHARE) -> int:

@@ -61,7 +61,7 @@ class Index:
     def __len__(self) -> int:
         return len(self._day_of)
 
-    def __contains__(self, bundle: BundleId) -> bool:
+    def __contains__(self, bundle: object) -> bool:
         return bundle in self._day_of
 
     def add(self, item: Item) -> None:

@@ -10,13 +10,14 @@ from typing import Final, NamedTuple
 from chasqui.base.ids import BundleId, bundle_id
 from chasqui.base.ports import Entropy
 from chasqui.delivery.airtime import HOUR_MS
+from chasqui.delivery.answering import Answering
 from chasqui.delivery.chance import below
 from chasqui.delivery.erasure import PARITY_FIRST, PARITY_MAX
-from chasqui.delivery.generations import BUNDLES_MAX, HeardGeneration, OwnGeneration, cut, fits_whole, part_count
+from chasqui.delivery.generations import HeardGeneration, OwnGeneration, cut, fits_whole, part_count
 from chasqui.delivery.incoming import FRESH_MS, OPEN_MS, ROUND_BYTES, Incoming
 from chasqui.delivery.index import Item
 from chasqui.delivery.passage import Passage
-from chasqui.delivery.radio_frames import BATCH_HEADER_BYTES, BatchFrame, CodedFrame, NeedFrame, batch_of
+from chasqui.delivery.radio_frames import BATCH_HEADER_BYTES, BUNDLES_MAX, BatchFrame, CodedFrame, NeedFrame, batch_of
 from chasqui.delivery.sharing import WEIGHTS, Flows, in_turns
 
 Fetch = Callable[[BundleId], bytes | None]
@@ -39,7 +40,7 @@ RETRIES_MS: Final = 30_000  # within that it is the same that is asked for again
 NEWS: Final = "news"
 ANSWERS: Final = "answers"  # whoever asks for everything must not keep back what is new
 RANKS: Final = len(WEIGHTS)
-SPARED_MS: Final = 600_000  # so long an answer that was spared once is not spared again
+ANSWER_OPEN_MS: Final = 30_000  # after that others ask: who has not heard the first of it asks for nothing behind it
 
 
 @dataclass
@@ -73,13 +74,13 @@ class Outgoing:
         self._kinds = tuple(Flows() for _ in range(RANKS))
         self.answers_free = True  # whether answers may go out now
         self.turn = Turn(NEWS, "")  # whose the frame is that went out last
-        self._spared: dict[BundleId, int] = {}  # answers that somebody's word has spared us, and when
+        self._answering = Answering(entropy)
         self._order = 0
         self._number = below(entropy, 256)
         self._on_air: dict[BundleId, int] = {}  # when each was last heard or sent whole, the last one last
         self._last: OwnGeneration | None = None  # of which a symbol of ours was on the air last
         self._in_row = 0  # how many of it since somebody asked for it, or something else was sent
-        self._stale_ms = now_ms
+        self._stale_ms = self._calm_ms = now_ms
         self._new_source(now_ms)
 
     # -- what is to be sent ---------------------------------------------------------------------------------
@@ -95,15 +96,22 @@ class Outgoing:
     def add_answers(self, items: Iterable[Item], now_ms: int, delay_ms: Callable[[bool], int]) -> None:
         """Somebody lacks them; the newest and most urgent first. `delay_ms` tells how long to wait for others, by
         whether we have sent it before."""
-        ours_ms, others_ms = now_ms + delay_ms(True), now_ms + delay_ms(False)
+        calm_ms = max(now_ms, self._calm_ms)
+        ours_ms, others_ms = calm_ms + delay_ms(True), calm_ms + delay_ms(False)
+        news = [own for _, own in self._kept.values() if not own.asked and not own.parts]
+        ours = {bundle for own in news for bundle in own.flows}
         unsent = {bundle for _, own in self._kept.values() if own.unsent or own.owed for bundle in own.bundles}
         for item in sorted(items, key=lambda item: (item.rank, -item.day, item.size, item.id)):
             if len(self._waiting) >= ANSWERS_MAX:
                 return
             if now_ms - self._on_air.get(item.id, -HOUR_MS) < self._incoming.just_ms:
                 continue  # whoever asks had not heard it yet when he worded that
-            if item.id not in self._waiting and item.id not in unsent and self._can_carry(item):
-                self._wait(item, others_ms if self._sent_in(item) is None else ours_ms, answer=True)
+            if item.id in self._waiting or item.id in unsent or not self._can_carry(item):
+                continue
+            if item.id in ours:
+                self._wait(item, ours_ms, answer=True)
+            elif self._answering.means_to(item.id, now_ms):
+                self._wait(item, others_ms, answer=True)
 
     def overheard(self, bundle: BundleId, now_ms: int) -> None:
         """Somebody else sent it."""
@@ -113,23 +121,30 @@ class Outgoing:
             waiting.copies += 1
             if waiting.copies >= COPIES_ENOUGH:
                 del self._waiting[bundle]
+                if waiting.answer:
+                    self._answering.was_sooner()
+        for _, own in self._kept.values():
+            self._withdraw(own, bundle, now_ms)
 
     def answered(self, now_ms: int) -> None:
         """Somebody holds all that we hold: whoever asked has it. Where not he asks again, and then it counts for
         nothing, so that nobody is kept from answering by what a liar says."""
         for bundle, waiting in list(self._waiting.items()):
-            if waiting.answer and now_ms >= self._spared.get(bundle, -SPARED_MS) + SPARED_MS:
+            if waiting.answer and self._answering.spares(bundle, now_ms):
                 del self._waiting[bundle]
-                self._spared.pop(bundle, None)
-                self._spared[bundle] = now_ms
-        while len(self._spared) > ANSWERS_MAX:
-            del self._spared[next(iter(self._spared))]
+        for own in [own for _, own in self._kept.values() if own.asked and own.unsent and not own.parts]:
+            for name in [own.bundles[number] for number in own.unsent]:
+                if name is not None and self._answering.spares(name, now_ms):
+                    self._withdraw(own, name, now_ms)
 
-    def put_off(self, until_ms: int) -> None:
-        """Somebody is sending: what is asked for may be among it."""
+    def put_off(self, now_ms: int, until_ms: int) -> None:
+        """Somebody is sending: what is asked for may be among it. Who still waits then waits on for as long as was
+        left, so that not all begin at once."""
+        before_ms, self._calm_ms = max(now_ms, self._calm_ms), max(until_ms, self._calm_ms)
         for waiting in self._waiting.values():
             if waiting.answer:
-                waiting.due_ms = max(waiting.due_ms, min(until_ms, waiting.latest_ms))
+                left_ms = max(waiting.due_ms - before_ms, 0)
+                waiting.due_ms = max(waiting.due_ms, min(self._calm_ms + left_ms, waiting.latest_ms))
 
     def needed(self, need: NeedFrame, now_ms: int) -> bool:
         """Somebody lacks so many symbols of a generation; whether it is ours. Of several whose sources are in it
@@ -237,6 +252,7 @@ class Outgoing:
         for _, own in self._kept.values():
             if own.untold and now_ms >= own.tell_ms and not (own.unsent or own.owed):
                 own.untold -= 1
+                own.count_said = own.count
                 own.tell_ms = now_ms + TOLD_AGAIN_MS
                 return own.announcement()
         return None
@@ -265,6 +281,11 @@ class Outgoing:
                 turns.setdefault(Turn(ANSWERS if waiting.answer else NEWS, waiting.item.flow), waiting)
         return turns
 
+    @staticmethod
+    def _withdraw(own: OwnGeneration, bundle: BundleId, now_ms: int) -> None:
+        if own.withdraw(bundle):
+            own.untold, own.tell_ms = 1, now_ms
+
     def _can_carry(self, item: Item) -> bool:
         return fits_whole(item.size, self._room) or part_count(item.size, self._room) is not None
 
@@ -275,10 +296,12 @@ class Outgoing:
     def _begun(self, waiting: _Waiting, now_ms: int, fetch: Fetch) -> CodedFrame | BatchFrame | None:
         item = waiting.item
         self._waiting.pop(item.id, None)
+        if waiting.answer:
+            self._answering.answers()
         if fetch(item.id) is None:
             return None
         if fits_whole(item.size, self._room):
-            own = self._sent_in(item) or self._open_for(item, waiting.answer, now_ms)
+            own = self._sent_in(item, now_ms) or self._open_for(item, waiting.answer, now_ms)
             self._put(own, item)
             self._take_along(own, waiting, now_ms)
         else:
@@ -288,9 +311,13 @@ class Outgoing:
         first = own.unsent[0] if own.parts else own.bundles.index(item.id)
         return self._continued(own, first, now_ms, fetch)
 
-    def _sent_in(self, item: Item) -> OwnGeneration | None:
+    def _sent_in(self, item: Item, now_ms: int) -> OwnGeneration | None:
         """The generation in which it was sent already."""
-        return next((own for _, own in self._kept.values() if not own.parts and item.id in own.flows), None)
+        for _, own in self._kept.values():
+            young = now_ms - own.touched_ms < ANSWER_OPEN_MS if own.asked else now_ms - own.opened_ms < OPEN_MS
+            if young and not own.parts and item.id in own.flows:
+                return own
+        return None
 
     def _put(self, own: OwnGeneration, item: Item) -> None:
         if item.id not in own.bundles:
@@ -319,6 +346,7 @@ class Outgoing:
         if unsent is not None:
             number = unsent
             own.unsent.remove(number)
+            own.said.add(number)
             sources = self._sources(own, fetch, None if own.parts else number)
             one_by_one = own.heard is not None and own.heard.pace_ms > 0
             own.untold = 0 if own.asked else 2 if one_by_one else 1  # whoever lacks what was asked for asks again
@@ -331,6 +359,7 @@ class Outgoing:
         if sources is None:
             return None
         frame = own.frame(number, sources, followed=bool(own.unsent or own.owed))
+        own.count_said = own.count
         if number >= PARITY_FIRST or own.parts:
             return frame
         frames = [frame, *self._more_of(own, number, fetch)]
@@ -360,6 +389,7 @@ class Outgoing:
             if sources is None:
                 break
             own.unsent.remove(following)
+            own.said.add(following)
             found.append(own.frame(following, sources, followed=False))
         return found
 
@@ -382,7 +412,8 @@ class Outgoing:
             if rank == item.rank:
                 return known or self._join(item, *joined, now_ms)
         found = self._open.get((item.rank, item.size, asked))
-        young = found is not None and found.count < BUNDLES_MAX and now_ms - found.opened_ms < OPEN_MS
+        age_ms = 0 if found is None else now_ms - (found.touched_ms if asked else found.opened_ms)
+        young = found is not None and found.count < BUNDLES_MAX and age_ms < (ANSWER_OPEN_MS if asked else OPEN_MS)
         if found is not None and young and not found.behind_us and found.whole:
             return found
         opened = self._generation(item, 0, asked, now_ms)

@@ -27,6 +27,7 @@ PARTS: Final = 1  # low nibble of CODED: the sources are the parts of one bundle
 FOLLOWED: Final = 2  # low nibble of CODED: more of this generation comes without being asked for
 ASKED: Final = 4  # low nibble of CODED: somebody lacked these; who did not has them
 NEWEST: Final = 8  # low nibble of CODED: the number is left out, it is that of the last source
+BUNDLES_MAX: Final = 64  # sources that are bundles: 64 of them come within 4 % of what the largest generation costs
 _SIZES: Final = frozenset(BUNDLE_STEPS)
 
 
@@ -236,7 +237,7 @@ def _read_batch(reader: Reader, low: int) -> BatchFrame:
     bundles = []
     while reader.left:
         bundles.append(reader.take(BUNDLE_STEPS[step]))
-    if len(bundles) < 2 or not number + len(bundles) <= count <= SOURCES_MAX:
+    if len(bundles) < 2 or not number + len(bundles) <= count <= BUNDLES_MAX:
         raise PeerError("A pack of one bundle or none, or of a generation that cannot be.")
     return BatchFrame(source, generation, count, number, tuple(bundles), bool(low & FOLLOWED), bool(low & ASKED))
 
@@ -245,7 +246,8 @@ def _read_coded(reader: Reader, low: int) -> CodedFrame:
     source, generation, count = reader.take(3)
     number = count - 1 if low & NEWEST else reader.uint(1)
     symbol = reader.rest()
-    if not 0 < count <= SOURCES_MAX or (number >= count - 1 and not low & NEWEST and number < SOURCES_MAX):
+    most = SOURCES_MAX if low & PARTS else BUNDLES_MAX
+    if not 0 < count <= most or (number >= count - 1 and not low & NEWEST and number < SOURCES_MAX):
         raise PeerError("A symbol of a generation that cannot be.")
     flags = bool(low & PARTS), bool(low & FOLLOWED), bool(low & ASKED)
     return CodedFrame(source, generation, count, number, symbol, *flags)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations, islice
@@ -10,7 +11,7 @@ from typing import Final
 from chasqui.base.days import resolve_day
 from chasqui.base.ids import BundleId
 from chasqui.base.ports import Entropy
-from chasqui.delivery.chance import below
+from chasqui.delivery.chance import below, mostly_late
 from chasqui.delivery.index import Index, Item, fingerprint, short_id
 from chasqui.delivery.radio_frames import (
     DAY_BYTES,
@@ -37,9 +38,14 @@ SYNDROMES_SPARE: Final = 2  # above the difference of the counts: both sides may
 SPLIT_MAX: Final = 15
 DAYS_LISTED: Final = 1  # in a summary: what differs is nearly always of today
 SUMS_KEPT: Final = 32
+YIELDS_MS_MAX: Final = 600_000  # so long a sketch is left unsaid: who is always sooner may be a liar
+OWN_SUMS_KEPT: Final = 8  # with the set that each was of: 200 kB of a day of 50,000 bundles
 WANTED_MAX: Final = 2 * SYNDROMES_MAX  # under one salt: both halves of a day
-SPREAD_MS: Final = 3_000
-THANKS_SPREAD_MS: Final = 500
+SPREAD_MS: Final = 4_000  # over which those who may say the same are spread
+SPREAD_FRAMES: Final = 8  # of the largest size: or over these, where that is longer
+THANKS_SPREAD_MS: Final = 1_000
+THANKS_MS: Final = 60_000  # what comes later was not sent because we asked
+ALONE_MS: Final = 500  # over which one is spread who is asked by himself
 BEHIND_MS: Final = 60_000  # so long the next text may take that tells what was lost of a conversation
 EXPLAINED_MAX: Final = 2  # bundles that somebody lacks of a conversation that goes on
 SILENT_WHEN_EMPTY_MS: Final = 300_000  # a node that holds nothing says so at first, then waits to be told
@@ -55,7 +61,7 @@ class _Known:
     count: int | None  # None: the sketch is long enough to need no other check
     fingerprint: bytes
     syndromes: tuple[int, ...]
-    elements: tuple[int, ...] | None = None
+    elements: Sequence[int] | None = None
     whole: _Known | None = None
 
 
@@ -75,18 +81,20 @@ class Findings:
 class Reconciler:
     """What this node says about what it holds. `room` is what a frame may hold."""
 
-    def __init__(self, room: int, index: Index, entropy: Entropy, now_ms: int) -> None:
+    def __init__(self, room: int, frame_ms: int, index: Index, entropy: Entropy, now_ms: int) -> None:
         self._room = room
+        self._spread_ms = max(SPREAD_MS, SPREAD_FRAMES * frame_ms)
         self._index = index
         self._entropy = entropy
         self._began_ms = now_ms
         self._trickle = Trickle(entropy, now_ms)
         self._sums: dict[tuple[int, bytes], _Known] = {}
+        self._yields_ms: int | None = None  # since when others' sketches came before ours, and none agreed
         self._planned: dict[tuple[object, ...], _Planned] = {}
         self._wanted: dict[bytes, set[int]] = {}
         self._decodes_ms = self._hashes_ms = now_ms
         self._behind_ms = now_ms - 3 * BEHIND_MS  # when somebody first held a little more
-        self._asked = False  # by a sketch or by name, since we last said what we hold
+        self._asked_ms: int | None = None  # by a sketch or by name, since we last said what we hold
         self.thanks_ms: int | None = None  # when to say it
 
     # -- what happens ---------------------------------------------------------------------------------------
@@ -102,14 +110,14 @@ class Reconciler:
 
     def served(self, now_ms: int) -> None:
         """Something came. Where we asked, others may be about to send it, too, unless they hear that we have it."""
-        if self._asked and self.thanks_ms is None:
-            self.thanks_ms = now_ms + 50 + below(self._entropy, THANKS_SPREAD_MS)
+        if self._asked_ms is not None and now_ms < self._asked_ms + THANKS_MS and self.thanks_ms is None:
+            self.thanks_ms = now_ms + 50 + mostly_late(self._entropy, THANKS_SPREAD_MS)
 
     def thanks(self, now_ms: int) -> RadioFrame | None:
         """Says what we hold, as soon as it came."""
         if self.thanks_ms is None or now_ms < self.thanks_ms:
             return None
-        self.thanks_ms, self._asked = None, False
+        self.thanks_ms = self._asked_ms = None
         return self._days(self._newest(), DAYS_LISTED)
 
     def agrees(self, frame: DaysFrame) -> bool:
@@ -172,8 +180,10 @@ class Reconciler:
         older_differ = self._index.entry(frame.salt, older) != frame.older
         if not differ and not older_differ:
             self._trickle.agreed()
+            self._yields_ms = None
             return Findings()
         self._trickle.disagreed(now_ms)
+        self._trickle.agreed()  # whoever answers it shows what we hold as well as we would
         findings = Findings()
         for day, theirs in sorted(differ, reverse=True):
             if theirs == nothing:
@@ -189,7 +199,10 @@ class Reconciler:
     def heard_sum(self, frame: SumFrame, now_ms: int) -> Findings:
         """Somebody said what he holds of a day."""
         day = resolve_day(frame.day, self._index.today)
-        self._planned.pop(("sum", day), None)
+        if ("sum", day) in self._planned:
+            self._yields_ms = now_ms if self._yields_ms is None else self._yields_ms
+            if now_ms < self._yields_ms + YIELDS_MS_MAX:
+                del self._planned["sum", day]
         syndromes = frame.syndromes[:SYNDROMES_MAX]
         known = _Known(day, frame.split, frame.count, frame.fingerprint, syndromes)
         before = self._sums.get((day, frame.salt))
@@ -206,9 +219,10 @@ class Reconciler:
         if known is None:
             return Findings()
         if not frame.syndromes:
-            self._planned.pop(("ask", day, frame.salt), None)
+            self._planned.pop(("ask", day), None)
             if known.elements is not None:
-                self._plan(("more", day, frame.salt), now_ms, lambda _: self._more(frame.salt, known, frame.first))
+                more = ("more", day, frame.salt)
+                self._plan(more, now_ms, lambda _: self._more(frame.salt, known, frame.first), alone=True)
             return Findings()
         if known.elements is not None or frame.first != len(known.syndromes):
             return Findings()
@@ -240,7 +254,10 @@ class Reconciler:
                 del self._planned[key]
                 frame = planned.frame(now_ms)
                 if frame is not None:
-                    self._asked = self._asked or isinstance(frame, SumFrame | WantFrame)
+                    if isinstance(frame, SumFrame):
+                        self._yields_ms = None
+                    if isinstance(frame, SumFrame | WantFrame):
+                        self._asked_ms = now_ms
                     return frame
         if self._trickle.fires(now_ms) and (len(self._index) or now_ms - self._began_ms < SILENT_WHEN_EMPTY_MS):
             return self._days(self._newest(), DAYS_LISTED)
@@ -258,9 +275,15 @@ class Reconciler:
         entries = tuple(self._index.entry(salt, (day,)) for day in listed)
         return DaysFrame(newest % 256, salt, self._index.entry(salt, older), entries)
 
-    def _plan(self, key: tuple[object, ...], now_ms: int, frame: Callable[[int], RadioFrame | None]) -> None:
-        if key not in self._planned:
-            self._planned[key] = _Planned(now_ms + 200 + below(self._entropy, SPREAD_MS), frame)
+    def _plan(
+        self, key: tuple[object, ...], now_ms: int, frame: Callable[[int], RadioFrame | None], *, alone: bool = False
+    ) -> None:
+        """`alone`: nobody else would say it."""
+        if key in self._planned:
+            self._planned[key].frame = frame
+        else:
+            late_ms = below(self._entropy, ALONE_MS) if alone else mostly_late(self._entropy, self._spread_ms)
+            self._planned[key] = _Planned(now_ms + 200 + late_ms, frame)
 
     def _plan_sum(self, day: int, theirs_count: int, now_ms: int, split: int | None = None) -> None:
         """`theirs_count` is known mod 256."""
@@ -279,7 +302,7 @@ class Reconciler:
         count = min((capacity >> split) + SYNDROMES_SPARE * bool(split), most)
         long = count >= LONG_SUM_SYNDROMES
         salt = self._entropy(1) + b"\0" if long else self._entropy(2)
-        elements = tuple(self._index.short_ids(salt, day, split))
+        elements = array("I", self._index.short_ids(salt, day, split))
         return self._said(salt, day, split, elements, count)
 
     def _more(self, salt: bytes, known: _Known, first: int) -> MoreFrame | SumFrame | None:
@@ -298,10 +321,10 @@ class Reconciler:
         split = known.split + 1
         if known.elements is None or split > SPLIT_MAX or not known.elements:
             return None
-        elements = tuple(element for element in known.elements if not element & ((1 << split) - 1))
+        elements = array("I", (element for element in known.elements if not element & ((1 << split) - 1)))
         return self._said(salt, known.day, split, elements, SYNDROMES_MAX)
 
-    def _said(self, salt: bytes, day: int, split: int, elements: tuple[int, ...], capacity: int) -> SumFrame:
+    def _said(self, salt: bytes, day: int, split: int, elements: Sequence[int], capacity: int) -> SumFrame:
         """A SUM, with as many syndromes as asked for and as fit."""
         if elements and capacity >= LONG_SUM_SYNDROMES and salt.endswith(b"\0"):
             most = (self._room - LONG_SUM_HEADER_BYTES) // SYNDROME_BYTES
@@ -322,6 +345,7 @@ class Reconciler:
         if known.count is not None and _is(known, salt, len(ours), sum(ours)):
             if not known.split:
                 self._trickle.agreed()
+                self._yields_ms = None
             return Findings()
         self._trickle.disagreed(now_ms)
         if not known.count and not known.syndromes:
@@ -369,7 +393,7 @@ class Reconciler:
         first = len(known.syndromes)
         halved = apart < SYNDROMES_MAX and known.split < SPLIT_MAX
         if halved or max(apart, first) < SYNDROMES_MAX:
-            self._plan(("ask", known.day, salt), now_ms, lambda _: MoreFrame(known.day % 256, salt, first, ()))
+            self._plan(("ask", known.day), now_ms, lambda _: MoreFrame(known.day % 256, salt, first, ()))
         elif known.split < SPLIT_MAX:
             split = min(known.split + max(1, (apart // SYNDROMES_MAX).bit_length()), SPLIT_MAX)
             self._plan(("sum", known.day), now_ms, lambda _: self._sum(known.day, SYNDROMES_MAX << split, split))
@@ -385,20 +409,22 @@ class Reconciler:
 
         def frame(_: int) -> WantFrame | None:
             most = (self._room - REQUEST_HEADER_BYTES) // SHORT_ID_BYTES
-            wanted = tuple(sorted(self._wanted.pop(salt, set())))[:most]
+            salt = max(self._wanted, key=lambda salt: len(self._wanted[salt]), default=b"")
+            wanted = tuple(sorted(self._wanted.get(salt, ())))[:most]
+            self._wanted.clear()  # what else is lacking is the same by other names, or found again
             return WantFrame(salt, wanted) if wanted else None
 
-        self._plan(("want", salt), now_ms, frame)
+        self._plan(("want",), now_ms, frame)
 
     def _keep(self, salt: bytes, known: _Known) -> None:
         self._sums.pop((known.day, salt), None)
         self._sums[known.day, salt] = known
-        if len(self._sums) > SUMS_KEPT:
-            day, gone = next(iter(self._sums))
+        own = [key for key, known in self._sums.items() if known.elements is not None]
+        if len(own) > OWN_SUMS_KEPT or len(self._sums) > SUMS_KEPT:
+            day, gone = own[0] if len(own) > OWN_SUMS_KEPT else next(iter(self._sums))
             del self._sums[day, gone]
             self._wanted.pop(gone, None)
-            for key in (("ask", day, gone), ("more", day, gone), ("want", gone)):
-                self._planned.pop(key, None)
+            self._planned.pop(("more", day, gone), None)
 
 
 def _is(known: _Known, salt: bytes, count: int, total: int) -> bool:
