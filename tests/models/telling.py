@@ -1,10 +1,11 @@
 """Who was removed elsewhere is told, searched: every history of a few operations, whatever the teller has of it, and
 whatever he has who is told.
 
-The rule (M-TEL-2): he is told the removal that counts, what stands behind it, and the past of both, without what the
-REJOIN cites under whose key package it is sealed. `untold` is the product's own, and so is `members`, which says what
-the teller knows and what he who is told then makes of it. What must hold, in the words of the reference: he is out by
-what he had and was told (M-TEL-3); and nothing was told that somebody signed who had taken in that he was out.
+The rule (M-TEL-2): he is told the removal that counts, or the accusations by those who did not know that others were
+enough, what stands behind it, and the past of both, without what the REJOIN cites under whose key package it is sealed.
+`untold` is the product's own, and so is `members`, which says what the teller knows and what he who is told then makes
+of it. What must hold, in the words of the reference: he is out by what he had and was told (M-TEL-3); and nothing was
+told that somebody signed who had taken in that he was out.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+from chasqui.base.ids import MemberKey
 from chasqui.groups.history import History, arrange
 from chasqui.groups.membership import Roster, members
 from chasqui.groups.operation import Operation
@@ -33,6 +35,7 @@ class Telling:
     whom: str = "c"
     alone: bool = False  # broken: without the past of the removal
     all_known: bool = False  # broken: whatever the teller has
+    all_accusers: bool = False  # broken: accusations by those who knew that he was out, too
 
     def search(self) -> tuple[int, str]:
         """How often somebody was told, and the first time that it was wrong."""
@@ -66,17 +69,21 @@ class Telling:
     def _told(self, sets: Known, teller: Ids, rejoin: Op) -> Ids | None:
         """What he is told by who has this much, in the words of the product; None if nothing is to be told."""
         history, roster = self._seen(sets, teller)
-        if key(self.whom) not in roster.removals or roster.removals[key(self.whom)].issuer == key(self.whom):
+        removal = roster.removals.get(key(self.whom))
+        if not _is_out(roster, key(self.whom)) or (removal is not None and removal.issuer == key(self.whom)):
             return None
         said = untold(history, roster, key(self.whom), bytes(32))
         names = {object_id(i): i for i in teller}
         told = frozenset(names[o.id] for o in said or ())
+        grounds = {names[i] for i in roster.grounds(key(self.whom))}
         if self.alone:
-            told &= {names[i] for i in roster.grounds(key(self.whom))}
+            told &= grounds
+        if self.all_accusers:
+            told = grounds.union(*map(sets.past, grounds)) - sets.past(rejoin.id)
         return teller - sets.past(rejoin.id) if self.all_known else told
 
     def _wrong(self, sets: Known, his: Ids, told: Ids, rejoin: Op) -> str:
-        if key(self.whom) not in self._seen(sets, his | told)[1].removals:
+        if not _is_out(self._seen(sets, his | told)[1], key(self.whom)):
             return "he does not know that he is out"
         if told & sets.past(rejoin.id):
             return "he is told what he has"
@@ -85,8 +92,8 @@ class Telling:
         return ""
 
     def _judged(self, sets: Known, past: Ids) -> Ids:
-        """Who is in, by the reference."""
-        return self.model.judge([sets.ops[i] for i in past]).judged().inside
+        """Who is in and not quarantined, by the reference."""
+        return self.model.judge([sets.ops[i] for i in past]).judged().current
 
     # -- as `chasqui` has them ------------------------------------------------------------------------------------
 
@@ -108,6 +115,10 @@ class Telling:
     @cached_property
     def _operations(self) -> dict[str, Operation]:
         return {}
+
+
+def _is_out(roster: Roster, member: MemberKey) -> bool:
+    return member in roster.removals.keys() | roster.quarantined
 
 
 def _lines(sets: Known, teller: Ids, his: Ids, told: Ids) -> str:

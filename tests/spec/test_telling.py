@@ -160,6 +160,35 @@ def test_what_does_not_fit_comes_in_several_and_too_much_is_not_told(monkeypatch
         assert not told
 
 
+@pytest.mark.must("M-TEL-1", "M-TEL-2")
+def test_who_is_quarantined_elsewhere_is_told_too_and_not_by_whom_after(monkeypatch: pytest.MonkeyPatch) -> None:
+    crowd = [Person(name) for name in NAMES]
+    group = make_group(*crowd)
+    meet(*crowd)
+    ana, ben, caro, dan, *others = crowd
+    package = given(ben, group, seat_keys(ben, group))
+    for person in (ana, caro):  # of each other they know nothing
+        person.do(inputs.Accuse(group, ben.key(group)))
+    meet(ana, caro, dan, *others)
+    dan.do(inputs.Accuse(group, ben.key(group)))
+    meet(ana, caro, dan, *others)
+    for person in (ana, caro, dan, *others):
+        person.do(inputs.TakeBundles(package))
+    meet(ana, caro, dan, *others)
+    told = bodies_told(monkeypatch)
+    said = later(24, ana, caro, dan, *others)
+    assert len(told) == 4
+    for body in told:
+        assert {parse_whole(whole, group).author for whole in body.operations} == {ana.key(group), caro.key(group)}
+    ben.now_s = ana.now_s
+    ben.do(inputs.TakeBundles(said))
+    assert "quarantined" in [notice.what for notice in ben.notices]
+    ben.do(inputs.Tick())
+    assert load_group(ben.tx(), group).out == Reason.TAKEN
+    later(24, ana, caro, dan, *others)
+    assert len(told) == 4, "once"
+
+
 @pytest.mark.must("M-TEL-1")
 def test_a_key_package_that_cannot_be_sealed_to_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     (ana, ben, *others), group, _ = removed_elsewhere()

@@ -16,8 +16,8 @@ from chasqui.base.ids import EpochId, GroupId, MemberKey, ObjectId
 from chasqui.base.limits import TOLD_OPERATIONS_MAX
 from chasqui.groups.bodies import RemovedBody
 from chasqui.groups.fork_choice import turns
-from chasqui.groups.history import History
-from chasqui.groups.membership import Roster
+from chasqui.groups.history import History, arrange
+from chasqui.groups.membership import Roster, members
 from chasqui.groups.operation import Operation, Rejoin
 from chasqui.groups.seats import SEALED_OVERHEAD_BYTES, open_removed, read_sealed, seal_removed
 from chasqui.node.epochs import load_epoch
@@ -36,18 +36,18 @@ _ROOM_BYTES: Final = BODY_BYTES_MAX - SEALED_OVERHEAD_BYTES - _LENGTH_BYTES - 4 
 
 
 def tell_removed(tx: Transaction, group: GroupId) -> None:
-    """Tells members who gave us a key package, and were removed since, what they do not know of it: once for each key
-    package, in the epoch in which it was given. The caller knows that the head is clean."""
+    """Tells members who gave us a key package, and were removed or quarantined since, what they do not know of it: once
+    for each key package, in the epoch in which it was given. The caller knows that the head is clean."""
     record, roster = load_group(tx, group), roster_of(tx, group)
     for key, seat in list(tx.load_prefix(Space.SEAT, group, SeatRecord)):
         member, given_in = MemberKey(key), EpochId(seat.epoch)
         removal = roster.removals.get(member)
-        if removal is None or seat.contact:
+        if seat.contact or (removal is None and member not in roster.quarantined):
             continue
         epoch = load_epoch(tx, group, given_in)
         able = tree_keys(epoch) & roster.current if epoch is not None else frozenset()
         order = turns(given_in, able)[:TELLERS]  # of that epoch, so that it is the same four, whatever the heads are
-        if record.member not in order or removal.issuer == member:
+        if record.member not in order or (removal is not None and removal.issuer == member):
             tx.erase(Space.SEAT, group + member)
             continue
         lacking = untold(history_of(tx, group), roster, member, seat.ref)
@@ -91,16 +91,31 @@ def hear_removed(tx: Transaction, by: SignedObject) -> Iterator[SignedObject]:
 def untold(
     history: History, roster: Roster, member: MemberKey, key_package: bytes
 ) -> tuple[Operation, ...] | None:
-    """The removal of a member, what stands behind it, and their past, as far as the REJOIN that names this key package
-    does not cite it; None where that is not here. All of it was said by people who did not know that he was removed."""
+    """The removal of a member, or the accusations that hold him under quarantine, what stands behind it, and their
+    past, as far as the REJOIN that names this key package does not cite it; None where that is not here. All of it was
+    said by people who did not know that he is out."""
     rejoin = next((known for known in history.order if known.issuer == member and _names(known, key_package)), None)
     if rejoin is None:
         return None
     wanted = 0
-    for operation in roster.grounds(member):
+    for operation in _first_grounds(history, roster, member):
         wanted |= _with_past(history, operation)
     wanted &= ~_with_past(history, rejoin.id)
     return tuple(known for index, known in enumerate(history.order) if wanted >> index & 1)
+
+
+def _first_grounds(history: History, roster: Roster, member: MemberKey) -> tuple[ObjectId, ...]:
+    """Why a member is out, less the accusations by those who knew that he was: without them they are enough, too."""
+    grounds = roster.grounds(member)
+    if member in roster.removals:
+        return grounds
+    return tuple(said for said in grounds if member not in _judged_by(history, said).quarantined)
+
+
+def _judged_by(history: History, operation: ObjectId) -> Roster:
+    """The members, as whoever signed this knew them."""
+    past = history.past[operation]
+    return members(arrange(known for index, known in enumerate(history.order) if past >> index & 1))
 
 
 def _names(operation: Operation, key_package: bytes) -> bool:
