@@ -16,7 +16,7 @@ from chasqui.node.groups import load_group
 from chasqui.node.link_port import LinkProfile
 
 SF9: Final = LinkProfile("lora", 200, 1760, True, True, 0.1, 0.01, 83)
-SEEDS: Final = {2: 1, 8: 3, 12: 5, 32: 1}
+SEEDS: Final = {2: 1, 8: 6, 12: 24, 32: 3}  # at loss; the mean of 5 lies within a tenth
 GOALS: Final = {(12, 0.0): "<= 1,500", (12, 0.2): "<= 2,200"}
 
 
