@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from functools import cache
 
-from bench.town import Arrivals, Contacts, Day, Text, day, epidemic, map_of, percentile
+from bench.town import Arrivals, Contacts, Day, Text, day, epidemic, fewest, map_of, percentile
 from chasqui.base.ids import bundle_id
 from chasqui.lab.town import STEP_S, Town
 from tests.delivery.place import bundle_of
@@ -48,6 +48,12 @@ def test_what_crosses_the_town_was_carried() -> None:
     ]
     assert across
     assert min(across) > 60
+    theirs = [
+        took_s
+        for (name, bundle), took_s in found.epidemic.took_s.items()
+        if not walkers & {name, found.ours.author(bundle)} and home[name] != home[found.ours.author(bundle)]
+    ]
+    assert min(theirs) > 0, "with epidemic routing, too: whoever has walked away is heard no more"
 
 
 def test_epidemic_routing_floods_every_part_and_a_walker_takes_it_along() -> None:
@@ -62,6 +68,9 @@ def test_epidemic_routing_floods_every_part_and_a_walker_takes_it_along() -> Non
     assert arrivals.took_s == {("b", first): 0, ("d", first): 3 * STEP_S - 70, ("w", second): 3 * STEP_S - 150}
     assert copied == 160 * (2 + 2 + 1 + 1)
     assert arrivals.ratio == 3 / 4
+    assert fewest(Contacts(still, walkers), texts) == 2 + 2 + 2, (
+        "a and b, the walker and c; c twice, as the walker comes later"
+    )
 
 
 def test_percentiles() -> None:
