@@ -102,11 +102,13 @@ def test_whoever_has_heard_that_there_was_more_is_told_that_there_is_not() -> No
 @pytest.mark.must("M-RAD-21")
 def test_only_what_was_asked_for_becomes_less() -> None:
     for asked, left in ((True, 1), (False, 6)):
-        reader = HeardGeneration(False)
+        reader = HeardGeneration(False, answers=asked)
         reader.take(CodedFrame(1, 2, 8, 0, bundle_of(0), False, True, asked))
         reader.take(CodedFrame(1, 2, 3, 1, bundle_of(1), False, False, asked))
         assert reader.lacking == left
-    reader = HeardGeneration(False)
+        reader.take(CodedFrame(1, 2, 2, 1, b"", False, False, True))
+        assert reader.lacking == (0 if asked else 6), "that it was asked for makes no answers of news"
+    reader = HeardGeneration(False, answers=True)
     reader.take(CodedFrame(1, 2, 8, 6, bundle_of(6), False, True, True))
     reader.take(CodedFrame(1, 2, 3, 1, bundle_of(1), False, False, True))
     assert reader.count == 7, "what was heard was there"

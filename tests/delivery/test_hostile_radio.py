@@ -135,6 +135,106 @@ def test_who_disagrees_without_end_draws_a_fifth() -> None:
     assert spent_ms(place, (DaysFrame, SumFrame, MoreFrame, WantFrame)) <= BUDGET_MS / 5 + 2_000
 
 
+def comes(place: Place, bundle: bytes, within_ms: int) -> bool:
+    """Whether the other node holds it soon."""
+    key, held = bundle_id(bundle), place.stations["b"].held
+    return place.run(place.now_ms + within_ms, lambda: key in held)
+
+
+def of_nothing(n: int) -> CodedFrame:
+    """Six bytes of a generation of which there will never be more."""
+    return CodedFrame(n % 256, n // 256, 2, 0, b"x", True, False)
+
+
+@pytest.mark.must("M-RAD-22")
+def test_who_begins_much_and_ends_nothing_draws_a_fifth() -> None:
+    place = holding(5)
+    lie(place, "a", 10_000, of_nothing)
+    place.run(HOUR_MS)
+    assert BUDGET_MS / 10 < spent_ms(place, (NeedFrame,)) <= BUDGET_MS / 5
+    place.stations["a"].hold([bundle_of("ours")], news=True)
+    assert place.run(HOUR_MS + 60_000, lambda: bundle_id(bundle_of("ours")) in place.stations["b"].held)
+    assert place.stations["a"].turns < 4_000, "what may not be said yet is waited for"
+
+
+@pytest.mark.must("M-RAD-22")
+@pytest.mark.parametrize("rank", [0, 1])
+def test_who_needs_all_that_is_said_keeps_nothing_from_being_said(rank: int) -> None:
+    place = holding(5)
+    first = place.stations["a"]
+
+    def need(n: int) -> RadioFrame | None:
+        said = [frame for *_, data in place.log if isinstance(frame := read_radio_frame(data), CodedFrame)]
+        return NeedFrame(said[-1].source, said[-1].generation, 192) if said else None
+
+    lie(place, "a", 4_000, need)
+    for n in range(8):
+        ours = bundle_of(("ours", n), rank=rank)
+        first.hold([ours], news=True)
+        assert comes(place, ours, 60_000), n
+        place.run(place.now_ms + 180_000)
+    assert place.now_ms < HOUR_MS
+    assert BUDGET_MS / 2 < spent_ms(place, (CodedFrame, BatchFrame)) <= BUDGET_MS * 2 / 5 + 14_000
+    assert first.turns < 4_000
+
+
+@pytest.mark.must("M-RAD-22")
+def test_what_is_kept_for_urgent_is_not_drawn_by_needs_alone() -> None:
+    place = holding(300)
+    first = place.stations["a"]
+    lie(place, "a", 7_000, nothing)
+    lie(place, "a", 10_000, of_nothing)
+    place.run(HOUR_MS * 3 // 4)
+    heard: set[tuple[int, int]] = set()
+
+    def need(n: int) -> RadioFrame | None:
+        frames = [read_radio_frame(data) for *_, data in place.log[-200:]]
+        heard.update((f.source, f.generation) for f in frames if isinstance(f, CodedFrame))
+        return NeedFrame(*sorted(heard)[n % len(heard)], 192)
+
+    lie(place, "a", 1_000, need)
+    for n in range(3):
+        ours = bundle_of(("ours", n), rank=0)
+        first.hold([ours], news=True)
+        assert comes(place, ours, 20_000), n
+        place.run(place.now_ms + 120_000)
+
+
+@pytest.mark.must("M-RAD-23")
+def test_who_takes_all_numbers_keeps_no_news_back() -> None:
+    place = Place("ab", seed=3)
+    first, second = place.stations["a"], place.stations["b"]
+    news = [bundle_of(("news", n)) for n in range(6)]
+    first.hold(news, news=True)
+    place.run(60_000, lambda: bool(place.log))
+    said = next(frame for *_, data in place.log if isinstance(frame := read_radio_frame(data), CodedFrame))
+    for number in range(said.number, 64):
+        junk = bundle_of(("junk", number))
+        hear(first, write_radio_frame(CodedFrame(said.source, said.generation, 64, number, junk, False, False)))
+    wanted = {bundle_id(bundle) for bundle in news}
+    assert place.run(place.now_ms + 25_000, lambda: wanted <= set(second.held))
+
+
+@pytest.mark.must("M-RAD-21", "M-RAD-23")
+@pytest.mark.parametrize(("symbol", "asked"), [(b"", True), (bundle_of("junk"), False)])
+def test_who_says_that_there_is_less_of_news_does_not_make_it_more_than_there_may_be(
+    symbol: bytes, asked: bool
+) -> None:
+    place = Place("ab", seed=3)
+    first, second = place.stations["a"], place.stations["b"]
+    first.hold([bundle_of("first")], news=True)
+    place.run(20_000)
+    said = next(frame for *_, data in place.log if isinstance(frame := read_radio_frame(data), CodedFrame))
+    name = said.source, said.generation
+    hear(first, write_radio_frame(CodedFrame(*name, 64, 63, b"", False, False)))
+    hear(first, write_radio_frame(CodedFrame(*name, 1, 0, symbol, False, False, asked)))
+    place.run(40_000)
+    first.hold([bundle_of("second")], news=True)
+    assert place.run(60_000, lambda: bundle_id(bundle_of("second")) in second.held)
+    for _, _, data in place.log:
+        read_radio_frame(data)
+
+
 def test_who_needs_without_end_draws_what_a_generation_is_worth() -> None:
     place = Place("ab", seed=4)
     first = place.stations["a"]

@@ -35,7 +35,7 @@ class Answering:
             return True
         if below(self._entropy, _SCALE) < self._share * _SCALE:
             return True
-        _note(self._left, bundle, now_ms)
+        note(self._left, bundle, now_ms)
         return False
 
     def was_sooner(self) -> None:
@@ -50,12 +50,13 @@ class Answering:
         """Whether somebody's word that nothing is lacking counts. Notes that it did."""
         if now_ms < self._spared.get(bundle, -SPARED_MS) + SPARED_MS:
             return False
-        _note(self._spared, bundle, now_ms)
+        note(self._spared, bundle, now_ms)
         return True
 
 
-def _note(notes: dict[BundleId, int], bundle: BundleId, now_ms: int) -> None:
+def note(notes: dict[BundleId, int], bundle: BundleId, now_ms: int, most: int = _KEPT_MAX) -> None:
+    """Notes when something was, and forgets what was noted first."""
     notes.pop(bundle, None)
     notes[bundle] = now_ms
-    if len(notes) > _KEPT_MAX:
+    if len(notes) > most:
         del notes[next(iter(notes))]

@@ -42,6 +42,9 @@ ANSWER_SPREAD_FRAMES = 18  # then the others, who hears the asker best before th
 STRENGTH_BEST_DB = 20.0
 SUMMARIES_SHARE = 0.2  # of a budget: what anybody can make us say by disagreeing
 ANSWERS_SHARE = 0.5  # of a budget: what anybody can make us send by asking
+NEEDS_SHARE = 0.2  # of a budget: what anybody can make us ask for by generations that are none
+DRAWN_SHARE = 0.4  # of a budget: what anybody can draw of our news by NEEDs
+RESERVE_DRAWN_SHARE = 0.5  # of what is kept for urgent: NEEDs leave the rest to what nobody has heard yet
 RESERVE_SHARE = 0.2  # of a budget that has a bound: for what is urgent, whatever else waits
 CALM_FRAMES = 6  # of the largest size: after so long without a symbol or a NEED a burst is over
 CALM_MS = 3_000
@@ -69,12 +72,15 @@ class Turn:
 
 @dataclass(frozen=True)
 class _UnderWay:
-    """The frame that the link has. `rank` and `turn` where it brings a bundle; `summary`: it says what is held."""
+    """The frame that the link has. `rank` and `turn` where it brings a bundle; `summary`: it says what is held.
+    `need`: it asks for symbols; `drawn`: it answers that, of news."""
 
     expected_ms: int
     rank: int | None
     turn: OutgoingTurn | None
     summary: bool
+    need: bool
+    drawn: bool
 
 
 class Engine:
@@ -89,6 +95,8 @@ class Engine:
         self.ledger = AirtimeLedger(air)
         self._summaries = AirtimeLedger(part_of(air, SUMMARIES_SHARE))
         self._answers = AirtimeLedger(part_of(air, ANSWERS_SHARE))
+        self._needs = AirtimeLedger(part_of(air, NEEDS_SHARE))
+        self._drawn = AirtimeLedger(part_of(air, DRAWN_SHARE))
         self._under_way: _UnderWay | None = None
         self._room = air.mtu_bytes - (MAC_BYTES if settings.key else 0)
         self._begin(now_ms)
@@ -121,8 +129,7 @@ class Engine:
 
     def plain_ms(self, now_ms: int) -> int:
         """The first moment at which the budget lets out a frame that is not urgent."""
-        kept_ms = int(RESERVE_SHARE * self._air.hour_ms) if self._air.airtime_share_max < 1 else 0
-        return self.ledger.free_at_ms(now_ms, min(self._frame_ms + kept_ms, self._air.hour_ms)) or now_ms
+        return self._leaves_ms(1, now_ms)
 
     # -- what happens ---------------------------------------------------------------------------------------
 
@@ -179,6 +186,10 @@ class Engine:
         self.ledger.add(now_ms, took_ms)
         if was.summary:
             self._summaries.add(now_ms, took_ms)
+        if was.need:
+            self._needs.add(now_ms, took_ms)
+        if was.drawn:
+            self._drawn.add(now_ms, took_ms)
         if was.rank is not None and was.turn is not None:
             self._shares.add(was.rank, took_ms)
             self._outgoing.took(was.rank, was.turn, took_ms)
@@ -200,6 +211,7 @@ class Engine:
             return Turn(wake_ms=free_ms)
         plain_ms = self.plain_ms(now_ms)
         self._outgoing.answers_free = self._answers.free_at_ms(now_ms, frame_ms) == now_ms
+        self._outgoing.drawn_free = self._drawn_ms(now_ms) == now_ms
         frame, rank = self._urgent(now_ms, fetch) if plain_ms > now_ms else self._anything(now_ms, fetch)
         if frame is None:
             return Turn(wake_ms=max(self._due_ms(now_ms) if plain_ms <= now_ms else plain_ms, now_ms + 1))
@@ -210,7 +222,9 @@ class Engine:
             data = veil(self._settings.key, data)
         whose = None if rank is None else self._outgoing.turn
         summary = isinstance(frame, DaysFrame | SumFrame | MoreFrame | WantFrame)
-        self._under_way = _UnderWay(self._air.airtime_ms(len(data)), rank, whose, summary)
+        drawn = rank is not None and self._outgoing.drawn
+        expected_ms = self._air.airtime_ms(len(data))
+        self._under_way = _UnderWay(expected_ms, rank, whose, summary, isinstance(frame, NeedFrame), drawn)
         return Turn(data)
 
     def _urgent(self, now_ms: int, fetch: Fetch) -> tuple[RadioFrame | None, int | None]:
@@ -223,7 +237,8 @@ class Engine:
 
     def _anything(self, now_ms: int, fetch: Fetch) -> tuple[RadioFrame | None, int | None]:
         """A frame, and its rank where it brings a bundle."""
-        frame: RadioFrame | None = self._incoming.need(now_ms) or self._outgoing.announcement(now_ms)
+        frame: RadioFrame | None = self._incoming.need(now_ms) if self._needs_ms(now_ms) == now_ms else None
+        frame = frame or self._outgoing.announcement(now_ms)
         summaries_free = self._summaries.free_at_ms(now_ms, self._frame_ms) == now_ms
         if summaries_free:
             frame = frame or self._reconciler.thanks(now_ms)
@@ -247,10 +262,25 @@ class Engine:
 
     # -- inside ---------------------------------------------------------------------------------------------
 
+    def _leaves_ms(self, share: float, now_ms: int) -> int:
+        """When another frame leaves so much of what is kept for what is urgent."""
+        kept_ms = int(share * RESERVE_SHARE * self._air.hour_ms) if self._air.airtime_share_max < 1 else 0
+        return self.ledger.free_at_ms(now_ms, min(self._frame_ms + kept_ms, self._air.hour_ms)) or now_ms
+
+    def _needs_ms(self, now_ms: int) -> int:
+        """When a NEED may go out."""
+        return self._needs.free_at_ms(now_ms, self._frame_ms) or now_ms
+
+    def _drawn_ms(self, now_ms: int) -> int:
+        """When what NEEDs draw of news may go out."""
+        free_ms = self._drawn.free_at_ms(now_ms, self._frame_ms) or now_ms
+        return max(free_ms, self._leaves_ms(RESERVE_DRAWN_SHARE, now_ms))
+
     def _heard_symbol(self, frame: CodedFrame, now_ms: int) -> list[bytes]:
         brought = self._incoming.heard(frame, now_ms, asked=self._asks(now_ms))
         self._stir(now_ms, followed=frame.followed)  # what is refused keeps nobody waiting
-        self._outgoing.heard(frame)
+        without_room = self._outgoing.heard(frame)
+        self._outgoing.add_news((item for b in without_room if (item := self._index.item(b)) is not None), now_ms)
         fresh = any(bundle_id(bundle) not in self._index for bundle in brought)
         if fresh and not frame.followed and not self._incoming.lacks(frame):
             self._reconciler.served(now_ms)
@@ -320,7 +350,13 @@ class Engine:
         answers_ms = None
         if not self._outgoing.answers_free and self._outgoing.answers_wait(now_ms):
             answers_ms = self._answers.free_at_ms(now_ms, self._frame_ms)
-        dues = self._outgoing.due_ms, self._incoming.due_ms, answers_ms, self._dummy_ms
+        drawn_ms = None
+        if not self._outgoing.drawn_free and self._outgoing.drawn_waits(now_ms):
+            drawn_ms = self._drawn_ms(now_ms)
+        need_ms = self._incoming.due_ms
+        if need_ms is not None:
+            need_ms = max(need_ms, self._needs_ms(now_ms))
+        dues = self._outgoing.due_ms, need_ms, answers_ms, drawn_ms, self._dummy_ms
         due = [at_ms for at_ms in dues if at_ms is not None]
         free_ms = self._summaries.free_at_ms(now_ms, self._frame_ms) or now_ms
         if free_ms > now_ms:

@@ -156,14 +156,14 @@ class OwnGeneration:
                     self.bundles[at] = bundle_id(self.heard.sources[at][CHECK_BYTES:])
         return None not in self.bundles and not (self.heard is not None and self.heard.spoilt)
 
-    def heard_of(self, frame: CodedFrame) -> None:
-        """A symbol that somebody else sent."""
+    def heard_of(self, frame: CodedFrame) -> list[BundleId]:
+        """A symbol that somebody else sent. What of ours nobody has heard, and has no room behind it any more."""
         if frame.number >= PARITY_FIRST:
             if frame.count >= self.count:
                 self.owed = max(self.owed - 1, 0)
                 self.asked_ms = -3_600_000
             self.bundles += [None] * (frame.count - len(self.bundles))
-            return
+            return []
         moved: list[BundleId] = []
         if frame.symbol:
             theirs = bundle_id(frame.symbol)
@@ -176,12 +176,14 @@ class OwnGeneration:
         self.bundles += [None] * (frame.count - len(self.bundles))
         if frame.count >= len(self.bundles):
             self.untold = 0  # whoever hears of the last one knows of ours
+        if self.count >= BUNDLES_MAX:
+            for bundle in moved:
+                del self.flows[bundle]
+            return moved
         for bundle in moved:
-            if self.count >= BUNDLES_MAX:
-                del self.flows[bundle]  # a summary tells that others lack it
-                continue
             self.unsent.append(len(self.bundles))
             self.bundles.append(bundle)
+        return []
 
 
 @dataclass
@@ -251,7 +253,7 @@ class HeardGeneration:
 
     def _counted(self, frame: CodedFrame) -> int:
         """How many sources there are. Of what somebody asked for it may become less: others have sent it as well."""
-        if not frame.asked or self.parts:
+        if not (frame.asked and self.answers) or self.parts:  # else anybody says of news that there is less of it
             return max(self.count, frame.count)
         known = max(self.sources, default=-1) + 1
         return max(frame.count, known, *(count for count, _ in self.parity.values()), 0)

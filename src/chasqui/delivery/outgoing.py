@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from chasqui.base.ids import BundleId, bundle_id
 from chasqui.base.ports import Entropy
 from chasqui.delivery.airtime import HOUR_MS
-from chasqui.delivery.answering import Answering
+from chasqui.delivery.answering import Answering, note
 from chasqui.delivery.chance import below
 from chasqui.delivery.erasure import PARITY_FIRST, PARITY_MAX
 from chasqui.delivery.generations import HeardGeneration, OwnGeneration, cut, fits_whole, part_count
@@ -31,9 +31,7 @@ QUIET_MS: Final = 4_000  # after the last symbol: nobody asked, so whoever heard
 PUT_OFF_MS_MAX: Final = 600_000  # whoever never falls silent must not keep others from answering
 ON_AIR_MAX: Final = 256  # more do not leave in a few airtimes
 ANSWERS_MAX: Final = 4_096  # what exceeds it is asked for again
-ANSWERED_SHARE: Final = (
-    2  # symbols of a generation that NEEDs may draw, for each of its sources: half of them may be lost
-)
+ANSWERED_SHARE: Final = 2  # symbols that NEEDs may draw for each source of a generation: half may be lost
 ANSWERED_MORE: Final = 16  # and these; what is lacking then is asked for by name
 STALE_MS: Final = FRESH_MS - 100  # a NEED that comes so soon after our symbol was worded before it
 RETRIES_MS: Final = 30_000  # within that it is the same that is asked for again
@@ -73,6 +71,8 @@ class Outgoing:
         self._flows = tuple(Flows() for _ in range(RANKS))
         self._kinds = tuple(Flows() for _ in range(RANKS))
         self.answers_free = True  # whether answers may go out now
+        self.drawn_free = True  # whether what NEEDs draw of news may
+        self.drawn = False  # whether that was what went out last
         self.turn = Turn(NEWS, "")  # whose the frame is that went out last
         self._answering = Answering(entropy)
         self._order = 0
@@ -115,7 +115,7 @@ class Outgoing:
 
     def overheard(self, bundle: BundleId, now_ms: int) -> None:
         """Somebody else sent it."""
-        self._was_on_air(bundle, now_ms)
+        note(self._on_air, bundle, now_ms, ON_AIR_MAX)
         waiting = self._waiting.get(bundle)
         if waiting is not None:
             waiting.copies += 1
@@ -175,18 +175,17 @@ class Outgoing:
         """A frame of ours has left."""
         self._stale_ms = now_ms + STALE_MS
 
-    def heard(self, frame: CodedFrame) -> None:
-        """Somebody else sent a symbol of a generation in which sources of ours may be."""
+    def heard(self, frame: CodedFrame) -> list[BundleId]:
+        """Somebody else sent a symbol: what of ours has no room in its generation any more."""
         _, own = self._kept.get((frame.source, frame.generation), (0, None))
-        if own is not None and own.heard is not None and not frame.parts:
-            own.heard_of(frame)
+        of_ours = own is not None and own.heard is not None and not frame.parts
+        return own.heard_of(frame) if own is not None and of_ours else []
 
     @property
     def has_news(self) -> bool:
         """Whether something waits that nobody has asked for: what others lack is no surprise then."""
-        if any(not waiting.answer for waiting in self._waiting.values()):
-            return True
-        return any(own.unsent and not own.asked for _, own in self._kept.values())
+        news = any(not waiting.answer for waiting in self._waiting.values())
+        return news or any(own.unsent and not own.asked for _, own in self._kept.values())
 
     def passages(self) -> list[Passage]:
         """What goes out in parts now, what was sent last behind."""
@@ -206,8 +205,7 @@ class Outgoing:
     def ranks(self, now_ms: int) -> set[int]:
         """Whose turn it could be."""
         found = {w.item.rank for w in self._waiting.values() if w.due_ms <= now_ms and self._free(answer=w.answer)}
-        ready = ((rank, own) for rank, own in self._kept.values() if own.ready(now_ms))
-        return found | {rank for rank, own in ready if self._free(answer=own.asked)}
+        return found | {rank for rank, own in self._kept.values() if self._ready(own, now_ms)}
 
     @property
     def due_ms(self) -> int | None:
@@ -215,7 +213,7 @@ class Outgoing:
         due = [waiting.due_ms for waiting in self._waiting.values() if self._free(answer=waiting.answer)]
         kept = [own for _, own in self._kept.values() if self._free(answer=own.asked)]
         due += [0 for own in kept if own.unsent]
-        due += [own.answers_ms for own in kept if own.owed]
+        due += [own.answers_ms for own in kept if own.owed and (own.asked or self.drawn_free)]
         due += [own.tell_ms for _, own in self._kept.values() if own.untold]
         return min(due, default=None)
 
@@ -243,9 +241,12 @@ class Outgoing:
 
     def answers_wait(self, now_ms: int) -> bool:
         """Whether some answer is due, free or not."""
-        if any(waiting.answer and waiting.due_ms <= now_ms for waiting in self._waiting.values()):
-            return True
-        return any(own.asked and own.ready(now_ms) for _, own in self._kept.values())
+        wait = any(waiting.answer and waiting.due_ms <= now_ms for waiting in self._waiting.values())
+        return wait or any(own.asked and own.ready(now_ms) for _, own in self._kept.values())
+
+    def drawn_waits(self, now_ms: int) -> bool:
+        """Whether something that a NEED draws of news is due, free or not."""
+        return any(own.owed and not own.asked and own.ready(now_ms) for _, own in self._kept.values())
 
     def announcement(self, now_ms: int) -> CodedFrame | None:
         """After a while in which nobody asked: how many sources a generation had."""
@@ -268,11 +269,15 @@ class Outgoing:
     def _free(self, *, answer: bool) -> bool:
         return self.answers_free or not answer
 
+    def _ready(self, own: OwnGeneration, now_ms: int) -> bool:
+        free = self._free(answer=own.asked) and (own.asked or self.drawn_free or bool(own.unsent))
+        return free and own.ready(now_ms)
+
     def _turns(self, rank: int, now_ms: int) -> dict[Turn, tuple[OwnGeneration, int | None] | _Waiting]:
         """What each group would send next, of its own and in answer; what was begun first."""
         turns: dict[Turn, tuple[OwnGeneration, int | None] | _Waiting] = {}
         for owner, own in self._kept.values():
-            if owner == rank and self._free(answer=own.asked):
+            if owner == rank and self._ready(own, now_ms):
                 for flow, number in own.turns(now_ms).items():
                     turns.setdefault(Turn(ANSWERS if own.asked else NEWS, flow), (own, number))
         due = [w for w in self._waiting.values() if w.item.rank == rank and w.due_ms <= now_ms]
@@ -343,6 +348,7 @@ class Outgoing:
     ) -> CodedFrame | BatchFrame | None:
         self._in_row = self._in_row + 1 if own is self._last else 1
         own.touched_ms, self._last = now_ms, own
+        self.drawn = unsent is None and not own.asked
         if unsent is not None:
             number = unsent
             own.unsent.remove(number)
@@ -366,19 +372,13 @@ class Outgoing:
         more = bool(own.unsent or own.owed)
         frames = [replace(each, followed=more or at < len(frames) - 1) for at, each in enumerate(frames)]
         for each in frames:
-            self._was_on_air(bundle_id(each.symbol), now_ms)
+            note(self._on_air, bundle_id(each.symbol), now_ms, ON_AIR_MAX)
             if own.heard is not None:
                 self._incoming.said(own.heard, each, now_ms)
         return batch_of(frames) if len(frames) > 1 else frames[0]
 
     def _in_round(self, size: int, now_ms: int) -> bool:
         return size == ROUND_BYTES and self._incoming.round_ends_ms(now_ms) is not None
-
-    def _was_on_air(self, bundle: BundleId, now_ms: int) -> None:
-        self._on_air.pop(bundle, None)
-        self._on_air[bundle] = now_ms
-        if len(self._on_air) > ON_AIR_MAX:
-            del self._on_air[next(iter(self._on_air))]
 
     def _more_of(self, own: OwnGeneration, number: int, fetch: Fetch) -> list[CodedFrame]:
         """The sources behind this one, as many as go into the same frame."""
@@ -409,7 +409,7 @@ class Outgoing:
         joined = self._incoming.open_for(item.size, now_ms) if together else None
         if joined is not None:
             rank, known = self._kept.get(joined[:2], (item.rank, None))
-            if rank == item.rank:
+            if rank == item.rank and (known is None or known.count < BUNDLES_MAX):
                 return known or self._join(item, *joined, now_ms)
         found = self._open.get((item.rank, item.size, asked))
         age_ms = 0 if found is None else now_ms - (found.touched_ms if asked else found.opened_ms)
