@@ -21,6 +21,7 @@ from chasqui.delivery.radio_frames import (
     BatchFrame,
     CodedFrame,
     DaysFrame,
+    RadioFrame,
     SumFrame,
     read_radio_frame,
     write_radio_frame,
@@ -311,3 +312,29 @@ def test_who_says_something_else_again_and_again_silences_nobody() -> None:
 
     place.at(1_000, lie)
     assert place.run(40 * MINUTE_MS, lambda: len(place.stations["b"].held) == 5)
+
+
+@pytest.mark.must("M-RAD-20")
+def test_nor_who_says_garbage_and_now_and_then_what_is_true() -> None:
+    """A liar whom both hear says a SUM that does not hold before each of theirs, and sometimes the DAYS of one of them,
+    so that they take themselves for agreed."""
+    place = Place("ab", seed=8)
+    here, there = place.stations.values()
+    here.hold([bundle_of(n) for n in range(6)], news=False)
+    there.hold([bundle_of(n) for n in range(5)], news=False)
+    said = 0
+
+    def lie() -> None:
+        nonlocal said
+        said += 1
+        salt = said.to_bytes(2, "big")
+        who = here if said % 2 else there
+        frame: RadioFrame = SumFrame(TODAY % 256, salt, 0, 5, b"zz", (said * 7919 + 1, 3))
+        if said % 40 in (0, 1):
+            frame = DaysFrame(TODAY % 256, salt, who.index.entry(salt, ()), (who.index.entry(salt, (TODAY,)),))
+        for station in place.stations.values():
+            station.engine.heard(write_radio_frame(frame), 10.0, place.now_ms)
+        place.at(place.now_ms + 300, lie)
+
+    place.at(1_000, lie)
+    assert place.run(40 * MINUTE_MS, lambda: len(there.held) == 6)

@@ -90,6 +90,7 @@ class Reconciler:
         self._trickle = Trickle(entropy, now_ms)
         self._sums: dict[tuple[int, bytes], _Known] = {}
         self._yields_ms: int | None = None  # since when others' sketches came before ours, and none agreed
+        self._verified = False  # whether what was compared last held: garbage takes the place of no sketch of ours
         self._planned: dict[tuple[object, ...], _Planned] = {}
         self._wanted: dict[bytes, set[int]] = {}
         self._decodes_ms = self._hashes_ms = now_ms
@@ -199,10 +200,7 @@ class Reconciler:
     def heard_sum(self, frame: SumFrame, now_ms: int) -> Findings:
         """Somebody said what he holds of a day."""
         day = resolve_day(frame.day, self._index.today)
-        if ("sum", day) in self._planned:
-            self._yields_ms = now_ms if self._yields_ms is None else self._yields_ms
-            if now_ms < self._yields_ms + YIELDS_MS_MAX:
-                del self._planned["sum", day]
+        ours = self._planned.get(("sum", day))
         syndromes = frame.syndromes[:SYNDROMES_MAX]
         known = _Known(day, frame.split, frame.count, frame.fingerprint, syndromes)
         before = self._sums.get((day, frame.salt))
@@ -210,7 +208,13 @@ class Reconciler:
             before.whole = None
             known.whole = before
         self._keep(frame.salt, known)
-        return self._compare(frame.salt, known, now_ms)
+        self._verified = False
+        findings = self._compare(frame.salt, known, now_ms)
+        if self._verified and ours is not None and self._planned.get(("sum", day)) is ours:
+            self._yields_ms = now_ms if self._yields_ms is None else self._yields_ms
+            if now_ms < self._yields_ms + YIELDS_MS_MAX:
+                del self._planned["sum", day]
+        return findings
 
     def heard_more(self, frame: MoreFrame, now_ms: int) -> Findings:
         """Further syndromes, or somebody asks for them."""
@@ -342,6 +346,7 @@ class Reconciler:
         if now_ms < self._hashes_ms:
             return Findings()  # another summary will come
         ours = self._short_ids(salt, known.day, known.split, now_ms)
+        self._verified = True
         if known.count is not None and _is(known, salt, len(ours), sum(ours)):
             if not known.split:
                 self._trickle.agreed()
@@ -350,6 +355,7 @@ class Reconciler:
         self._trickle.disagreed(now_ms)
         if not known.count and not known.syndromes:
             return Findings(list(ours.values()))
+        self._verified = False
         if now_ms < self._decodes_ms:
             return Findings()  # another summary will come
         self._decodes_ms = now_ms + DECODING_MS * len(known.syndromes) * (1 if known.whole is None else 2)
@@ -357,6 +363,7 @@ class Reconciler:
         if differ is None:
             self._look_closer(salt, known, len(ours), now_ms)
             return Findings()
+        self._verified = True
         if known.whole is not None:
             wider = self._short_ids(salt, known.day, known.whole.split, now_ms)
             differ += self._of_other_half(known, known.whole, wider, ours)
