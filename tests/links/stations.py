@@ -62,12 +62,9 @@ class Station:
         await asyncio.to_thread(self.node.stop)
 
 
-def impatient(link: BroadcastLink, patch: pytest.MonkeyPatch) -> None:
-    """Nodes wait for minutes before they sign for what a slow link brought; here it is seconds, whatever the link."""
-    profile = link.profile
-    frame_s = profile.frame_overhead_ms / 1000 + profile.mtu_bytes * 8 / (profile.bit_rate_bps or 1)
+def impatient(patch: pytest.MonkeyPatch) -> None:
+    """Nodes wait for minutes before they sign for what a slow link brought; here they take their turns at once."""
     patch.setattr(receipting, "_SLOW_FRAMES", 0)
-    patch.setattr(receipting, "_SLOW_JITTER_FRAMES", max(2, round(receipting.RECEIPT_JITTER_S / frame_s)))
 
 
 Body = Callable[[Sequence[Station], GroupId], Awaitable[None]]
@@ -82,7 +79,7 @@ def with_stations(links: Callable[[], Sequence[BroadcastLink]], body: Body, time
         group = make_group(*people)
         stations = [Station(*pair) for pair in zip(people, radios, strict=True)]
         try:
-            impatient(radios[0], patch)
+            impatient(patch)
             async with asyncio.timeout(timeout_s):
                 while not all(link.state.startswith("ready") for link in radios):
                     await asyncio.sleep(0.05)
