@@ -599,7 +599,7 @@ def test_a_text_crosses_the_air_and_the_receipts_come_back(number: int, loss: fl
     air = LoraAir(loss=loss, seed=number)
 
     async def body(stations: Sequence[Station], group: GroupId) -> None:
-        await say_until_delivered(stations, group, apart_s=6)
+        await say_until_delivered(stations, group, apart_s=20)  # longer than all turns take
         assert all(board.on_air_s > 0.05 for board in air.boards), "everybody was on the air"
         assert all(board.dropped == 0 for board in air.boards)
 
