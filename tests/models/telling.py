@@ -75,7 +75,7 @@ class Telling:
         said = untold(history, roster, key(self.whom), bytes(32))
         names = {object_id(i): i for i in teller}
         told = frozenset(names[o.id] for o in said or ())
-        grounds = {names[i] for i in roster.grounds(key(self.whom))}
+        grounds = frozenset(names[i] for i in roster.grounds(key(self.whom)))
         if self.alone:
             told &= grounds
         if self.all_accusers:
