@@ -140,7 +140,7 @@ def test_what_waits_for_its_turn_was_not_heard_before() -> None:
     """A radio brings the last burst before those in the middle, as it does where frames are lost."""
     hearing = Hearing()
     bursts = [message(pos, seq, burst) for pos, (seq, burst) in zip((1, 3, 4, 2), said(5, 4), strict=True)]
-    came = [Earlier(each.author, int(each.recording or 0), each.pos, each.speech) for each in bursts]  # type: ignore[arg-type]
+    came = [Earlier(each.author, each.recording or 0, each.pos, each.speech or b"") for each in bursts]
     take(hearing, bursts[0])
     assert turns(hearing) == [(1, 0.0, False)]
     take(hearing, bursts[3], earlier=(came[0],))

@@ -3,6 +3,8 @@ number of one whom he did not hear. And what others put behind urgent bundles is
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from chasqui.delivery.airtime import HOUR_MS
@@ -25,6 +27,10 @@ def round_of(loss: float = 0.0, seed: int = 1, *, expected: bool = True, absent:
             place.run(1_000 + at * PLACE_MS)
             place.stations[name].hold([bundle_of((seed, name), ROUND_BYTES)], news=True)
     return place
+
+
+def all_hold(place: Place, number: int) -> bool:
+    return all(len(station.held) == number for station in place.stations.values())
 
 
 def frames(place: Place) -> list[tuple[int, object]]:
@@ -54,7 +60,7 @@ def test_what_gets_lost_in_a_round_is_asked_for_and_compared_when_it_is_over() -
         said = [frame for at_ms, frame in frames(place) if at_ms < ends_ms]
         assert not any(isinstance(frame, DaysFrame) for frame in said)
         assert sum(isinstance(frame, NeedFrame) for frame in said) <= 3  # for one that began a generation
-        assert place.run(place.now_ms + HOUR_MS, lambda p=place: all(len(s.held) == 8 for s in p.stations.values()))  # type: ignore[misc]
+        assert place.run(place.now_ms + HOUR_MS, partial(all_hold, place, len(NAMES)))
 
 
 def test_nothing_is_compared_in_a_round() -> None:

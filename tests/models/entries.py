@@ -31,6 +31,7 @@ from chasqui.node.entries import elders, is_home, needs_leaf
 from chasqui.node.records import CommitRecord
 from tests.groups.reference import Change, Op
 from tests.models.histories import as_operation, key, object_id
+from tests.models.searching import reachable
 
 ROOT = "R"
 CONTACT = ""  # where a demanded key package was given
@@ -105,7 +106,7 @@ class Device(NamedTuple):
 State = tuple[Device, ...]
 
 
-class Counterexample(Exception):  # noqa: N818 - what is looked for
+class CounterexampleError(Exception):
     """Something that must not happen has."""
 
 
@@ -281,17 +282,7 @@ class Entries:
 
     def reachable(self) -> Iterator[State]:
         """Every state."""
-        start = self.start()
-        seen, todo = {start}, [start]
-        while todo and len(seen) < self.states:
-            pick = len(seen) * 7919 % len(todo)  # anywhere, so that a bounded search sees some of everything
-            todo[pick], todo[-1] = todo[-1], todo[pick]
-            state = todo.pop()
-            yield state
-            for then in self.after(state):
-                if then not in seen:
-                    seen.add(then)
-                    todo.append(then)
+        return reachable(self.start(), self.after, self.states)
 
     def after(self, state: State) -> Iterator[State]:
         """What can happen next."""
@@ -425,7 +416,7 @@ class Entries:
             if not me.holds(c.parent) or c.whom == name:
                 continue
             if (c.whom, c.number) in self.rejoined(c.parent) and not self.again_and_again:
-                raise Counterexample("a commit of an honest member is refused")
+                raise CounterexampleError("a commit of an honest member is refused")
             rejoin = {(c.whom, c.number)} if c.number else set()
             me = me._replace(commits=me.commits | {c}, rejoins=me.rejoins | rejoin)
         made = me.made
@@ -497,7 +488,7 @@ class Entries:
                     state = self.all_heard(self.does(state, at, self.gives(state[at], name, package)))
             if state == before:
                 return state
-        raise Counterexample("it never ends")
+        raise CounterexampleError("it never ends")
 
     def all_heard(self, state: State, who: tuple[int, ...] | None = None) -> State:
         """All, or these, hear each other."""
@@ -522,7 +513,7 @@ class Entries:
                 count += 1
                 if what := self._wrong(state):
                     return count, what, state
-        except Counterexample as said:
+        except CounterexampleError as said:
             return count, str(said), state
         return count, "", None
 

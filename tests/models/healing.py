@@ -20,6 +20,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from tests.models.searching import reachable
+
 ROOT = "R"
 
 
@@ -137,18 +139,7 @@ class Healing:
 
     def reachable(self) -> Iterator[State]:
         """Every state."""
-        start = (Device(),) * (self.size + 1)
-        seen = {start}
-        todo = [start]
-        while todo and len(seen) < self.states:
-            pick = len(seen) * 7919 % len(todo)  # anywhere, so that a bounded search sees some of everything
-            todo[pick], todo[-1] = todo[-1], todo[pick]
-            state = todo.pop()
-            yield state
-            for then in self._steps(state):
-                if then not in seen:
-                    seen.add(then)
-                    todo.append(then)
+        return reachable((Device(),) * (self.size + 1), self._steps, self.states)
 
     def _steps(self, state: State) -> Iterator[State]:
         said = state[-1]

@@ -16,7 +16,7 @@ from chasqui.links.kiss import PORTS, Command, KissFrame, KissReader, write_kiss
 from chasqui.links.leaving import Leaving
 from chasqui.links.radio_limits import KISS_MTU_DEFAULT, KISS_MTU_MAX
 from chasqui.links.radio_link import RadioLink
-from chasqui.node.link_port import BroadcastEvents, LinkProfile
+from chasqui.node.link_port import BroadcastEvents
 
 BIT_RATE_DEFAULT: Final = 1_200  # AFSK on VHF, what most stations are set to
 TX_DELAY_MS_DEFAULT: Final = 300
@@ -67,17 +67,13 @@ class KissLink(RadioLink):
         self._reader = KissReader()
         self._leaving = Leaving(self._left)
         rate_bps = settings.bit_rate_bps * _STUFFED[1] // _STUFFED[0]
-        profile = LinkProfile(
-            kind="kiss",
+        super().__init__(
+            "kiss",
             mtu_bytes=settings.mtu_bytes,
             bit_rate_bps=max(1, rate_bps),
-            broadcast=True,
-            needs_daemon=True,
-            loss_expected=0.1,
             airtime_share_max=settings.airtime_share_max,
             frame_overhead_ms=settings.keyed_ms + _FRAMING_BYTES * 8000 // settings.bit_rate_bps,
         )
-        super().__init__(profile)
 
     # -- RadioLink --------------------------------------------------------------------------------------------
 

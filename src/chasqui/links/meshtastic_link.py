@@ -46,7 +46,7 @@ from chasqui.links.radio_limits import (
     SPENT_EVERY_S,
 )
 from chasqui.links.radio_link import NO_ANSWER, RadioLink, RefusedError
-from chasqui.node.link_port import BroadcastEvents, LinkProfile
+from chasqui.node.link_port import BroadcastEvents
 
 BAUD: Final = 115_200  # of all boards
 
@@ -106,17 +106,13 @@ class MeshtasticLink(RadioLink):
         self._looking: asyncio.TimerHandle | None = None
         self._mute = self._spent = False
         bit_rate_bps, beside_ms = settings.preset.rate_of(settings.mtu_bytes)
-        profile = LinkProfile(
-            kind="meshtastic",
+        super().__init__(
+            "meshtastic",
             mtu_bytes=settings.mtu_bytes,
             bit_rate_bps=bit_rate_bps,
-            broadcast=True,
-            needs_daemon=True,
-            loss_expected=0.1,
             airtime_share_max=settings.airtime_share_max,
             frame_overhead_ms=beside_ms,
         )
-        super().__init__(profile)
 
     # -- RadioLink --------------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from chasqui.links.radio_limits import RETRY_FIRST_S, RETRY_MAX_S
 from chasqui.node.link_port import BroadcastEvents, LinkProfile
 
 NO_ANSWER: Final = "it does not answer"
+_LOSS_EXPECTED: Final = 0.1
 
 
 class RefusedError(DeviceGoneError):
@@ -25,8 +26,19 @@ class RadioLink(ABC):
 
     _FOREIGN: ClassVar = "of others or damaged"  # what is passed over
 
-    def __init__(self, profile: LinkProfile) -> None:
-        self._profile = profile
+    def __init__(
+        self, kind: str, *, mtu_bytes: int, bit_rate_bps: int, airtime_share_max: float, frame_overhead_ms: int
+    ) -> None:
+        self._profile = LinkProfile(
+            kind=kind,
+            mtu_bytes=mtu_bytes,
+            bit_rate_bps=bit_rate_bps,
+            broadcast=True,
+            needs_daemon=True,
+            loss_expected=_LOSS_EXPECTED,
+            airtime_share_max=airtime_share_max,
+            frame_overhead_ms=frame_overhead_ms,
+        )
         self._running = False
         self._trouble = ""
         self._lacks = ""

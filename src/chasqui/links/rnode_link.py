@@ -44,7 +44,7 @@ from chasqui.links.rnode import (
     wanted_of,
     write_command,
 )
-from chasqui.node.link_port import BroadcastEvents, LinkProfile
+from chasqui.node.link_port import BroadcastEvents
 
 BAUD: Final = 115_200  # of all boards
 _ASKED: Final = frozenset({Code.READY, Code.STATE})  # while it is used
@@ -94,17 +94,13 @@ class RNodeLink(RadioLink):
         self._mute = False
         bit_rate_bps, beside_ms = rate_of(settings.lora, settings.mtu_bytes)
         self._airtime_ms = 0  # of the frame under way
-        profile = LinkProfile(
-            kind="rnode",
+        super().__init__(
+            "rnode",
             mtu_bytes=settings.mtu_bytes,
             bit_rate_bps=bit_rate_bps,
-            broadcast=True,
-            needs_daemon=True,
-            loss_expected=0.1,
             airtime_share_max=settings.airtime_share_max,
             frame_overhead_ms=beside_ms,
         )
-        super().__init__(profile)
 
     # -- RadioLink --------------------------------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ from chasqui.links.radio_limits import READ_BYTES
 from chasqui.links.radio_link import RadioLink
 from chasqui.links.sound_frames import mtu_of
 from chasqui.media.modes import RATE_HZ, Mode
-from chasqui.node.link_port import BroadcastEvents, LinkProfile
+from chasqui.node.link_port import BroadcastEvents
 
 LEAD_MS_DEFAULT: Final = 300  # a handheld that keys itself by sound needs half of it
 LEAD_MS_MAX: Final = 3_000
@@ -57,17 +57,13 @@ class SoundLink(RadioLink):
         shape = settings.mode.shape
         waiting_ms = 2 * SLOT_BLOCKS * BLOCK * 1000 // RATE_HZ
         ends = shape.preamble_samples + shape.postamble_samples + shape.frame_samples  # half a frame is empty at worst
-        profile = LinkProfile(
-            kind="sound",
+        super().__init__(
+            "sound",
             mtu_bytes=mtu_of(shape),
             bit_rate_bps=(shape.payload_bytes - 1) * 8 * RATE_HZ // shape.frame_samples,
-            broadcast=True,
-            needs_daemon=True,
-            loss_expected=0.1,
             airtime_share_max=settings.airtime_share_max,
             frame_overhead_ms=settings.lead_ms + ends * 1000 // RATE_HZ + waiting_ms,
         )
-        super().__init__(profile)
 
     # -- RadioLink --------------------------------------------------------------------------------------------
 
