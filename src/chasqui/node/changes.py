@@ -75,7 +75,7 @@ from chasqui.node.late import keep_late
 from chasqui.node.outbox import say
 from chasqui.node.pauses import ASLEEP, AWAKE, Pause
 from chasqui.node.receipting import owe
-from chasqui.node.records import GroupRecord, MemberRecord, OwnKeyPackageRecord, Space
+from chasqui.node.records import GroupRecord, Held, MemberRecord, OwnKeyPackageRecord, Space
 from chasqui.node.resealing import publish
 from chasqui.node.store_port import prefix_end
 from chasqui.node.transaction import Transaction
@@ -364,7 +364,7 @@ def require_clean(tx: Transaction, group: GroupId, *, to_remove: bool = False) -
 def removal_waits(tx: Transaction, group: GroupId) -> tuple[str, ...]:
     """The admins (name and key) by whose commits somebody is removed that cannot be applied yet, because an operation
     is missing."""
-    held = (value for _, value in tx.scan_prefix(Space.HELD, group) if value[MEMBER_KEY_BYTES:] == b"\x01")
+    held = (value for _, value in tx.scan_prefix(Space.HELD, group) if value[MEMBER_KEY_BYTES:] == Held.REMOVES.value)
     by = sorted({value[:MEMBER_KEY_BYTES] for value in held})
     known = ((key, tx.load(Space.MEMBER, group + key, MemberRecord)) for key in by)
     return tuple(f"{record.name if record else ''} ({key.hex()[:8]})".strip() for key, record in known)

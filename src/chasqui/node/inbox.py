@@ -17,7 +17,7 @@ from chasqui.node.handlers import handle
 from chasqui.node.holding import adopt, foreign, hold, is_foreign, is_held
 from chasqui.node.keys import u24
 from chasqui.node.live_epochs import LiveEpochs
-from chasqui.node.records import BundleRecord, EpochRecord, Space
+from chasqui.node.records import BundleRecord, EpochRecord, Held, Space
 from chasqui.node.seats import leave_room
 from chasqui.node.skipped import message_key_of, spend_key
 from chasqui.node.transaction import Transaction
@@ -189,8 +189,8 @@ def _defer(tx: Transaction, signed: SignedObject, bundle: Bundle, *, sealed_off:
     key = signed.group + bundle.id
     if key not in waiting and sum(v.startswith(signed.author) for v in waiting.values()) >= COMMITS_DEFERRED_MAX:
         raise PeerError("Too many commits of one member wait.")
-    why = b"\x02" if sealed_off else b"\x01" if removes_somebody(tx, signed) else b"\x00"
-    tx.put(Space.HELD, key, signed.author + why)
+    why = Held.SEALED_OFF if sealed_off else Held.REMOVES if removes_somebody(tx, signed) else Held.ELSE
+    tx.put(Space.HELD, key, signed.author + why.value)
 
 
 def _read(

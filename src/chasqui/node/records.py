@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import IntEnum, unique
+from enum import Enum, IntEnum, unique
 
 from chasqui.base.schema import Body
 
@@ -38,7 +38,7 @@ class Space(IntEnum):
     LINK = 24  # link id
     DUE = 25  # group: receipts wait to be sent
     OWED = 49  # group, author 32: an object of his that deserves a receipt, by its number
-    HELD = 26  # group, bundle: a commit that waits: its author, 1 byte why (inbox)
+    HELD = 26  # group, bundle: a commit that waits: its author, 1 byte why (`Held`)
     PENDING_ADD = 27  # group, contact group: an addition that waits for a key package
     ANSWERED = 28  # key package ref of an offer that was answered
     MEMBER = 29  # group, member 32
@@ -63,6 +63,15 @@ class Space(IntEnum):
     REORDER = 30  # group: an object came late, the order has to be worked out again
     WITNESS = 34  # group, removal 16, member 32: what that member had; group: words of ours may be due
     ORPHAN = 32  # group, author 32, digest 32, index 4: a part whose manifest has not come: since when
+
+
+@unique
+class Held(Enum):
+    """Why a commit waits, as far as it is for people to know."""
+
+    ELSE = b"\x00"
+    REMOVES = b"\x01"  # on the head, for an operation of an admin: it removes somebody
+    SEALED_OFF = b"\x02"  # we alone cannot open it
 
 
 class WitnessRecord(Body, frozen=True):

@@ -37,6 +37,7 @@ from chasqui.node.records import (
     AuthorRecord,
     ContactRecord,
     GroupRecord,
+    Held,
     InvitationRecord,
     LackRecord,
     LinkRecord,
@@ -182,7 +183,7 @@ def group_view(tx: Transaction, group: GroupId) -> GroupView:
 
 def _sealed_off(tx: Transaction, group: GroupId) -> tuple[MemberKey, ...]:
     """Who made keys that our device alone cannot open, as long as we are passed over by that."""
-    held = (value for _, value in tx.scan_prefix(Space.HELD, group) if value.endswith(b"\x02"))
+    held = (value for _, value in tx.scan_prefix(Space.HELD, group) if value.endswith(Held.SEALED_OFF.value))
     return tuple(sorted({MemberKey(value[:-1]) for value in held})) if is_passed_over(tx, group) else ()
 
 
