@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from chasqui.base.errors import DiskFullError, MachineError, ReadOnlyError
+from chasqui.base.labels import MAGIC_OFFER, MAGIC_REPLY
 from chasqui.base.limits import BUNDLE_STEPS, COURIER_FILE_BYTES_MAX
 from chasqui.delivery.courier_file import courier_chunks
 from chasqui.links.folder import FolderLink, MediumFullError
@@ -159,12 +160,23 @@ def test_foreign_things_are_untouched_and_their_names_never_shown(tmp_path: Path
         after = thing.lstat()
         assert (after.st_size, after.st_mtime_ns, after.st_ino) == (stat.st_size, stat.st_mtime_ns, stat.st_ino)
     text = "\n".join(ours.problems)
-    assert len(ours.problems) == 11
+    assert len(ours.problems) == 10  # the pairing file is none
     assert "secret" not in text
     assert "\x1b" not in text
     assert all(
         word in text for word in ("newer chasqui", "not a courier file", "plain file", "larger", "ends too early")
     )
+
+
+@pytest.mark.parametrize("magic", [MAGIC_OFFER, MAGIC_REPLY])
+def test_a_pairing_file_on_the_same_stick_is_no_problem(magic: bytes, tmp_path: Path) -> None:
+    pairing = tmp_path / "offer.chq"
+    pairing.write_bytes(magic + bytes(300))
+    ours = link(tmp_path)
+    ours.deposit([bundle(1)])
+    assert list(ours.collect()) == [bundle(1)]
+    assert ours.problems == ()
+    assert pairing.read_bytes() == magic + bytes(300)
 
 
 def test_many_problems_are_cut_to_what_a_person_reads(tmp_path: Path) -> None:

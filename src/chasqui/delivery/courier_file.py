@@ -13,7 +13,7 @@ from typing import Final
 
 from chasqui.base.errors import PeerError
 from chasqui.base.ids import bundle_id
-from chasqui.base.labels import MAGIC_COURIER
+from chasqui.base.labels import MAGIC_COURIER, MAGIC_OFFER, MAGIC_REPLY
 from chasqui.base.limits import BUNDLE_BYTES_MIN, BUNDLE_STEPS, COURIER_FILE_BYTES_MAX
 
 COURIER_VERSION: Final = 1
@@ -30,6 +30,10 @@ class ForeignFileError(PeerError):
     """The file is not a courier file."""
 
     code = "foreign-file"
+
+
+class PairingFileError(ForeignFileError):
+    """The file is an offer or a reply, which people hand to each other on the same sticks."""
 
 
 class CourierVersionError(PeerError):
@@ -158,6 +162,8 @@ class CourierReader:
 
     def _header(self, head: bytes) -> bool:
         """Takes the header in; False while it is not whole."""
+        if head[: len(MAGIC_OFFER)] in (MAGIC_OFFER, MAGIC_REPLY):
+            raise PairingFileError("The file is a pairing file.", todo="It is for `chasqui contact accept`.")
         known = min(len(head), len(MAGIC_COURIER))
         if head[:known] != MAGIC_COURIER[:known]:
             raise ForeignFileError("The file is not a courier file.")

@@ -32,6 +32,7 @@ from chasqui.delivery.courier_file import (
     CourierReport,
     CourierVersionError,
     Ending,
+    PairingFileError,
     courier_chunks,
     record_bytes,
 )
@@ -297,6 +298,8 @@ def _bundles_of(folder: int, name: str, note: Callable[[str, str], None], reader
                 yield from reader.feed(piece)
     except CourierVersionError:
         note(name, "comes from a newer chasqui; it was passed over.")
+    except PairingFileError:
+        pass  # not for us, and nothing is wrong with it
     except PeerError:
         note(name, "is not a courier file; it was passed over.")
     except OSError as error:
