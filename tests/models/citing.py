@@ -34,7 +34,7 @@ class Citing:
             for said in self.model.witnessings(ops):
                 sets = self.model.judge(ops, said)
                 roster = sets.judged()
-                makers = self._makers(sets, roster) if self.witnesses else {}
+                makers = self._makers(sets) if self.witnesses else {}
                 for what in self._carried_out(sets, roster):
                     count += 1
                     cited, words = self.cites(sets, roster, what, makers)
@@ -76,16 +76,23 @@ class Citing:
                 return cited, words
             cited = more
 
-    def _makers(self, sets: Known, roster: Roster) -> Mapping[str, frozenset[str]]:
-        """Removals, and what is late by the witnesses of each."""
-        no = roster.rightless | roster.late
-        removals = [o.id for o in sets.ops.values() if o.change.kind == "remove" and o.id not in no]
-        return {r: self._made_late(sets, r) for r in removals} if roster.late else {}
+    def _makers(self, sets: Known) -> Mapping[str, frozenset[str]]:
+        """Removals, and what was found late by the witnesses of each, whatever became of it then."""
+        alone = {r: self._with_words_on(sets, r) for r in {r for _, r in sets.witnesses}}
+        makers: dict[str, frozenset[str]] = {}
+        found = frozenset[str]()
+        while True:
+            then = found | sets.late_if(found)
+            more = found | then & sets.late_if(then)
+            if more == found:
+                return makers
+            for r, said in alone.items():
+                made = (said.late_if(found) | said.late_if(then)) & more - found
+                makers[r] = makers.get(r, frozenset()) | made
+            found = more
 
-    def _made_late(self, sets: Known, removal: str) -> frozenset[str]:
-        """What is late by the witnesses of this removal."""
-        alone = self.model.judge(sets.ops.values(), [w for (_, r), w in sets.witnesses.items() if r == removal])
-        return sets.late() & alone.late_if(sets.late() - alone.late_if(frozenset()))
+    def _with_words_on(self, sets: Known, removal: str) -> Known:
+        return self.model.judge(sets.ops.values(), [w for (_, r), w in sets.witnesses.items() if r == removal])
 
     def _past(self, sets: Known, cited: frozenset[str], words: tuple[Witness, ...]) -> frozenset[str]:
         heads = frozenset(head for w in words for head in w.heads)

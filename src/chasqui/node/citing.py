@@ -97,7 +97,7 @@ def cited_roster(tx: Transaction, group: GroupId, cited: Iterable[ObjectId]) -> 
 
 def with_words(tx: Transaction, group: GroupId, operations: Iterable[ObjectId]) -> tuple[ObjectId, ...]:
     """What a commit cites that carries out these operations: where something late lies in their past, the removals that
-    make it late, too, with what stands behind these and the witnesses of them; where somebody who is current is under
+    make it late, too (late themselves or not), with what stands behind these and the witnesses of them; where somebody who is current is under
     quarantine by it, the LIFTs that say otherwise; where he is removed by it, by one admin where two are needed, what
     shows that they are."""
     cited, history, roster = frozenset(operations), history_of(tx, group), roster_of(tx, group)
@@ -114,8 +114,8 @@ def with_words(tx: Transaction, group: GroupId, operations: Iterable[ObjectId]) 
     usable = [word for word in witnesses if all(head in history.position for head in word.heads)]
     while True:
         past = _with_past(history, cited_operations(history, cited), words_of(tx, group, cited))
-        removals = {removal for removal, late in makers.items() if late & past}
-        more = {behind for removal in removals for behind in roster.behind(removal)}
+        more = {behind for made in makers if made.late & past for behind in made.behind}
+        removals = {made.behind[0] for made in makers if made.late & past}
         more |= {word.id for word in usable if word.removal in removals}
         if lifts or alone:
             seen = cited_roster(tx, group, cited)
