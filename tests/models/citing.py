@@ -2,7 +2,7 @@
 
 A commit is judged by what it cites: the operations, the witnesses, and the pasts of both (M-COM-2, M-COM-14). Its maker
 has all of a history and is honest: he keeps in the tree whoever is current by all that he has. What must hold: the
-operation that he carries out counts by what he cites, and nobody whom he keeps is out by that. So every reader who has
+operation that he carries out counts by what he cites, and nobody whom he keeps is removed by that. So every reader who has
 what is cited says the same, and follows. The judge is the reference; nothing of `chasqui.node` is used.
 """
 
@@ -25,7 +25,7 @@ class Citing:
 
     model: Model
     witnesses: bool = True  # that show what is late in the past
-    lifts: bool = True  # of whoever is under quarantine by the past
+    strict: bool = False  # broken: nobody may be kept, either, who is under quarantine by what is cited
 
     def search(self) -> tuple[int, str]:
         """How many commits were judged, and the first that is wrong."""
@@ -37,7 +37,7 @@ class Citing:
                 makers = self._makers(sets) if self.witnesses else {}
                 for what in self._carried_out(sets, roster):
                     count += 1
-                    cited, words = self.cites(sets, roster, what, makers)
+                    cited, words = self.cites(sets, what, makers)
                     wrong = self._wrong(sets, roster, what, cited, words)
                     if wrong:
                         return count, f"{wrong}: {what}\n{_told(sets, said)}"
@@ -51,7 +51,7 @@ class Citing:
     # -- the rule ---------------------------------------------------------------------------------------------
 
     def cites(
-        self, sets: Known, roster: Roster, what: Op, makers: Mapping[str, frozenset[str]]
+        self, sets: Known, what: Op, makers: Mapping[str, frozenset[str]]
     ) -> tuple[frozenset[str], tuple[Witness, ...]]:
         """M-COM-14, written down once more: operations and witnesses."""
         cited = frozenset({what.id})
@@ -63,15 +63,6 @@ class Citing:
                 making = frozenset(r for r, late in makers.items() if late & past)
                 more |= making
                 words = tuple(w for (_, r), w in sorted(sets.witnesses.items()) if r in making)
-            if self.lifts:
-                seen = self.judged(sets, cited, words)
-                more |= frozenset(
-                    o.id
-                    for o in sets.ops.values()
-                    if o.change.kind == "lift"
-                    and o.id not in roster.void | roster.pending | roster.late | roster.rightless
-                    and o.change.member in seen.quarantined & roster.current
-                )
             if more == cited:
                 return cited, words
             cited = more
@@ -109,7 +100,7 @@ class Citing:
         seen = self.judged(sets, cited, words)
         if what.id in seen.void | seen.pending | seen.late | seen.rightless:
             return "what is carried out does not count"
-        if roster.current & (seen.removed | seen.quarantined):
+        if roster.current & (seen.removed | (seen.quarantined if self.strict else frozenset())):
             return "somebody is kept who is out by what is cited"
         return ""
 

@@ -6,7 +6,7 @@ quarantined, by the accusations; and whoever was let in by an addition that came
 admins behind it, by that addition with enough of what shows it. What a commit cites is the product's own (`grounds_of`,
 `that_fit`, `with_words`), run on the sets of the search. What must hold is asked of the reference, with what is cited
 alone: each operation counts, or is an addition that does not (or a ROLE that shows why); all who are to go are put out
-by that, and nobody else; and whoever stays is not out.
+by that, and nobody else; and whoever stays is not removed.
 """
 
 from __future__ import annotations
@@ -65,6 +65,7 @@ class PuttingOut:
     model: Model
     alone: bool = False  # broken: of what shows that an addition does not count, nothing is cited
     unwitnessed: bool = False  # broken: nor what makes something late
+    strict: bool = False  # broken: nobody may be kept, either, who is under quarantine by what is cited
     lasting: bool = False  # broken: only removals that are not late themselves show what is
 
     def search(self) -> tuple[int, str]:
@@ -119,7 +120,7 @@ class PuttingOut:
         if tree & {key(m) for m in put_out if m} != {*due}:
             return f"{sorted(put_out)} are put out"
         stay = known.judged().current
-        if stay & (seen.removed | seen.quarantined):
+        if stay & (seen.removed | (seen.quarantined if self.strict else frozenset())):
             return "somebody is kept who is out by what is cited"
         return ""
 

@@ -71,9 +71,15 @@ class Roster:
         return self.members - self.quarantined
 
     @cached_property
+    def barred(self) -> frozenset[MemberKey]:
+        """Keys of those who were removed, or were let in by nothing valid: what a commit cites shows that for good."""
+        return frozenset(self.removals.keys() | self.unseated.keys())
+
+    @cached_property
     def out(self) -> frozenset[MemberKey]:
-        """Keys that no tree may hold: of those who were removed, are quarantined, or were let in by nothing valid."""
-        return self.quarantined | self.removals.keys() | self.unseated.keys()
+        """Keys that no tree may hold: those, and of whoever is quarantined. Of him, what a commit cites may lack who
+        lifted him, or who was let in meanwhile, so that more accusers are needed: one that keeps him breaks no rule."""
+        return self.barred | self.quarantined
 
     @cached_property
     def shut_out(self) -> frozenset[MemberKey]:

@@ -98,7 +98,7 @@ def check_cited(
     used = {package.leaf.signature_key: package.ref for package in packages}
     if added != additions.keys() or used != additions or removed != (put_out | rejoined) & before:
         raise PeerError("A commit changes the group by something else than the operations that it cites.")
-    if ((before | {MemberKey(key) for key in added}) - put_out) & roster.out:
+    if ((before | {MemberKey(key) for key in added}) - put_out) & roster.barred:
         raise PeerError("A commit keeps somebody whom its operations remove.")
     if added and load_group(tx, group).kind == GroupKind.CONTACT:
         raise PeerError("A contact grows.")
