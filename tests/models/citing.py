@@ -2,8 +2,8 @@
 
 A commit is judged by what it cites: the operations, the witnesses, and the pasts of both (M-COM-2, M-COM-14). Its maker
 has all of a history and is honest: he keeps in the tree whoever is current by all that he has. What must hold: the
-operation that he carries out counts by what he cites, and nobody whom he keeps is removed by that. So every reader who has
-what is cited says the same, and follows. The judge is the reference; nothing of `chasqui.node` is used.
+operation that he carries out counts by what he cites, and nobody whom he keeps is removed by that. So every reader who
+has what is cited says the same, and follows. The judge is the reference; nothing of `chasqui.node` is used.
 """
 
 from __future__ import annotations

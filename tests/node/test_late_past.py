@@ -244,7 +244,7 @@ def utter_word(
 
 def late_by_what_is_late() -> tuple[list[Person], GroupId]:
     """Ana removes Ben while he adds Pia; Dora and Caro witness that. Then Caro removes Ana as if she had not heard of
-    it, witnesses that as falsely, and so do Ben and Eve, who had not: both Pia's addition and Ana's removal are late."""
+    it, witnesses that as falsely, and so do Ben and Eve, who had not: Pia's addition is late, and Ana's removal."""
     ana, ben, caro, dora, eve, pia = (Person(name) for name in ("ana", "ben", "caro", "dora", "eve", "pia"))
     group = make_group(ana, ben, caro, dora, eve)
     for other in (ben, caro):
