@@ -130,12 +130,16 @@ def test_what_members_witness_and_is_not_here_is_asked_for() -> None:
     (leaving,) = (o.id for o in history_of(ben.tx(), group).order if o.issuer == ben.key(group))
     ana.do(inputs.RemoveMember(group, ben.key(group)))
     dan.do(inputs.TakeBundles(lost))
+    noted: list[set[bytes]] = []
     for _ in range(8):
         for one in (ana, caro, dan):
             one.do(inputs.Flush())
             for other in (ana, caro, dan):
                 other.do(inputs.TakeBundles(tuple(each for each in one.held() if each not in lost)))
             one.now_s += 10 * 3600
+        noted.append({key[len(group) :] for key, _ in caro.tx().scan_prefix(Space.MISSING, group)})
+    assert noted[0] == {leaving}, "not by the gap in his numbers alone, which who never heard of him cannot see"
+    assert noted[-1] == set()
     assert leaving in roster_of(dan.tx(), group).counting
     for person in (ana, caro):
         assert leaving in history_of(person.tx(), group).position
