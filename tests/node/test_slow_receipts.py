@@ -10,6 +10,7 @@ from msgspec import structs
 
 from chasqui.base.ids import ID_BYTES, GroupId
 from chasqui.base.limits import BUNDLE_BYTES_MIN, SLOT_FRAMES, SLOT_S
+from chasqui.base.ports import Uptime
 from chasqui.delivery.airtime import Air
 from chasqui.delivery.radio_frames import PackFrame, write_radio_frame
 from chasqui.node import inputs, receipting
@@ -32,7 +33,7 @@ LATEST_S = int(receipting._SLOW_FRAMES_MAX * FRAME_S)
 
 
 def radio(person: Person) -> None:
-    person.do(inputs.BroadcastOpened(AIR, LORA, 0, "radio"))
+    person.do(inputs.BroadcastOpened(AIR, LORA, Uptime(b"boot", 0), "radio"))
 
 
 def hears(person: Person, *bundles: bytes) -> None:

@@ -20,8 +20,10 @@ def grounds_of(tx: Transaction, group: GroupId, roster: Roster, member: MemberKe
     """What shows that a member whom the roster shuts out is to be put out. Where it is that nothing valid let him in,
     the first few of all that is against that do, and what counts for nothing by these alone is left out."""
     cited = roster.grounds(member)
-    if member in roster.removals or member in roster.quarantined:
+    if member in roster.removals:
         return cited
+    if member in roster.quarantined:
+        return _with_who_is_out(tx, group, roster, member)
     history = history_of(tx, group)
     some = 2
     while True:
@@ -30,6 +32,17 @@ def grounds_of(tx: Transaction, group: GroupId, roster: Roster, member: MemberKe
             stands = {each for each in seen.void if isinstance(history.order[history.position[each]].change, SetRole)}
             return (cited[0], *(each for each in cited[1:some] if each in seen.counting | stands))
         some *= 2
+
+
+def _with_who_is_out(tx: Transaction, group: GroupId, roster: Roster, member: MemberKey) -> tuple[ObjectId, ...]:
+    """The accusations of somebody, and, where these are enough only because few are left, who is not there any more."""
+    cited = roster.grounds(member)
+    while True:
+        seen = cited_roster(tx, group, with_words(tx, group, cited))
+        gone = sorted((seen.members - roster.members) & roster.shut_out)
+        if member in seen.quarantined or not gone:
+            return cited
+        cited = tuple(dict.fromkeys((*cited, *grounds_of(tx, group, roster, gone[0]))))
 
 
 def that_fit(
