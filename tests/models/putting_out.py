@@ -6,7 +6,7 @@ quarantined, by the accusations; and whoever was let in by an addition that came
 admins behind it, by that addition with enough of what shows it. What a commit cites is the product's own (`grounds_of`,
 `that_fit`, `with_words`), run on the sets of the search. What must hold is asked of the reference, with what is cited
 alone: each operation counts, or is an addition that does not (or a ROLE that shows why); all who are to go are put out
-by that, and nobody else; and whoever stays is not out.
+by that, and nobody else; and whoever stays is not removed.
 """
 
 from __future__ import annotations
@@ -65,6 +65,8 @@ class PuttingOut:
     model: Model
     alone: bool = False  # broken: of what shows that an addition does not count, nothing is cited
     unwitnessed: bool = False  # broken: nor what makes something late
+    strict: bool = False  # broken: nobody may be kept, either, who is under quarantine by what is cited
+    lasting: bool = False  # broken: only removals that are not late themselves show what is
 
     def search(self) -> tuple[int, str]:
         """How many commits were judged, and the first that is wrong."""
@@ -95,7 +97,10 @@ class PuttingOut:
         tx = cast(Transaction, sets)
         shown = {m: grounds.grounds_of(tx, GROUP, sets.roster, m)[: 1 if self.alone else None] for m in due}
         cited = tuple(each for fit in grounds.that_fit(tx, GROUP, shown).values() for each in fit)
-        return frozenset(cited if self.unwitnessed else citing.with_words(tx, GROUP, cited))
+        if self.unwitnessed:
+            return frozenset(cited)
+        words = citing.with_words(tx, GROUP, cited)
+        return frozenset(each for each in words if not self.lasting or each in cited or each not in sets.roster.late)
 
     def _wrong(self, known: Known, words: tuple[Witness, ...], sets: Sets, due: tuple[MemberKey, ...]) -> str:
         ids = self._cited(sets, due)
@@ -115,7 +120,7 @@ class PuttingOut:
         if tree & {key(m) for m in put_out if m} != {*due}:
             return f"{sorted(put_out)} are put out"
         stay = known.judged().current
-        if stay & (seen.removed | seen.quarantined):
+        if stay & (seen.removed | (seen.quarantined if self.strict else frozenset())):
             return "somebody is kept who is out by what is cited"
         return ""
 
@@ -127,8 +132,8 @@ class PuttingOut:
         counts = o.id not in seen.void | seen.pending | seen.late | seen.rightless
         if change.kind == "role" and (counts or o.id in seen.void):
             return ""
-        if not counts:
-            return None
+        if not counts:  # that others are late can follow from it
+            return "" if change.kind in ("remove", "confirm") else None
         if change.kind == "remove" or (change.kind == "accuse" and change.member in seen.quarantined | seen.removed):
             return change.member
         return ""

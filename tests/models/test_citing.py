@@ -30,7 +30,7 @@ def test_nor_on_top_of_what_is_late(model: Citing) -> None:
 
 @pytest.mark.must("M-COM-14")
 @pytest.mark.parametrize(
-    "broken", [replace(LIFTED, lifts=False), replace(LATE, witnesses=False)], ids=["lifts", "late"]
+    "broken", [replace(LIFTED, strict=True), replace(LATE, witnesses=False)], ids=["accused", "late"]
 )
 def test_a_broken_rule_is_found(broken: Citing) -> None:
     assert KEPT in broken.search()[1]

@@ -7,13 +7,14 @@ from dataclasses import replace
 
 import pytest
 
-from chasqui.node import citing
+from chasqui.node import citing, grounds
 from tests.groups.reference import ADMIN, Change, Op, Witness
 from tests.models.membership import Model
 from tests.models.putting_out import PuttingOut, without_store
 
 TWO = ("remove", "add", "confirm")
 LIAR = PuttingOut(Model(4, "d", 2))
+FEW = PuttingOut(Model(3, "c", 2, kinds=("remove", "add", "accuse")))
 OLD_DAYS = PuttingOut(Model(4, "a", 2, kinds=TWO, quorum=2, deep=True))
 
 
@@ -32,8 +33,9 @@ def _on_sets() -> Iterator[None]:
         PuttingOut(Model(3, "c", 2, kinds=("remove", "add", "role"))),
         PuttingOut(Model(4, "c", 2, kinds=("accuse", "remove", "lift"), admins="a")),
         PuttingOut(Model(4, "d", 2, kinds=TWO, quorum=2)),
+        FEW,
     ],
-    ids=["void and late", "roles", "taken", "two admins"],
+    ids=["void and late", "roles", "taken", "two admins", "few"],
 )
 def test_nobody_refuses_what_puts_out_whom_nothing_valid_lets_sit_there(model: PuttingOut) -> None:
     count, wrong = model.search()
@@ -48,9 +50,12 @@ def test_nobody_refuses_what_puts_out_whom_nothing_valid_lets_sit_there(model: P
         OLD_DAYS,
         PuttingOut(Model(4, "a", 2, deep=True)),
         PuttingOut(Model(3, "", 3)),
+        PuttingOut(Model(3, "c", 3)),
+        replace(FEW, model=replace(FEW.model, length=3)),
+        PuttingOut(Model(3, "c", 3, kinds=TWO, quorum=2)),
         PuttingOut(Model(4, "a", 2, kinds=("remove", "role", "confirm"), quorum=2, deep=True)),
     ],
-    ids=["old days", "founder", "three", "roles of old days"],
+    ids=["old days", "founder", "three", "a liar of three", "few", "two admins, a liar", "roles of old days"],
 )
 def test_nor_in_longer_histories(model: PuttingOut) -> None:
     assert model.search()[1] == ""
@@ -66,6 +71,16 @@ def test_a_broken_rule_is_found(broken: PuttingOut, what: str) -> None:
     assert broken.search()[1].startswith(what)
 
 
+@pytest.mark.must("M-COM-2")
+def test_of_few_who_are_left_one_accuser_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of somebody else who was let in meanwhile, what a commit cites need say nothing; of who is not there any more, it
+    has to."""
+    longer = replace(FEW, model=replace(FEW.model, length=3))
+    assert replace(longer, strict=True).search()[1].startswith("somebody is kept who is out by what is cited")
+    monkeypatch.setattr(grounds, "_with_who_is_out", lambda tx, group, roster, member: roster.grounds(member))
+    assert longer.search()[1].startswith("[''] are put out")
+
+
 @pytest.mark.long
 @pytest.mark.must("M-COM-14")
 def test_without_what_made_other_admins_old_days_divide_a_group(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,9 +88,10 @@ def test_without_what_made_other_admins_old_days_divide_a_group(monkeypatch: pyt
     assert OLD_DAYS.search()[1].startswith("somebody is kept who is out by what is cited")
 
 
-def test_what_a_removal_makes_late_that_is_late_itself_is_shown_by_nothing() -> None:
-    """A weakness: Ana's removal of Ben makes his addition of P late, and then, since P is no witness any more, is late
-    itself. Both are late (rule 4), and a commit that puts P out cites no late removal, so no reader sees why."""
+@pytest.mark.must("M-COM-2", "M-COM-14")
+def test_what_a_removal_makes_late_that_is_late_itself_is_shown_by_it() -> None:
+    """Ana's removal of Ben makes his addition of P late, and then, since P is no witness any more, is late itself. Both
+    are late (rule 4), so the commit that puts P out cites a late removal."""
     model = Model(3, "c", 3)
     ops = frozenset(
         {
@@ -88,5 +104,7 @@ def test_what_a_removal_makes_late_that_is_late_itself_is_shown_by_nothing() -> 
     lies = Witness("c", "x1", frozenset({"2"}), 9, "w")
     honest = [Witness("a", "x1", frozenset({"2"}), 9, "w")]
     honest += [Witness(m, "x2", frozenset({"x0"}), 9, "w") for m in "bc"]
-    assert PuttingOut(model).judged(ops, (lies, *honest)).startswith("[''] are put out")
-    assert PuttingOut(model).judged(ops, tuple(honest)) == ""
+    assert model.judge(ops, (lies, *honest)).late() == {"x0", "x1"}
+    assert PuttingOut(model).judged(ops, (lies, *honest)) == ""
+    broken = PuttingOut(model, lasting=True).judged(ops, (lies, *honest))
+    assert broken.startswith("['', 'a'] are put out"), "P is not"

@@ -147,3 +147,63 @@ def test_what_a_cited_past_puts_out_goes_with_it(monkeypatch: pytest.MonkeyPatch
     for person in (ana, ben, caro):
         assert person.texts(group) == ["among us"]
         assert tree(person, group) == {keys["ana"], keys["ben"], keys["caro"]}
+
+
+def group_that_takes_three() -> tuple[list[Person], GroupId]:
+    """Four members, of whom three accusers would be enough."""
+    ana, ben, caro, dan = people = [Person(name) for name in ("ana", "ben", "caro", "dan")]
+    contacts = [pair(ana, other) for other in (ben, caro, dan)]
+    group: GroupId = ana.do(inputs.CreateGroup("convoy", taken=3))
+    for contact, other in zip(contacts, (ben, caro, dan), strict=True):
+        ana.do(inputs.AddMember(group, contact, Role.MEMBER))
+        meet(*people)
+        other.do(inputs.JoinGroup(group))
+        meet(*people)
+    return people, group
+
+
+@pytest.mark.must("M-COM-2")
+def test_of_few_who_are_left_fewer_accusers_are_enough_and_all_see_why() -> None:
+    """Ana leaves, and that is carried out before anybody has heard two accusations. Then two of three who are left are
+    enough, as they were not before."""
+    (ana, ben, caro, dan), group = group_that_takes_three()
+    for person in (caro, dan):
+        person.do(inputs.Accuse(group, ben.key(group)))
+    held = set(ana.held())
+    ana.do(inputs.LeaveGroup(group))
+    for person in (caro, dan):
+        person.do(inputs.TakeBundles(fresh(ana, held)))
+    caro.do(inputs.SendText(group, "ana has left"))
+    assert ana.key(group) not in tree(caro, group)
+    caro.sync(dan)
+    dan.sync(caro)
+    assert roster_of(dan.tx(), group).quarantined == {ben.key(group)}
+    dan.do(inputs.SendText(group, "ben is taken"))
+    dan.sync(caro)
+    assert tree(caro, group) == tree(dan, group) == {caro.key(group), dan.key(group)}
+    assert caro.texts(group) == ["ana has left", "ben is taken"]
+
+
+@pytest.mark.must("M-COM-2")
+def test_who_was_let_in_meanwhile_needs_no_word_that_one_is_not_put_out() -> None:
+    """Ben leaves in a group of four in which two have accused Caro, on top of that: without Eve, whom Ana has let in
+    meanwhile, it would be so few that two are enough. The commit that carries it out keeps Caro."""
+    people, group = group_that_takes_three()
+    ana, ben, caro, dan = people
+    for person in (ana, dan):
+        person.do(inputs.Accuse(group, caro.key(group)))
+    meet(*people)
+    held = set(ben.held())
+    eve = Person("eve")
+    ana.do(inputs.AddMember(group, pair(ana, eve), Role.MEMBER))
+    ana.sync(dan, caro)
+    ben.do(inputs.LeaveGroup(group))
+    for person in (ana, caro, dan):
+        person.do(inputs.TakeBundles(fresh(ben, held)))
+        assert roster_of(person.tx(), group).quarantined == frozenset()
+    caro.do(inputs.SendText(group, "without ben"))
+    caro.sync(ana, dan)
+    for person in (ana, caro, dan):
+        assert ben.key(group) not in tree(person, group)
+        assert caro.key(group) in tree(person, group)
+        assert person.texts(group) == ["without ben"]

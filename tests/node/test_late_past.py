@@ -6,16 +6,27 @@ from __future__ import annotations
 import pytest
 
 from chasqui import mls
-from chasqui.base.ids import GroupId, MemberKey, ObjectId
+from chasqui.base.ids import EpochId, GroupId, MemberKey, ObjectId
 from chasqui.base.schema import encode
 from chasqui.groups.bodies import AskBody
-from chasqui.groups.operation import Add, Rejoin, Remove, Role
+from chasqui.groups.operation import Add, Reason, Rejoin, Remove, Role, encode_change
+from chasqui.groups.witnesses import encode_witnesses
 from chasqui.node import inputs
 from chasqui.node.changes import issue
 from chasqui.node.citing import cited_roster, with_words, words_of
 from chasqui.node.epochs import leaf_of
-from chasqui.node.groups import history_of, load_group, next_heads, note_out, roster_of, witnesses_of
+from chasqui.node.groups import (
+    history_of,
+    keep_witnesses,
+    load_group,
+    next_heads,
+    note_out,
+    roster_of,
+    save_operations,
+    witnesses_of,
+)
 from chasqui.node.keys import u24
+from chasqui.node.outbox import say
 from chasqui.node.records import Space, SpareRecord
 from chasqui.sealed.kinds import Kind
 from tests.node.hostile import fresh, head, keep, mls_state, utter, utter_commit
@@ -206,3 +217,77 @@ def test_nobody_who_was_added_in_time_is_put_out_as_if_late() -> None:
     before = head(ana, group)[0]
     ana.do(inputs.TakeBundles((bundle,)))
     assert head(ana, group)[0] == before
+
+
+def utter_removal(
+    person: Person, group: GroupId, whom: Person, heads: tuple[ObjectId, ...], within: EpochId | None = None
+) -> tuple[bytes, ...]:
+    """Somebody removes another as if he had these alone, and witnesses that; nothing is carried out."""
+    tx, before = person.tx(), set(person.held())
+    change = Remove(heads, whom.key(group), load_group(whom.tx(), group).seq, Reason.REMOVED)
+    signed, _ = say(tx, group, load_group(tx, group), Kind.OP, encode_change(change), within=within)
+    save_operations(tx, group, (signed,))
+    keep(person, tx)
+    return (*fresh(person, before), *utter_word(person, group, signed.id, heads, within))
+
+
+def utter_word(
+    person: Person, group: GroupId, removal: ObjectId, heads: tuple[ObjectId, ...], within: EpochId | None = None
+) -> tuple[bytes, ...]:
+    """Somebody says what he had when he heard of a removal."""
+    tx, before, had = person.tx(), set(person.held()), ((removal, heads),)
+    word, _ = say(tx, group, load_group(tx, group), Kind.WITNESS, encode_witnesses(had), within=within)
+    keep_witnesses(tx, word, had)
+    keep(person, tx)
+    return fresh(person, before)
+
+
+def late_by_what_is_late() -> tuple[list[Person], GroupId]:
+    """Ana removes Ben while he adds Pia; Dora and Caro witness that. Then Caro removes Ana as if she had not heard of
+    it, witnesses that as falsely, and so do Ben and Eve, who had not: Pia's addition is late, and Ana's removal."""
+    ana, ben, caro, dora, eve, pia = (Person(name) for name in ("ana", "ben", "caro", "dora", "eve", "pia"))
+    group = make_group(ana, ben, caro, dora, eve)
+    for other in (ben, caro):
+        ana.do(inputs.SetRole(group, other.key(group), Role.ADMIN))
+    meet(ana, ben, caro, dora, eve)
+    read_by_all = head(ana, group)[0]
+    ben.do(inputs.AddMember(group, pair(ben, pia), Role.MEMBER))
+    said = utter_removal(ana, group, ben, next_heads(ana.tx(), group, load_group(ana.tx(), group)))
+    (against_ben,) = (o.id for o in history_of(ana.tx(), group).order if isinstance(o.change, Remove))
+    for person in (caro, dora):  # nobody carries it out
+        person.do(inputs.TakeBundles(said))
+        word = utter_word(person, group, against_ben, (against_ben,))
+        (dora if person is caro else caro).do(inputs.TakeBundles(word))
+    ben.sync(caro)
+    (addition,) = (o.id for o in history_of(ben.tx(), group).order if o.issuer == ben.key(group))
+    said = utter_removal(caro, group, ana, (addition,), within=read_by_all)
+    ben.sync(eve)
+    for person in (ben, eve):
+        person.do(inputs.TakeBundles(said))
+        assert ana.key(group) in roster_of(person.tx(), group).removals
+    meet(ben, eve)
+    for person in (ben, eve):
+        person.sync(caro, dora)
+    return [ben, caro, dora, eve], group
+
+
+@pytest.mark.must("M-COM-2", "M-COM-14")
+def test_who_is_late_by_a_removal_that_is_late_itself_is_put_out_and_all_follow() -> None:
+    (ben, caro, dora, eve), group = late_by_what_is_late()
+    for _ in range(3):
+        meet(caro, dora, eve, ben)
+        for person in (caro, dora, eve):
+            person.now_s += 24 * 3600
+            person.do(inputs.Tick())
+    history, roster = history_of(dora.tx(), group), roster_of(dora.tx(), group)
+    late = [history.order[history.position[each]].change for each in roster.late]
+    assert {type(change) for change in late} == {Add, Remove}
+    (newcomer,) = (MemberKey(change.member) for change in late if isinstance(change, Add))
+    assert roster.members == {person.key(group) for person in (ben, caro, dora, eve)}
+    assert newcomer in roster.shut_out
+    assert len({head(person, group)[0] for person in (caro, dora, eve)}) == 1
+    assert newcomer not in tree(dora, group)
+    eve.do(inputs.SendText(group, "among ourselves"))
+    meet(caro, dora, eve)
+    for person in (caro, dora, eve):
+        assert person.texts(group) == ["among ourselves"]

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from chasqui.base.ids import MemberKey, ObjectId
 from chasqui.groups.history import History
 from chasqui.groups.operation import Add, Remove
-from chasqui.groups.ruling import Ruling, bits_of
+from chasqui.groups.ruling import Ruling, bits_of, first_and_last
 from chasqui.groups.witnesses import Witness, counting
 
 _JURY_MIN: Final = 2  # one alone says nothing: he may be the one who lies
 _Said = Mapping[ObjectId, Mapping[MemberKey, Witness]]
+
+
+@dataclass(frozen=True)
+class MadeLate:
+    """What is late by the witnesses of one removal."""
+
+    behind: tuple[ObjectId, ...]  # the removal, and what confirms it
+    late: int  # bits
 
 
 def ruling_of(history: History, witnesses: Iterable[Witness]) -> tuple[Ruling, int]:
@@ -21,38 +30,44 @@ def ruling_of(history: History, witnesses: Iterable[Witness]) -> tuple[Ruling, i
     Which are late depends on which are not. Beginning with none, what is late both if only what was found is and if
     all that would then be late is too, is found; until nothing more is found.
     """
-    said = counting(witnesses)
-    ruling = Ruling(history)
-    late = 0
-    while said:
-        at_most = _late(history, ruling, said)
-        if at_most | late == late:
-            break
-        found = late | at_most & _late(history, Ruling(history, late | at_most), said)
-        if found == late:
-            break
-        late, ruling = found, Ruling(history, found)
+    ruling, late, _ = _work_out(history, counting(witnesses))
     return ruling, late
 
 
-def makers_of_late(history: History, witnesses: Iterable[Witness]) -> Mapping[ObjectId, int]:
-    """The removals by whose witnesses something is late, and the bits of what."""
-    witnesses = tuple(witnesses)
-    ruling, late = ruling_of(history, witnesses)
-    made = {history.order[index].id: bits & late for index, bits in _made_late(history, ruling, counting(witnesses))}
-    return {removal: bits for removal, bits in made.items() if bits}
+def makers_of_late(history: History, witnesses: Iterable[Witness]) -> tuple[MadeLate, ...]:
+    """The removals by whose witnesses something is late. Such a removal may be late itself, or have lost its right:
+    what was found by it before that was known stays late."""
+    return _work_out(history, counting(witnesses))[2]
 
 
-def _late(history: History, ruling: Ruling, said: _Said) -> int:
-    """What would be late if exactly those were late that this ruling leaves out."""
+def _work_out(history: History, said: _Said) -> tuple[Ruling, int, tuple[MadeLate, ...]]:
+    ruling = Ruling(history)
     late = 0
-    for _, bits in _made_late(history, ruling, said):
-        late |= bits
+    makers: list[MadeLate] = []
+    while said:
+        at_least = list(_made_late(history, ruling, said))
+        at_most = late | _all(at_least)
+        if at_most == late:
+            break
+        as_well = list(_made_late(history, Ruling(history, at_most), said))
+        found = at_most & (late | _all(as_well))
+        if found == late:
+            break
+        makers += [made for made in (*at_least, *as_well) if made.late & found & ~late]
+        late, ruling = found, Ruling(history, found)
+    return ruling, late, tuple(makers)
+
+
+def _all(makers: Iterable[MadeLate]) -> int:
+    late = 0
+    for made in makers:
+        late |= made.late
     return late
 
 
-def _made_late(history: History, ruling: Ruling, said: _Said) -> Iterator[tuple[int, int]]:
-    """The removals that are witnessed, and what each would make late."""
+def _made_late(history: History, ruling: Ruling, said: _Said) -> Iterator[MadeLate]:
+    """The removals that are witnessed, and what each would make late if exactly those were late that this ruling
+    leaves out."""
     by_issuer: dict[MemberKey, int] = {}
     for index, operation in enumerate(ruling.order):
         by_issuer[operation.issuer] = by_issuer.get(operation.issuer, 0) | 1 << index
@@ -73,7 +88,9 @@ def _made_late(history: History, ruling: Ruling, said: _Said) -> Iterator[tuple[
         for other in bits_of(theirs & ~(ruling.past[index] | 1 << index)):
             lacking = sum(not named >> other & 1 for named in heard)
             late |= int(3 * lacking > 2 * len(jury)) << other
-        yield index, late
+        if late:
+            confirms = first_and_last(history.order[by] for by in ruling.confirms.get(index, ()))
+            yield MadeLate((operation.id, *(confirm.id for confirm in confirms)), late)
 
 
 def _named(history: History, word: Witness) -> int:

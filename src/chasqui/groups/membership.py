@@ -16,7 +16,7 @@ from chasqui.base.limits import OPERATION_HEADS_MAX
 from chasqui.groups.history import History
 from chasqui.groups.late import ruling_of
 from chasqui.groups.operation import Accuse, Add, Genesis, Operation, Remove, Role, SetRole
-from chasqui.groups.ruling import Ruling, bits_of
+from chasqui.groups.ruling import Ruling, bits_of, first_and_last
 from chasqui.groups.witnesses import Witness
 
 
@@ -71,9 +71,15 @@ class Roster:
         return self.members - self.quarantined
 
     @cached_property
+    def barred(self) -> frozenset[MemberKey]:
+        """Keys of those who were removed, or were let in by nothing valid: what a commit cites shows that for good."""
+        return frozenset(self.removals.keys() | self.unseated.keys())
+
+    @cached_property
     def out(self) -> frozenset[MemberKey]:
-        """Keys that no tree may hold: of those who were removed, are quarantined, or were let in by nothing valid."""
-        return self.quarantined | self.removals.keys() | self.unseated.keys()
+        """Keys that no tree may hold: those, and of whoever is quarantined. Of him, what a commit cites may lack who
+        lifted him, or who was let in meanwhile, so that more accusers are needed: one that keeps him breaks no rule."""
+        return self.barred | self.quarantined
 
     @cached_property
     def shut_out(self) -> frozenset[MemberKey]:
@@ -89,7 +95,7 @@ class Roster:
     def behind(self, change: ObjectId) -> tuple[ObjectId, ...]:
         """A change and what stands behind it: what a commit cites that carries it out. Of one member, who can sign any
         number of confirmations, the first and the last: they are many in no honest group, and have to fit a bundle."""
-        return (change, *(confirm.id for confirm in _first_and_last(self.confirms.get(change, ()))))
+        return (change, *(confirm.id for confirm in first_and_last(self.confirms.get(change, ()))))
 
     def grounds(self, member: MemberKey) -> tuple[ObjectId, ...]:
         """What a commit cites that puts out somebody who is shut out."""
@@ -176,7 +182,7 @@ def _unseated(
         shown = (
             each
             for other in _nearest_first(history, (operation, *confirms.get(operation.id, ())), against)
-            for each in (other, *_first_and_last(confirms.get(other.id, ())))
+            for each in (other, *first_and_last(confirms.get(other.id, ())))
         )
         found[MemberKey(change.member)] = tuple(dict.fromkeys((operation, *shown)))
     return found
@@ -219,7 +225,7 @@ def _unconfirmed(
             continue
         if ruling.stands(index, ruling.rights & history.past[operation.id] | 1 << index):
             made = (
-                by for place, of in confirms.items() if _makes_admin(history, place) for by in _first_and_last(of)
+                by for place, of in confirms.items() if _makes_admin(history, place) for by in first_and_last(of)
             )
             shown = (by for by in made if history.concurrent(by.id, operation.id))
             found[MemberKey(change.member)] = (operation, *shown)
@@ -236,17 +242,6 @@ def _unwitnessed(late: Iterable[Operation], known: AbstractSet[MemberKey]) -> di
     return found
 
 
-def _first_and_last(confirms: tuple[Operation, ...]) -> tuple[Operation, ...]:
-    """Of each member, the first and the last; in the linear order, as they are given."""
-    first: dict[MemberKey, Operation] = {}
-    last: dict[MemberKey, Operation] = {}
-    for confirm in confirms:
-        first.setdefault(confirm.issuer, confirm)
-        last[confirm.issuer] = confirm
-    kept = {confirm.id for confirm in (*first.values(), *last.values())}
-    return tuple(confirm for confirm in confirms if confirm.id in kept)
-
-
 def _makes_admin(history: History, change: ObjectId) -> bool:
     made = history.order[history.position[change]].change
     return isinstance(made, Add | SetRole) and made.role == Role.ADMIN
@@ -257,7 +252,7 @@ def promotions(history: History, roster: Roster) -> Iterator[frozenset[ObjectId]
     that one admin alone was too few for what he signed as if he were the only one."""
     for change, confirms in roster.confirms.items():
         if _makes_admin(history, change):
-            yield frozenset(confirm.id for confirm in _first_and_last(confirms) if confirm.id in roster.counting)
+            yield frozenset(confirm.id for confirm in first_and_last(confirms) if confirm.id in roster.counting)
 
 
 def cites(history: History, issuer: MemberKey, witnesses: Iterable[Witness] = ()) -> tuple[ObjectId, ...]:

@@ -6,7 +6,7 @@ Late operations (rule 4) are taken out before; which those are is decided in `ch
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Final
 
@@ -34,6 +34,18 @@ _Revocable = Add | SetRole | Lift
 def bits_of(bits: int) -> Iterator[int]:
     """The numbers of the bits that are set, ascending."""
     return (index for index, digit in enumerate(reversed(f"{bits:b}")) if digit == "1")
+
+
+def first_and_last(confirms: Iterable[Operation]) -> tuple[Operation, ...]:
+    """Of what confirms a change, given in the linear order: of each member, the first and the last."""
+    confirms = tuple(confirms)
+    first: dict[MemberKey, Operation] = {}
+    last: dict[MemberKey, Operation] = {}
+    for confirm in confirms:
+        first.setdefault(confirm.issuer, confirm)
+        last[confirm.issuer] = confirm
+    kept = {confirm.id for confirm in (*first.values(), *last.values())}
+    return tuple(confirm for confirm in confirms if confirm.id in kept)
 
 
 class Ruling:

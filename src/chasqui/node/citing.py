@@ -1,9 +1,9 @@
 """What a commit cites: all that its readers go by, so that what one says of it does not depend on what else he has.
 
 Beside operations, these are the witnesses of removals where the past of an operation holds something that is late, and
-LIFTs where it holds somebody under quarantine who was lifted since, and what made other admins where it holds a removal
-by one who was alone in the days that he cites: without them the past of the operation would have out whom the tree
-holds, and everybody would refuse the commit.
+what made other admins where it holds a removal by one who was alone in the days that he cites: without them the past of
+the operation would have out whom the tree holds, and everybody would refuse the commit. The LIFTs of whoever gets a new
+leaf are cited so that nobody puts him out again by what was said before.
 """
 
 from __future__ import annotations
@@ -77,8 +77,8 @@ def with_lifts(
                 shown |= dict.fromkeys(behind)
                 members += [history.order[history.position[each]].issuer for each in behind]
     cited = (rejoin.id, *shown)
-    out = cited_roster(tx, group, with_words(tx, group, cited)).out
-    return (rejoin.id,) if out & present else cited
+    barred = cited_roster(tx, group, with_words(tx, group, cited)).barred
+    return (rejoin.id,) if barred & present else cited
 
 
 def forgets_lifts(
@@ -103,32 +103,22 @@ def cited_roster(tx: Transaction, group: GroupId, cited: Iterable[ObjectId]) -> 
 
 def with_words(tx: Transaction, group: GroupId, operations: Iterable[ObjectId]) -> tuple[ObjectId, ...]:
     """What a commit cites that carries out these operations: where something late lies in their past, the removals that
-    make it late, too, with what stands behind these and the witnesses of them; where somebody who is current is under
-    quarantine by it, the LIFTs that say otherwise; where he is removed by it, by one admin where two are needed, what
-    shows that they are."""
+    make it late, too (late themselves or not), with what stands behind these and the witnesses of them; where somebody
+    who is current is removed by it, by one admin where two are needed, what shows that they are."""
     cited, history, roster = frozenset(operations), history_of(tx, group), roster_of(tx, group)
-    lifts = [
-        (MemberKey(o.change.member), o.id)
-        for o in history.order
-        if isinstance(o.change, Lift) and o.id in roster.counting
-    ]
     alone = any(isinstance(o.change, Remove) and o.id in roster.pending for o in history.order)
-    if not cited or not (roster.late or lifts or alone):
+    if not cited or not (roster.late or alone):
         return tuple(sorted(cited))
     witnesses = witnesses_of(tx, group)
     makers = makers_of_late(history, witnesses)
     usable = [word for word in witnesses if all(head in history.position for head in word.heads)]
     while True:
         past = _with_past(history, cited_operations(history, cited), words_of(tx, group, cited))
-        removals = {removal for removal, late in makers.items() if late & past}
-        more = {behind for removal in removals for behind in roster.behind(removal)}
+        more = {behind for made in makers if made.late & past for behind in made.behind}
+        removals = {made.behind[0] for made in makers if made.late & past}
         more |= {word.id for word in usable if word.removal in removals}
-        if lifts or alone:
-            seen = cited_roster(tx, group, cited)
-            lifted = seen.quarantined & roster.current
-            more |= {behind for member, lift in lifts if member in lifted for behind in roster.behind(lift)}
-            if alone and seen.removals.keys() & roster.current:
-                more |= next((by for by in promotions(history, roster) if not by <= cited), frozenset())
+        if alone and cited_roster(tx, group, cited).removals.keys() & roster.current:
+            more |= next((by for by in promotions(history, roster) if not by <= cited), frozenset())
         if more <= cited:
             return tuple(sorted(cited))
         cited |= more

@@ -12,8 +12,9 @@ from chasqui.base.limits import GROUP_MEMBERS_MAX, LEAF_BYTES_MAX
 from chasqui.base.names import peer_name
 from chasqui.groups.bodies import CommitBody
 from chasqui.groups.history import History
+from chasqui.groups.membership import Roster
 from chasqui.groups.mls_errors import peers_fault
-from chasqui.groups.operation import Accuse, Add, Confirm, GroupKind, Lift, Rejoin, Remove, SetRole
+from chasqui.groups.operation import Accuse, Add, Confirm, GroupKind, Lift, Operation, Rejoin, Remove, SetRole
 from chasqui.node.citing import cited_operations, cited_roster
 from chasqui.node.epochs import load_epoch
 from chasqui.node.groups import load_group, tree_keys
@@ -74,9 +75,10 @@ def check_cited(
         if operation in roster.late and let_in in roster.unwitnessed:
             put_out.add(MemberKey(let_in))
             continue
-        shows = operation in roster.void and isinstance(known.change, SetRole)  # that it stands makes other things void
-        if operation not in roster.counting and not shows:
-            raise PeerError("A commit cites an operation that does not count.")
+        if operation not in roster.counting:
+            if not _shows(roster, known):
+                raise PeerError("A commit cites an operation that does not count.")
+            continue
         match known.change:
             case Add(member=member, key_package=key_package):
                 additions[member] = key_package
@@ -96,13 +98,21 @@ def check_cited(
     used = {package.leaf.signature_key: package.ref for package in packages}
     if added != additions.keys() or used != additions or removed != (put_out | rejoined) & before:
         raise PeerError("A commit changes the group by something else than the operations that it cites.")
-    if ((before | {MemberKey(key) for key in added}) - put_out) & roster.out:
+    if ((before | {MemberKey(key) for key in added}) - put_out) & roster.barred:
         raise PeerError("A commit keeps somebody whom its operations remove.")
     if added and load_group(tx, group).kind == GroupKind.CONTACT:
         raise PeerError("A contact grows.")
     _check_never_seated(epoch, {MemberKey(key) for key in added} - rejoined)
     _check_not_carried_out(epoch, rejoins)
     return rejoined
+
+
+def _shows(roster: Roster, operation: Operation) -> bool:
+    """Whether what does not count may be cited all the same, because other things follow from it: that a ROLE stands
+    makes others void though it is void itself, and what a removal made late stays so where it is late itself."""
+    if isinstance(operation.change, SetRole):
+        return operation.id in roster.void
+    return isinstance(operation.change, Remove | Confirm)
 
 
 def _check_not_carried_out(epoch: EpochRecord | None, rejoins: Iterable[ObjectId]) -> None:

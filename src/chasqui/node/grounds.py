@@ -42,7 +42,7 @@ def _despite_lifts(
 ) -> tuple[ObjectId, ...]:
     """The accusations that count; and where a LIFT on the way would end them that came to be void, what is against its
     signers, so far as that is needed."""
-    cited, history, out = roster.grounds(member), history_of(tx, group), frozenset({member})
+    cited, history, out = _with_who_is_out(tx, group, roster, member), history_of(tx, group), frozenset({member})
     shown = cited_operations(history, way)
     signers = {history.order[history.position[each]].issuer for each in shown - roster.counting}
     against = [o for o in history.order if getattr(o.change, "member", b"") in signers and o.id in roster.rightful]
@@ -55,6 +55,17 @@ def _despite_lifts(
         ):
             cited += roster.behind(known.id)
     return cited
+
+
+def _with_who_is_out(tx: Transaction, group: GroupId, roster: Roster, member: MemberKey) -> tuple[ObjectId, ...]:
+    """The accusations of somebody, and, where these are enough only because few are left, who is not there any more."""
+    cited = roster.grounds(member)
+    while True:
+        seen = cited_roster(tx, group, with_words(tx, group, cited))
+        gone = sorted((seen.members - roster.members) & roster.shut_out)
+        if member in seen.quarantined or not gone:
+            return cited
+        cited = tuple(dict.fromkeys((*cited, *grounds_of(tx, group, roster, gone[0]))))
 
 
 def that_fit(

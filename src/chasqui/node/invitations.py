@@ -106,7 +106,7 @@ def add_confirmed(tx: Transaction, group: GroupId) -> None:
             continue
         cited = roster.behind(operation)
         seen = cited_roster(tx, group, with_words(tx, group, cited))  # others go by that alone
-        if operation not in roster.counting & seen.counting or present & seen.out:
+        if operation not in roster.counting & seen.counting or present & seen.barred:
             continue
         if len(present) >= GROUP_MEMBERS_MAX or record.member not in roster.admins or is_expired(tx, proposed):
             continue
