@@ -35,7 +35,7 @@ Ids = frozenset[str]
 
 
 def remembering(patch: pytest.MonkeyPatch) -> None:
-    """From now on the product's rules read `Sets`, and what is cited is judged once: equal ids mean equal operations."""
+    """From now on the product's rules read `Sets`, and what is cited is judged once: equal ids, equal operations."""
     without_store(patch)
     judge, told = citing.cited_roster, dict[tuple[object, ...], Roster]()
 
@@ -150,15 +150,15 @@ class Lifted:
         parts = [part for part in self._closed(known) if part <= had]
         return {way for part in parts if (way := self._way(known, part, words))}
 
-    def _way(
-        self, known: Known, had: Ids, words: tuple[RealWitness, ...], whom: str = ""
-    ) -> frozenset[ObjectId]:
+    def _way(self, known: Known, had: Ids, words: tuple[RealWitness, ...], whom: str = "") -> frozenset[ObjectId]:
         """What the commit cites with LIFTs that gives him a leaf when this is known: his REJOIN knows no more."""
         whom = whom or self.whom
         if self.uncited or key(whom) not in self._sets(known, had, words).roster.current:
             return frozenset()
         heads = _tips(known, had)
-        rejoin = Op(blake2b(f"{whom}{sorted(heads)}".encode(), digest_size=7).hexdigest(), whom, 99, heads, Change("rejoin"))
+        rejoin = Op(
+            blake2b(f"{whom}{sorted(heads)}".encode(), digest_size=7).hexdigest(), whom, 99, heads, Change("rejoin")
+        )
         ops = [*(known.ops[i] for i in had), rejoin]
         history = arrange(map(as_operation, ops))
         sets = Sets(history, members(history, words), words)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
+from typing import cast
 
 import pytest
 
-from chasqui.base.ids import GroupId, MemberKey
+from chasqui.base.ids import GroupId, MemberKey, ObjectId
 from chasqui.node import citing, grounds
+from chasqui.node.transaction import Transaction
 from tests.models.lifted import Few, Lifted, remembering
 from tests.models.putting_out import Sets
 
@@ -32,11 +34,12 @@ def judged_by_all_that_is_here(
     sets: Sets, group: GroupId, way: Iterable[bytes], cited: Iterable[bytes], removed: AbstractSet[MemberKey]
 ) -> bool:
     """The rule as ADR 40 had it: of the LIFTs those that count here, and only of who is current here."""
-    lifts = frozenset(way) & sets.roster.counting
+    lifts = frozenset(map(ObjectId, way)) & sets.roster.counting
     wronged = removed & sets.roster.current
     if not lifts or not wronged:
         return False
-    return not wronged <= citing.cited_roster(sets, group, frozenset(cited) | lifts).out  # type: ignore[arg-type]
+    said = lifts.union(map(ObjectId, cited))
+    return not wronged <= citing.cited_roster(cast(Transaction, sets), group, said).out
 
 
 @pytest.mark.must("M-COM-18")

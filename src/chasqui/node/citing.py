@@ -15,7 +15,7 @@ from chasqui.base.ids import GroupId, MemberKey, ObjectId
 from chasqui.groups.history import History, arrange
 from chasqui.groups.late import makers_of_late
 from chasqui.groups.membership import Roster, members, promotions
-from chasqui.groups.operation import Lift, Operation, Rejoin, Remove
+from chasqui.groups.operation import Confirm, Lift, Operation, Rejoin, Remove
 from chasqui.groups.witnesses import Witness, read_witnesses
 from chasqui.node.epochs import Way
 from chasqui.node.groups import history_of, roster_of, witnesses_of
@@ -54,9 +54,14 @@ def cited_operations(history: History, cited: Iterable[bytes]) -> frozenset[Obje
 def way_of(history: History, cited: Iterable[bytes]) -> Way:
     """What a commit that cites these leaves for later ones to be judged by."""
     changes = {each: history.order[history.position[each]].change for each in cited_operations(history, cited)}
+    lifts = {each for each, change in changes.items() if isinstance(change, Lift)}
     return Way(
         rejoined=tuple(each for each, change in changes.items() if isinstance(change, Rejoin)),
-        lifted=tuple(map(ObjectId, cited)) if any(isinstance(each, Lift) for each in changes.values()) else (),
+        lifted=tuple(
+            each
+            for each, change in changes.items()
+            if each in lifts or (isinstance(change, Confirm) and change.operation in lifts)
+        ),
     )
 
 
@@ -84,8 +89,8 @@ def with_lifts(
 def forgets_lifts(
     tx: Transaction, group: GroupId, way: Iterable[bytes], cited: Iterable[bytes], removed: AbstractSet[MemberKey]
 ) -> bool:
-    """Whether a commit puts somebody out for accusations alone who would stay if it had cited, too, what commits on the
-    `way` to its parent cited with LIFTs: its maker has that. Nothing else that is here enters, so all say the same."""
+    """Whether a commit puts somebody out for accusations alone who would stay if it had cited the LIFTs, too, that
+    commits on the `way` to its parent did: its maker has them. Nothing else that is here enters, so all say the same."""
     shown, ids = frozenset(map(ObjectId, way)), frozenset(map(ObjectId, cited))
     if not shown or not removed:
         return False
