@@ -1,9 +1,10 @@
 """The tree of commits, searched: who commits, votes and hears what, in every order, and what is left when all is quiet.
 
 The rule: every device opens every commit on every epoch that it holds. From the root it descends: the child with more
-than two thirds of the votes of the epoch's tree, else the least of (-votes of those who are not removed, whether the
-committer signed two children here, -removals that the child carries out, a hash of epoch and committer, id). It votes
-once per epoch, for ever, for the child on its path; it carries out removals that its head has not before it sends.
+than two thirds of the votes of the epoch's tree; in a tree of two that with the most, once both have voted; else the
+least of (-votes of those who are not removed, whether the committer signed two children here, -removals that the child
+carries out, a hash of epoch and committer, id). It votes once per epoch, for ever, for the child on its path; it
+carries out removals that its head has not before it sends.
 
 What is left out, so that few states remain: additions and newcomers; turns and ages (anybody may commit, and vote,
 at any time); messages (one could be said wherever an honest device has its head, so these epochs are asked about). A
@@ -71,7 +72,7 @@ class Healing:
     states: int = 10**9
     shrinking: bool = False  # broken: whoever is removed takes his weight from the quorum
     vote_twice: bool = False  # broken: an honest member votes again when its head has changed
-    all_in: bool = False  # proposed: where all of at most three have voted, the most votes settle
+    all_in: int = 2  # the largest tree in which the most votes settle once all have voted; broken: 0, or more than 2
     lazy: bool = False  # broken: nobody carries out what the head lacks
 
     # -- the rule ---------------------------------------------------------------------------------------------
@@ -90,7 +91,7 @@ class Healing:
         done = [c for c in children if 3 * len(_for(device, c) & electorate) > 2 * len(electorate)]
         everybody = {who for who, parent, _ in device.votes if parent == epoch} >= tree
         voted = [c for c in children if _for(device, c)]
-        if self.all_in and not done and everybody and len(tree) <= 3 and voted:
+        if not done and everybody and len(tree) <= self.all_in and voted:
             return [min(voted, key=lambda c: (-len(_for(device, c) & tree), self._hash(c), c.name))]
         return done
 

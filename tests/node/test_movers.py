@@ -15,7 +15,7 @@ from chasqui.mls.suite import Crypto, Entropy
 from chasqui.node import inputs
 from chasqui.node.authors import load_author
 from chasqui.node.changes import commit_id_of, issue
-from chasqui.node.groups import history_of, load_group, next_heads, tree_keys
+from chasqui.node.groups import history_of, load_group, next_heads, roster_of, save_operations, tree_keys
 from chasqui.node.records import OwnKeyPackageRecord, Space, SpareRecord
 from chasqui.node.seats import _new_seat
 from chasqui.node.votes import due_vote
@@ -159,6 +159,36 @@ def test_nobody_alone_puts_out_who_was_lifted(case: str) -> None:
         accuser.do(inputs.Accuse(group, caro.key(group)))
     meet(*readers)
     assert caro.key(group) not in tree_keys(head(ana, group)[1])
+
+
+@pytest.mark.must("M-COM-18")
+def test_of_who_was_lifted_all_say_the_same_whatever_they_have_heard_since() -> None:
+    """Dan cites what has ended. Ben has heard of two new accusations, by which Caro is out; the LIFT of these comes
+    later. Took he Dan's commit now, he would part from all who hear of that LIFT first."""
+    (ana, ben, caro, dan), group = settled_group("ana", "ben", "caro", "dan")
+    for accuser in (ben, dan):
+        accuser.do(inputs.Accuse(group, caro.key(group)))
+    meet(ana, ben, dan)
+    ana.do(inputs.Lift(group, caro.key(group)))
+    meet(ana, ben, dan)
+    ana.sync(caro)
+    caro.do(inputs.Rejoin(group))
+    meet(ana, ben, caro, dan)
+    epoch, record = head(dan, group)
+    said = tuple(known.id for known in history_of(dan.tx(), group).order if isinstance(known.change, Accuse))
+    leaf = next(leaf for leaf, key in record.roster if key == caro.key(group))
+    commit = mls_state(dan, group).commit((mls.RemoveProposal(leaf),), dan.entropy, dan.now_s)
+    bundle = utter_commit(dan, group, commit.message, said)
+    for accuser in (ana, dan):
+        accuser.do(inputs.Accuse(group, caro.key(group)))
+    tx = ben.tx()
+    for accuser in (ana, dan):
+        save_operations(tx, group, (known.signed for known in history_of(accuser.tx(), group).order))
+    keep(ben, tx)
+    assert caro.key(group) in roster_of(ben.tx(), group).quarantined
+    for reader in (ben, caro):
+        assert reader.do(inputs.TakeBundles((bundle,))).refused == 1
+    assert head(caro, group)[0] == epoch
 
 
 @pytest.mark.must("M-COM-19")

@@ -263,7 +263,7 @@ def carry_out_due(tx: Transaction, group: GroupId, *, at_once: bool = False) -> 
         if tx.get(Space.TURN, group) is None:
             tx.put(Space.TURN, group, u64(turn_s))
         return False
-    put_out_now = that_fit(tx, group, {member: grounds_of(tx, group, roster, member) for member in due})
+    put_out_now = that_fit(tx, group, {member: grounds_of(tx, group, roster, member, epoch.lifted) for member in due})
     leaves = {key: leaf for leaf, key in epoch.roster}
     proposals = tuple(mls.RemoveProposal(leaves[member]) for member in put_out_now)
     carry_out(tx, group, record, tuple(o for cited in put_out_now.values() for o in cited), proposals)

@@ -15,7 +15,7 @@ from chasqui.base.ids import GroupId, MemberKey, ObjectId
 from chasqui.groups.history import History, arrange
 from chasqui.groups.late import is_whole, makers_of_late
 from chasqui.groups.membership import Roster, members, promotions
-from chasqui.groups.operation import Lift, Operation, Rejoin, Remove
+from chasqui.groups.operation import Confirm, Lift, Operation, Rejoin, Remove
 from chasqui.groups.witnesses import Witness, read_witnesses
 from chasqui.node.epochs import Way
 from chasqui.node.groups import history_of, roster_of, witnesses_of
@@ -54,9 +54,14 @@ def cited_operations(history: History, cited: Iterable[bytes]) -> frozenset[Obje
 def way_of(history: History, cited: Iterable[bytes]) -> Way:
     """What a commit that cites these leaves for later ones to be judged by."""
     changes = {each: history.order[history.position[each]].change for each in cited_operations(history, cited)}
+    lifts = {each for each, change in changes.items() if isinstance(change, Lift)}
     return Way(
         rejoined=tuple(each for each, change in changes.items() if isinstance(change, Rejoin)),
-        lifted=tuple(each for each, change in changes.items() if isinstance(change, Lift)),
+        lifted=tuple(
+            each
+            for each, change in changes.items()
+            if each in lifts or (isinstance(change, Confirm) and change.operation in lifts)
+        ),
     )
 
 
@@ -64,11 +69,19 @@ def with_lifts(
     tx: Transaction, group: GroupId, rejoin: Operation, present: AbstractSet[MemberKey]
 ) -> tuple[ObjectId, ...]:
     """What a commit cites that gives a member a new leaf: his REJOIN, and that he was lifted, whether he knew that or
-    not, so that he cannot be put out again by what was said before; as far as this has nobody out who sits there."""
+    not, so that he cannot be put out again by what was said before, and that those were who signed that, by what would
+    make it void; as far as this has nobody out who sits there."""
     history, roster = history_of(tx, group), roster_of(tx, group)
-    lifts = [o.id for o in history.order if isinstance(o.change, Lift) and o.change.member == rejoin.issuer]
-    behind = (each for lift in lifts if lift in roster.counting for each in roster.behind(lift))
-    cited = tuple(dict.fromkeys((rejoin.id, *behind)))
+    lifts = [o for o in history.order if isinstance(o.change, Lift) and o.id in roster.counting]
+    shown: dict[ObjectId, None] = {}
+    members = [rejoin.issuer]
+    for member in members:  # grows
+        for lift in lifts:
+            if isinstance(lift.change, Lift) and lift.change.member == member and lift.id not in shown:
+                behind = roster.behind(lift.id)
+                shown |= dict.fromkeys(behind)
+                members += [history.order[history.position[each]].issuer for each in behind]
+    cited = (rejoin.id, *shown)
     barred = cited_roster(tx, group, with_words(tx, group, cited)).barred
     return (rejoin.id,) if barred & present else cited
 
@@ -76,15 +89,13 @@ def with_lifts(
 def forgets_lifts(
     tx: Transaction, group: GroupId, way: Iterable[bytes], cited: Iterable[bytes], removed: AbstractSet[MemberKey]
 ) -> bool:
-    """Whether a commit puts somebody out by accusations alone, who is current by all that is here, and would not be put
-    out if it had cited the LIFTs, too, that commits on the `way` to its parent did: its maker has them."""
-    history, roster, ids = history_of(tx, group), roster_of(tx, group), frozenset(map(ObjectId, cited))
-    lifts = cited_operations(history, way) & roster.counting
-    if not lifts or removed.isdisjoint(roster.current):
+    """Whether a commit puts somebody out for accusations alone who would stay if it had cited the LIFTs, too, that
+    commits on the `way` to its parent did: its maker has them. Nothing else enters, so all say the same."""
+    shown, ids = frozenset(map(ObjectId, way)), frozenset(map(ObjectId, cited))
+    if not shown or not removed:
         return False
-    wronged = removed & roster.current & cited_roster(tx, group, ids).quarantined
-    said = ids.union(*(roster.behind(lift) for lift in lifts))
-    return not wronged <= cited_roster(tx, group, said).out
+    accused = removed & cited_roster(tx, group, ids).quarantined
+    return not accused <= cited_roster(tx, group, ids | shown).out
 
 
 def cited_roster(tx: Transaction, group: GroupId, cited: Iterable[ObjectId]) -> Roster:

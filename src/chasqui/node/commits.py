@@ -83,7 +83,7 @@ def take_commit(tx: Transaction, signed: SignedObject, bundle: bytes) -> None:
     rejoined = check_cited(tx, group, history, body, parent, processed)
     removed = frozenset(map(MemberKey, put_out(processed.removed, processed.added)))
     if forgets_lifts(tx, group, epoch.lifted, body.operations, removed):
-        raise Deferred
+        raise PeerError("A commit puts somebody out for what has ended on its branch.")
     if processed.state is not None:
         check_leaves(processed.state, before)
     if processed.state is None:

@@ -40,7 +40,7 @@ class Way(NamedTuple):
 
     gone: tuple[bytes, ...] = ()  # members who sat in a tree on that way, and do not at its end
     rejoined: tuple[bytes, ...] = ()  # REJOINs that were carried out
-    lifted: tuple[bytes, ...] = ()  # LIFTs that were cited
+    lifted: tuple[bytes, ...] = ()  # LIFTs that were cited, with the CONFIRMs behind them
 
 
 def load_epoch(tx: Transaction, group: GroupId, epoch: EpochId) -> EpochRecord | None:

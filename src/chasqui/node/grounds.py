@@ -3,27 +3,30 @@ fits a bundle, whatever others have signed beside it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from chasqui.base.ids import GroupId, MemberKey, ObjectId
 from chasqui.groups.membership import Roster
-from chasqui.groups.operation import SetRole
-from chasqui.node.citing import cited_roster, with_words
+from chasqui.groups.operation import Accuse, Remove, SetRole
+from chasqui.node.citing import cited_operations, cited_roster, forgets_lifts, with_words
 from chasqui.node.groups import history_of
 from chasqui.node.transaction import Transaction
 
 CITED_AT_ONCE: Final = 192  # 3.5 kB; the widest MLS commit has 11 kB, and both have to fit 15
 
 
-def grounds_of(tx: Transaction, group: GroupId, roster: Roster, member: MemberKey) -> tuple[ObjectId, ...]:
-    """What shows that a member whom the roster shuts out is to be put out. Where it is that nothing valid let him in,
-    the first few of all that is against that do, and what counts for nothing by these alone is left out."""
+def grounds_of(
+    tx: Transaction, group: GroupId, roster: Roster, member: MemberKey, way: Iterable[bytes] = ()
+) -> tuple[ObjectId, ...]:
+    """What shows that a member whom the roster shuts out is to be put out, on a branch on whose `way` these were cited
+    with LIFTs. Where it is that nothing valid let him in, the first few of all that is against that do, and what counts
+    for nothing by these alone is left out."""
     cited = roster.grounds(member)
     if member in roster.removals:
         return cited
     if member in roster.quarantined:
-        return _with_who_is_out(tx, group, roster, member)
+        return _despite_lifts(tx, group, roster, member, tuple(way))
     history = history_of(tx, group)
     some = 2
     while True:
@@ -32,6 +35,26 @@ def grounds_of(tx: Transaction, group: GroupId, roster: Roster, member: MemberKe
             stands = {each for each in seen.void if isinstance(history.order[history.position[each]].change, SetRole)}
             return (cited[0], *(each for each in cited[1:some] if each in seen.counting | stands))
         some *= 2
+
+
+def _despite_lifts(
+    tx: Transaction, group: GroupId, roster: Roster, member: MemberKey, way: tuple[bytes, ...]
+) -> tuple[ObjectId, ...]:
+    """The accusations that count; and where a LIFT on the way would end them that came to be void, what is against its
+    signers, so far as that is needed."""
+    cited, history, out = _with_who_is_out(tx, group, roster, member), history_of(tx, group), frozenset({member})
+    shown = cited_operations(history, way)
+    signers = {history.order[history.position[each]].issuer for each in shown - roster.counting}
+    against = [o for o in history.order if getattr(o.change, "member", b"") in signers and o.id in roster.rightful]
+    against.sort(key=lambda o: isinstance(o.change, Accuse))  # it takes several of these
+    for known in against:
+        if not forgets_lifts(tx, group, way, with_words(tx, group, cited), out) or len(cited) >= CITED_AT_ONCE:
+            break
+        if isinstance(known.change, SetRole) or (
+            isinstance(known.change, Remove | Accuse) and known.id in roster.counting
+        ):
+            cited += roster.behind(known.id)
+    return cited
 
 
 def _with_who_is_out(tx: Transaction, group: GroupId, roster: Roster, member: MemberKey) -> tuple[ObjectId, ...]:

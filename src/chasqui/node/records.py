@@ -132,7 +132,7 @@ class EpochRecord(Body, frozen=True):
     own_first: int = 0  # the number of our own object that would have counter 0 here; 0: we have said nothing in it
     gone: tuple[bytes, ...] = ()  # members who sat in a tree on the way here and do not sit in this one
     rejoined: tuple[bytes, ...] = ()  # the REJOINs that were carried out on the way here
-    lifted: tuple[bytes, ...] = ()  # the LIFTs that commits on the way here have cited
+    lifted: tuple[bytes, ...] = ()  # LIFTs that commits on the way here cited, and CONFIRMs
 
 
 class ChainRecord(Body, frozen=True):
