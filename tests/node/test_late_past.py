@@ -9,8 +9,8 @@ from chasqui import mls
 from chasqui.base.ids import GroupId, MemberKey, ObjectId
 from chasqui.base.schema import encode
 from chasqui.groups.bodies import AskBody
-from chasqui.groups.operation import Add, Rejoin, Remove, Role
-from chasqui.node import inputs
+from chasqui.groups.operation import Add, Reason, Rejoin, Remove, Role
+from chasqui.node import inputs, outbox
 from chasqui.node.changes import issue
 from chasqui.node.citing import cited_roster, with_words, words_of
 from chasqui.node.epochs import leaf_of
@@ -257,3 +257,36 @@ def test_who_is_late_by_a_removal_that_is_late_itself_is_put_out_and_all_follow(
     meet(caro, dora, eve)
     for person in (caro, dora, eve):
         assert person.texts(group) == ["among ourselves"]
+
+
+@pytest.mark.must("M-COM-14")
+def test_who_is_removed_again_and_again_makes_no_commit_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Caro, an admin in league with Ben, removes him forty times at once: by each, what he then signs is late."""
+    ana, ben, caro, dora = people = [Person(name) for name in ("ana", "ben", "caro", "dora")]
+    group = make_group(*people)
+    ana.do(inputs.SetRole(group, caro.key(group), Role.ADMIN))
+    meet(*people)
+    before, tx = set(caro.held()), caro.tx()
+    record, heads = load_group(tx, group), next_heads(tx, group, load_group(tx, group))
+    for _ in range(40):
+        _, record = issue(tx, group, record, Remove(heads, ben.key(group), 0, Reason.REMOVED))
+    keep(caro, tx)
+    for person in (ana, dora):
+        person.do(inputs.TakeBundles(fresh(caro, before)))
+    meet(ana, caro, dora)
+    before, tx = set(ben.held()), ben.tx()
+    late, _ = issue(tx, group, load_group(tx, group), Rejoin(heads, bytes(32)))
+    keep(ben, tx)
+    for person in (ana, caro, dora):
+        person.do(inputs.TakeBundles(fresh(ben, before)))
+        assert roster_of(person.tx(), group).late == {late.id}
+    tx = dora.tx()
+    newest = next_heads(tx, group, load_group(tx, group))
+    issue(tx, group, load_group(tx, group), Rejoin(tuple(sorted((late.id, *newest[1:]))), bytes(32)))
+    keep(dora, tx)
+    meet(ana, caro, dora)
+    monkeypatch.setattr(outbox, "BODY_BYTES_MAX", 800)
+    ana.do(inputs.RemoveMember(group, dora.key(group)))
+    meet(ana, caro)
+    assert dora.key(group) not in tree(caro, group)
+    one_head(group, ana, caro)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from chasqui.base.ids import MemberKey, ObjectId
@@ -34,16 +34,28 @@ def ruling_of(history: History, witnesses: Iterable[Witness]) -> tuple[Ruling, i
     return ruling, late
 
 
-def makers_of_late(history: History, witnesses: Iterable[Witness]) -> tuple[MadeLate, ...]:
-    """The removals by whose witnesses something is late. Such a removal may be late itself, or have lost its right:
-    what was found by it before that was known stays late."""
-    return _work_out(history, counting(witnesses))[2]
+def makers_of_late(
+    history: History, witnesses: Iterable[Witness]
+) -> tuple[tuple[MadeLate, ...], tuple[MadeLate, ...]]:
+    """The removals by whose witnesses something is late: first as few as make all of it late, each with what it is
+    there for, then all. Such a removal may be late itself, or have lost its right: what was found by it before that was
+    known stays late."""
+    few: list[MadeLate] = []
+    every: list[MadeLate] = []
+    for new, *both in _work_out(history, counting(witnesses))[2]:
+        for makers in both:
+            few += _fewest(makers, new)
+            every += [made for made in makers if made.late & new]
+    return tuple(few), tuple(every)
 
 
-def _work_out(history: History, said: _Said) -> tuple[Ruling, int, tuple[MadeLate, ...]]:
+_Round = tuple[int, list[MadeLate], list[MadeLate]]
+
+
+def _work_out(history: History, said: _Said) -> tuple[Ruling, int, list[_Round]]:
     ruling = Ruling(history)
     late = 0
-    makers: list[MadeLate] = []
+    rounds: list[_Round] = []
     while said:
         at_least = list(_made_late(history, ruling, said))
         at_most = late | _all(at_least)
@@ -53,9 +65,18 @@ def _work_out(history: History, said: _Said) -> tuple[Ruling, int, tuple[MadeLat
         found = at_most & (late | _all(as_well))
         if found == late:
             break
-        makers += [made for made in (*at_least, *as_well) if made.late & found & ~late]
+        rounds.append((found & ~late, at_least, as_well))
         late, ruling = found, Ruling(history, found)
-    return ruling, late, tuple(makers)
+    return ruling, late, rounds
+
+
+def _fewest(makers: list[MadeLate], late: int) -> Iterator[MadeLate]:
+    """Of removals that together make these late, those that do most of it, until all is done: whoever is removed can be
+    removed, and can leave, any number of times, and a commit has to fit a bundle."""
+    while late:
+        best = max(makers, key=lambda made: (made.late & late).bit_count())
+        yield replace(best, late=best.late & late)
+        late &= ~best.late
 
 
 def _all(makers: Iterable[MadeLate]) -> int:

@@ -13,7 +13,7 @@ from collections.abc import Set as AbstractSet
 
 from chasqui.base.ids import GroupId, MemberKey, ObjectId
 from chasqui.groups.history import History, arrange
-from chasqui.groups.late import is_whole, makers_of_late
+from chasqui.groups.late import MadeLate, is_whole, makers_of_late
 from chasqui.groups.membership import Roster, members, promotions
 from chasqui.groups.operation import Confirm, Lift, Operation, Rejoin, Remove
 from chasqui.groups.witnesses import Witness, read_witnesses
@@ -107,16 +107,26 @@ def cited_roster(tx: Transaction, group: GroupId, cited: Iterable[ObjectId]) -> 
 
 
 def with_words(tx: Transaction, group: GroupId, operations: Iterable[ObjectId]) -> tuple[ObjectId, ...]:
-    """What a commit cites that carries out these operations: where something late lies in their past, the removals that
+    """What a commit cites that carries out these operations: where something late lies in their past, removals that
     make it late, too (late themselves or not), with what stands behind these and the witnesses of them; where somebody
-    who is current is removed by it, by one admin where two are needed, what shows that they are."""
+    who is current is removed by it, by one admin where two are needed, what shows that they are. As few removals as
+    show what is late, and all by which it is where these do not."""
     cited, history, roster = frozenset(operations), history_of(tx, group), roster_of(tx, group)
     alone = any(isinstance(o.change, Remove) and o.id in roster.pending for o in history.order)
     if not cited or not (roster.late or alone):
         return tuple(sorted(cited))
-    witnesses = witnesses_of(tx, group)
-    makers = makers_of_late(history, witnesses)
-    usable = [word for word in witnesses if is_whole(history, word)]
+    few, every = makers_of_late(history, witnesses_of(tx, group))
+    found = _with_makers(tx, group, cited, few, alone=alone)
+    if len(few) < len(every) and not _shows_late(tx, group, found):
+        found = _with_makers(tx, group, cited, every, alone=alone)
+    return tuple(sorted(found))
+
+
+def _with_makers(
+    tx: Transaction, group: GroupId, cited: frozenset[ObjectId], makers: Iterable[MadeLate], *, alone: bool
+) -> frozenset[ObjectId]:
+    history, roster, makers = history_of(tx, group), roster_of(tx, group), tuple(makers)
+    usable = [word for word in witnesses_of(tx, group) if is_whole(history, word)]
     while True:
         past = _with_past(history, cited_operations(history, cited), words_of(tx, group, cited))
         more = {behind for made in makers if made.late & past for behind in made.behind}
@@ -125,8 +135,16 @@ def with_words(tx: Transaction, group: GroupId, operations: Iterable[ObjectId]) 
         if alone and cited_roster(tx, group, cited).removals.keys() & roster.current:
             more |= next((by for by in promotions(history, roster) if not by <= cited), frozenset())
         if more <= cited:
-            return tuple(sorted(cited))
+            return cited
         cited |= more
+
+
+def _shows_late(tx: Transaction, group: GroupId, cited: frozenset[ObjectId]) -> bool:
+    """Whether what is cited shows that all that is late in its past is."""
+    history = history_of(tx, group)
+    past = _with_past(history, cited_operations(history, cited), words_of(tx, group, cited))
+    late = roster_of(tx, group).late
+    return {o for o in late if past >> history.position[o] & 1} == cited_roster(tx, group, cited).late
 
 
 def _with_past(history: History, operations: AbstractSet[ObjectId], words: Iterable[Witness]) -> int:
