@@ -8,7 +8,9 @@ from collections.abc import Callable
 import pytest
 
 from chasqui.base.ids import GroupId, MemberKey, ObjectId
-from chasqui.groups.operation import Accuse, Change, Confirm, Remove, Role, SetRole
+from chasqui.groups.history import arrange
+from chasqui.groups.membership import Roster, members
+from chasqui.groups.operation import Accuse, Add, Change, Confirm, Remove, Role, SetRole
 from chasqui.node import grounds, inputs, outbox
 from chasqui.node.changes import issue
 from chasqui.node.groups import history_of, load_group, next_heads, roster_of
@@ -207,3 +209,28 @@ def test_who_was_let_in_meanwhile_needs_no_word_that_one_is_not_put_out() -> Non
         assert ben.key(group) not in tree(person, group)
         assert caro.key(group) in tree(person, group)
         assert person.texts(group) == ["without ben"]
+
+
+def test_whoever_is_not_seen_to_be_gone_holds_nobody_up_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if a reader never saw by what is cited that Ana has left: what is cited then ends all the same."""
+    (ana, ben, caro, dan), group = group_that_takes_three()
+    meet(caro, dan)
+    held = set(ana.held())
+    ana.do(inputs.LeaveGroup(group))
+    for person in (caro, dan):
+        person.do(inputs.TakeBundles(fresh(ana, held)))
+        person.do(inputs.Accuse(group, ben.key(group)))
+    caro.sync(dan)
+    tx = dan.tx()
+    roster, order = roster_of(tx, group), history_of(tx, group).order
+    before = tuple(o for o in order if isinstance(o.change, Add))
+    asked = iter(range(9))
+
+    def seen(*_: object) -> Roster:
+        assert next(asked, None) is not None, "it asks again and again"
+        return members(arrange((order[0], *before)))
+
+    monkeypatch.setattr(grounds, "cited_roster", seen)
+    assert ben.key(group) in roster.quarantined
+    (leaving,) = (o.id for o in order if isinstance(o.change, Remove))
+    assert leaving in grounds.grounds_of(tx, group, roster, ben.key(group))

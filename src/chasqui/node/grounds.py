@@ -65,7 +65,11 @@ def _with_who_is_out(tx: Transaction, group: GroupId, roster: Roster, member: Me
         gone = sorted((seen.members - roster.members) & roster.shut_out)
         if member in seen.quarantined or not gone:
             return cited
-        cited = tuple(dict.fromkeys((*cited, *grounds_of(tx, group, roster, gone[0]))))
+        more = (grounds_of(tx, group, roster, each) for each in gone)
+        shown = next((shows for shows in more if not frozenset(shows) <= frozenset(cited)), ())
+        if not shown:
+            return cited  # it shows no more; a reader may refuse that, but nobody waits for what never comes
+        cited = tuple(dict.fromkeys((*cited, *shown)))
 
 
 def that_fit(
