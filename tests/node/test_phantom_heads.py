@@ -1,5 +1,5 @@
 """A word on a removal that names what nobody has can be cited by nobody: so nobody goes by it, and nobody who keeps to
-the rules says one."""
+the rules says one. And whoever says two words on one removal is cited with the first."""
 
 from __future__ import annotations
 
@@ -7,9 +7,13 @@ import pytest
 
 from chasqui.base.ids import GroupId, ObjectId
 from chasqui.groups.operation import Rejoin, Remove, Role
+from chasqui.groups.witnesses import encode_witnesses
 from chasqui.node import inputs
 from chasqui.node.changes import issue
+from chasqui.node.citing import with_words
 from chasqui.node.groups import history_of, load_group, next_heads, roster_of, witnesses_of
+from chasqui.node.outbox import say
+from chasqui.sealed.kinds import Kind
 from tests.node.hostile import fresh, head, keep, utter_word
 from tests.node.world import Person, make_group, meet
 
@@ -19,7 +23,7 @@ NOWHERE = ObjectId(b"\x77" * 16)
 def rejoins(person: Person, group: GroupId, heads: tuple[ObjectId, ...]) -> tuple[bytes, ...]:
     """Somebody signs something harmless on top of what he likes."""
     tx, before = person.tx(), set(person.held())
-    issue(tx, group, load_group(tx, group), Rejoin(tuple(sorted(heads)), bytes(32)))
+    issue(tx, group, load_group(tx, group), Rejoin(tuple(sorted(set(heads))), bytes(32)))
     keep(person, tx)
     return fresh(person, before)
 
@@ -44,6 +48,14 @@ def back_dates(ben: Person, caro: Person, dora: Person, group: GroupId) -> tuple
     dora.do(inputs.TakeBundles(said))
     heads = {*removals_by(dora, ben, group), *next_heads(dora.tx(), group, load_group(dora.tx(), group))}
     return (*said, *rejoins(dora, group, tuple(heads)))
+
+
+def utter_both(person: Person, group: GroupId, *removals: ObjectId) -> tuple[bytes, ...]:
+    """One object with a word on each."""
+    tx, before, had = person.tx(), set(person.held()), tuple((each, (each,)) for each in sorted(removals))
+    say(tx, group, load_group(tx, group), Kind.WITNESS, encode_witnesses(had))
+    keep(person, tx)
+    return fresh(person, before)
 
 
 @pytest.mark.must("M-WIT-5")
@@ -87,3 +99,33 @@ def test_a_word_that_no_commit_can_cite_decides_nothing() -> None:
     meet(ana, eve)
     assert eve.texts(group) == ["among ourselves"]
     assert head(ana, group)[0] == head(eve, group)[0]
+
+
+@pytest.mark.must("M-COM-14")
+def test_nobody_is_cited_with_his_second_word_alone() -> None:
+    """Dora's word on Ben's removal, which makes something late, stands beside a second one on Eve's."""
+    people = [Person(name) for name in ("ana", "ben", "caro", "dora", "eve")]
+    group = found(*people)
+    ana, ben, caro, dora, eve = people
+    before = set(ana.held())
+    ana.do(inputs.RemoveMember(group, ben.key(group)))
+    removed = fresh(ana, before)
+    meet(ana, caro, eve)
+    dora.do(inputs.TakeBundles(removed))
+    late = rejoins(ben, group, next_heads(ben.tx(), group, load_group(ben.tx(), group)))
+    for person in (ana, dora):
+        person.do(inputs.TakeBundles(late))
+    (by_ben,) = (o.id for o in history_of(dora.tx(), group).order if o.issuer == ben.key(group))
+    said = rejoins(dora, group, (by_ben, *next_heads(dora.tx(), group, load_group(dora.tx(), group))))
+    ana.do(inputs.TakeBundles(said))
+    before = set(ana.held())
+    ana.do(inputs.RemoveMember(group, eve.key(group)))
+    dora.do(inputs.TakeBundles(fresh(ana, before)))
+    first, second = removals_by(ana, ana, group)
+    words = (*utter_word(dora, group, second, (second,)), *utter_both(dora, group, first, second))
+    ana.do(inputs.TakeBundles(words))
+    assert by_ben in roster_of(ana.tx(), group).late
+    cited = with_words(ana.tx(), group, (second,))
+    of_dora = [word.id for word in witnesses_of(ana.tx(), group) if word.member == dora.key(group)]
+    assert len(set(of_dora)) == 2
+    assert set(of_dora) <= set(cited)

@@ -131,7 +131,8 @@ def _with_makers(
         past = _with_past(history, cited_operations(history, cited), words_of(tx, group, cited))
         more = {behind for made in makers if made.late & past for behind in made.behind}
         removals = {made.behind[0] for made in makers if made.late & past}
-        more |= {word.id for word in usable if word.removal in removals}
+        said = {(word.removal, word.member) for word in words_of(tx, group, cited)}
+        more |= {word.id for word in usable if word.removal in removals or (word.removal, word.member) in said}
         if alone and cited_roster(tx, group, cited).removals.keys() & roster.current:
             more |= next((by for by in promotions(history, roster) if not by <= cited), frozenset())
         if more <= cited:
