@@ -90,7 +90,7 @@ def forgets_lifts(
     tx: Transaction, group: GroupId, way: Iterable[bytes], cited: Iterable[bytes], removed: AbstractSet[MemberKey]
 ) -> bool:
     """Whether a commit puts somebody out for accusations alone who would stay if it had cited the LIFTs, too, that
-    commits on the `way` to its parent did: its maker has them. Nothing else that is here enters, so all say the same."""
+    commits on the `way` to its parent did: its maker has them. Nothing else enters, so all say the same."""
     shown, ids = frozenset(map(ObjectId, way)), frozenset(map(ObjectId, cited))
     if not shown or not removed:
         return False
