@@ -10,6 +10,7 @@ from random import Random
 from typing import Any, Final
 
 from chasqui.base.ids import BundleId, GroupId
+from chasqui.base.ports import Uptime
 from chasqui.delivery.airtime import Air
 from chasqui.groups.operation import Role
 from chasqui.lab.memory_store import MemoryStore
@@ -147,7 +148,7 @@ class Neighbourhood:
     def switch_on(self, *names: str) -> None:
         """Radios are there from now on."""
         for name in names or tuple(self.devices):
-            self.do(name, inputs.BroadcastOpened(LINK, self.profile, self.now_ms, "radio"))
+            self.do(name, inputs.BroadcastOpened(LINK, self.profile, Uptime(b"boot", self.now_ms), "radio"))
 
     def do(self, name: str, event: inputs.Input) -> Any:
         """A step of one of them; gives its answer."""

@@ -64,10 +64,10 @@ with open_vault(Path(sys.argv[1]), sys.argv[2].encode()) as vault:
     runner.step(inputs.Tick())
     before = resident()
     began = time.perf_counter()
-    runner.step(inputs.BroadcastOpened(BroadcastId(1), profile, 0, "one"))
+    runner.step(inputs.BroadcastOpened(BroadcastId(1), profile, Uptime(b"boot", 0), "one"))
     opened_s = time.perf_counter() - began
     one = resident()
-    runner.step(inputs.BroadcastOpened(BroadcastId(2), profile, 0, "two"))
+    runner.step(inputs.BroadcastOpened(BroadcastId(2), profile, Uptime(b"boot", 0), "two"))
     two = resident()
     frames = []
     for n in range(300):

@@ -13,7 +13,7 @@ import random
 import time
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
@@ -42,6 +42,7 @@ from tests.delivery.place import TODAY, bundle_of
 
 HOURS: Final = 24
 TALK_HOURS: Final = 20  # whatever is said later has too little time to arrive
+LATE_HOURS: Final = 4  # after the day: so long what is still on its way is looked after
 TEXTS_A_DAY: Final = 2  # of each person
 GROUP: Final = 10  # each text is for nine others, anywhere in the town
 BUNDLE_BYTES: Final = 160
@@ -194,6 +195,8 @@ class Day:
     total: Tally
     collided: float  # share of what was loud enough
     ours: Arrivals
+    late: Arrivals  # what came after it
+    late_s: float  # how long after it the last one came; inf where not all did
     epidemic: Arrivals
     epidemic_bytes: int
     fewest: int  # frames, if everybody knew who lacks what
@@ -217,11 +220,11 @@ def day(size: int, seed: int, medium: Medium | None = None, hours: float = HOURS
     began = time.process_time()
     scenario = map_of(size)
     texts = texts_of(scenario, seed, hours - (HOURS - TALK_HOURS))
-    world, town = World(seed), Town(scenario, seed)
+    world, town, end_s = World(seed), Town(scenario, seed), round(hours * HOUR_S)
     medium = medium or lora_medium(BOARD)
     ground = town.ground(medium, f"shadows {seed}")
     channel = Channel(world, medium, random.Random(f"air {seed}"), LOSS, ground=ground)
-    arrivals = Arrivals(texts)
+    arrivals, late = Arrivals(texts), Arrivals(texts)
     stations = {name: Station(world, channel, name, f"{size} {seed}", arrivals) for name in scenario.people}
 
     def near(name: str) -> list[str]:
@@ -234,20 +237,27 @@ def day(size: int, seed: int, medium: Medium | None = None, hours: float = HOURS
     def minute() -> None:
         for name in walkers:
             town.walk(name, world.now_s)
-        contacts.walkers.append({name: near(name) for name in walkers})
+        if world.now_s < end_s:
+            contacts.walkers.append({name: near(name) for name in walkers})
 
-    world.every(STEP_S, minute, first_s=0, until_s=round(hours * HOUR_S))
+    world.every(STEP_S, minute, first_s=0, until_s=end_s + LATE_HOURS * HOUR_S)
     for text in texts:
         world.at(text.at_s, partial(stations[text.author].say, text))
     for station in stations.values():
         station.turn()
-    world.run_until(round(hours * HOUR_S))
+    world.run_until(end_s)
     core_s = time.process_time() - began
     neighbours = sum(map(len, contacts.still.values())) / len(contacts.still)
     collided = channel.collided / (channel.heard + channel.deaf + channel.collided + channel.lost)
-    return Day(
-        channel.total, collided, arrivals, *epidemic(contacts, texts), fewest(contacts, texts), core_s, neighbours
-    )
+    total = replace(channel.total)
+    for station in stations.values():
+        station.arrivals = late
+    while len(arrivals.took_s) + len(late.took_s) < arrivals.wanted and world.now_s < end_s + LATE_HOURS * HOUR_S:
+        world.run_until(world.now_s + STEP_S)
+    all_came = len(arrivals.took_s) + len(late.took_s) == arrivals.wanted
+    late_s = world.now_s - end_s if all_came else math.inf
+    others = epidemic(contacts, texts)
+    return Day(total, collided, arrivals, late, late_s, *others, fewest(contacts, texts), core_s, neighbours)
 
 
 def epidemic(contacts: Contacts, texts: list[Text]) -> tuple[Arrivals, int]:
@@ -391,6 +401,13 @@ def _measure(size: int) -> list[dict[str, Any]]:
     name = f"town of {size}, 24 h"
     share = 100 * found.total.bytes_sent / found.epidemic_bytes
     others = f"peer: epidemic; engines and channel, opaque bundles; {found.neighbours:.0f} neighbours"
+    if found.late.took_s:
+        slow_s, slow_peer_s = max(found.late.took_s.values()), max(found.epidemic.took_s.values())
+        others += (
+            f"; {len(found.late.took_s)} of {found.ours.wanted} came after the day, the last {found.late_s / 60:.0f} "
+            f"minutes after it and {slow_s / HOUR_S:.1f} hours after it was said; the peer's slowest took "
+            f"{slow_peer_s / HOUR_S:.1f} hours, and who spoke last had {HOURS - TALK_HOURS}"
+        )
     return [
         _row(f"{name}: delivered", 100 * found.ours.ratio, "%", None, round(100 * found.epidemic.ratio, 2), others),
         _row(f"{name}: median delay", found.ours.delay_s(50), "s", None, found.epidemic.delay_s(50)),

@@ -16,11 +16,16 @@ from chasqui.app.errors import LinkFailedError
 from chasqui.app.live_broadcasts import LiveBroadcasts
 from chasqui.app.measuring import Measured, Measurement, Prober, judge, lasts_s
 from chasqui.app.radios import radio_link
+from chasqui.app.uptime import uptime
 from chasqui.base.ids import GroupId
+from chasqui.base.ports import Uptime
 from chasqui.links.probe import PROBE_TYPE, PROBES, Heard, Probe, StationId, read_probe, write_probe
 from chasqui.node import inputs
 from chasqui.node.broadcast_end import PROBES_SHARE
+from chasqui.node.effects import Transmit
+from chasqui.node.link_port import BroadcastId
 from chasqui.node.records import LinkRecord
+from chasqui.node.spent import AHEAD_MS
 from chasqui.node.transaction import Transaction
 from tests.links.ether import Ether, MemoryRadio
 from tests.links.stations import Station, with_stations
@@ -208,6 +213,9 @@ class HearingNode:
     def look(self) -> Transaction:
         return Transaction(self._person.store, self._person.now_s, self._person.entropy)
 
+    def uptime(self) -> Uptime:
+        return uptime()
+
     def step(self, event: inputs.Input) -> None:
         self.told.append(event)
 
@@ -230,13 +238,13 @@ def test_the_node_is_told_of_its_share_and_of_frames_that_are_no_probes() -> Non
         ether.carry(other, write_probe(Probe(StationId(b"xx"), 1, ()), 50))
         told, probed = node.told
         assert told == opened
-        assert isinstance(probed, inputs.BroadcastProbed), "its airtime, and neither that it left nor what came"
+        assert isinstance(probed, inputs.BroadcastSpent), "its airtime, and neither that it left nor what came"
         ether.carry(other, b"a frame")
         assert isinstance(node.told[-1], inputs.BroadcastHeard)
         found.listen(None)
         ether.carry(other, write_probe(Probe(StationId(b"xx"), 2, ()), 50))
         assert len(node.told) == 4, "while nobody tests, a probe is a frame like any other"
-        found.end.transmit(b"a frame")
+        found.end.transmit(Transmit(BroadcastId(1), b"a frame", node.uptime().ms + AHEAD_MS))
         while len(node.told) == 4:
             await asyncio.sleep(0)
         assert isinstance(node.told[-1], inputs.BroadcastSent)

@@ -15,6 +15,7 @@ from chasqui.app.runner import Runner
 from chasqui.app.screens import links as link_screen
 from chasqui.app.screens import messages as screen
 from chasqui.base.ids import GroupId
+from chasqui.base.ports import Uptime
 from chasqui.delivery.airtime import Air
 from chasqui.node import inputs
 from chasqui.node.effects import Transmit, Wake
@@ -30,7 +31,7 @@ class Desk:
 
     def __init__(self, person: Person, airtime: str = "100") -> None:
         self.person, self.now_ms, self.states = person, 0, {"": ""}
-        self.runner = Runner(person.store, person.entropy, lambda: person.now_s + self.now_ms // 1000)
+        self.runner = self.anew()
         settings = (("place", "127.0.0.1:8001"), ("airtime", airtime))
         self.link = self.do(inputs.AddLink("kiss", settings))
         self.around = Surroundings(Path(), 1, lambda: self.states, lambda _: None)
@@ -39,10 +40,17 @@ class Desk:
         self.wake_ms: int | None = None
         self.opened()
 
+    def anew(self) -> Runner:
+        clock = self.person.now_s
+        return Runner(self.person.store, self.person.entropy, lambda: clock + self.now_ms // 1000, self.uptime)
+
+    def uptime(self) -> Uptime:
+        return Uptime(b"boot", self.now_ms)
+
     def opened(self) -> None:
         ((_, profile),) = links.profiles_of(self.runner.look())
         self.air = Air(profile.mtu_bytes, profile.bit_rate_bps or 1, profile.frame_overhead_ms, 1)
-        self.do(inputs.BroadcastOpened(AIR, profile, self.now_ms, self.link))
+        self.do(inputs.BroadcastOpened(AIR, profile, self.uptime(), self.link))
 
     def ready(self, state: str = "ready; 0 frames heard") -> None:
         self.states = {self.link: state}
@@ -124,7 +132,7 @@ def test_the_estimate_grows_shorter_frame_by_frame_and_longer_when_the_sender_be
     assert ben.minutes(group) < 0.4 * there_first
     again = Desk.__new__(Desk)
     again.__dict__ |= ana.__dict__
-    again.runner = Runner(ana.person.store, ana.person.entropy, ana.runner.clock)
+    again.runner = again.anew()
     again.opened()
     assert again.minutes(group) == pytest.approx(2 * at_first, rel=0.2), "all anew, and at half the speed"
 
@@ -176,7 +184,7 @@ def test_what_broke_off_before_is_not_taken_for_what_comes_now() -> None:
     broken = ben.read(group)
     again = Desk.__new__(Desk)
     again.__dict__ |= ana.__dict__
-    again.runner = Runner(ana.person.store, ana.person.entropy, ana.runner.clock)
+    again.runner = again.anew()
     again.frames = []
     again.opened()
     again.do(inputs.SendFile(group, "other.png", FILE[:50_000]))

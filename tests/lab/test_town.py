@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from functools import cache
 
+import pytest
+
+from bench import town as town_bench
 from bench.town import Arrivals, Contacts, Day, Text, day, epidemic, fewest, map_of, percentile
 from chasqui.base.ids import bundle_id
 from chasqui.lab.town import STEP_S, Town
@@ -71,6 +74,19 @@ def test_epidemic_routing_floods_every_part_and_a_walker_takes_it_along() -> Non
     assert fewest(Contacts(still, walkers), texts) == 2 + 2 + 2, (
         "a and b, the walker and c; c twice, as the walker comes later"
     )
+
+
+def test_what_comes_after_the_day_is_counted_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(town_bench, "TALK_HOURS", town_bench.HOURS)  # to the last minute
+    found = day(25, 1, hours=2)
+    assert found.late.took_s
+    assert not found.late.took_s.keys() & found.ours.took_s.keys()
+    assert len(found.late.took_s) + len(found.ours.took_s) == found.ours.wanted
+    assert 0 < found.late_s < town_bench.LATE_HOURS * 3600
+    monkeypatch.setattr(town_bench, "LATE_HOURS", 0)
+    cut = day(25, 1, hours=2)
+    assert (cut.total, cut.ours.took_s, cut.epidemic.took_s) == (found.total, found.ours.took_s, found.epidemic.took_s)
+    assert math.isinf(cut.late_s)
 
 
 def test_percentiles() -> None:

@@ -51,11 +51,21 @@ def test_nobody_refuses_what_puts_out_whom_nothing_valid_lets_sit_there(model: P
         PuttingOut(Model(4, "a", 2, deep=True)),
         PuttingOut(Model(3, "", 3)),
         PuttingOut(Model(3, "c", 3)),
+        replace(LIAR, model=replace(LIAR.model, length=3)),
         replace(FEW, model=replace(FEW.model, length=3)),
         PuttingOut(Model(3, "c", 3, kinds=TWO, quorum=2)),
         PuttingOut(Model(4, "a", 2, kinds=("remove", "role", "confirm"), quorum=2, deep=True)),
     ],
-    ids=["old days", "founder", "three", "a liar of three", "few", "two admins, a liar", "roles of old days"],
+    ids=[
+        "old days",
+        "founder",
+        "three",
+        "a liar of three",
+        "a liar of four",
+        "few",
+        "two admins, a liar",
+        "roles of old days",
+    ],
 )
 def test_nor_in_longer_histories(model: PuttingOut) -> None:
     assert model.search()[1] == ""

@@ -6,12 +6,14 @@ from contextlib import suppress
 
 from chasqui import mls
 from chasqui.base.days import day_of
-from chasqui.base.ids import EpochId, GroupId
+from chasqui.base.ids import EpochId, GroupId, ObjectId
 from chasqui.base.schema import encode
 from chasqui.groups.bodies import CommitBody
+from chasqui.groups.operation import Reason, Remove, encode_change
+from chasqui.groups.witnesses import encode_witnesses
 from chasqui.node.effects import Persist
 from chasqui.node.epochs import head_of
-from chasqui.node.groups import load_group
+from chasqui.node.groups import keep_witnesses, load_group, save_operations
 from chasqui.node.outbox import say
 from chasqui.node.records import EpochRecord
 from chasqui.node.transaction import Transaction
@@ -68,3 +70,26 @@ def utter_commit(
     with suppress(mls.UsageError):
         message = mls.shorten(message)
     return utter(person, group, Kind.COMMIT, encode(CommitBody(operations, r, day_of(person.now_s), message)))
+
+
+def utter_removal(
+    person: Person, group: GroupId, whom: Person, heads: tuple[ObjectId, ...], within: EpochId | None = None
+) -> tuple[bytes, ...]:
+    """Somebody removes another as if he had these alone, and witnesses that; nothing is carried out."""
+    tx, before = person.tx(), set(person.held())
+    change = Remove(heads, whom.key(group), load_group(whom.tx(), group).seq, Reason.REMOVED)
+    signed, _ = say(tx, group, load_group(tx, group), Kind.OP, encode_change(change), within=within)
+    save_operations(tx, group, (signed,))
+    keep(person, tx)
+    return (*fresh(person, before), *utter_word(person, group, signed.id, heads, within))
+
+
+def utter_word(
+    person: Person, group: GroupId, removal: ObjectId, heads: tuple[ObjectId, ...], within: EpochId | None = None
+) -> tuple[bytes, ...]:
+    """Somebody says what he had when he heard of a removal."""
+    tx, before, had = person.tx(), set(person.held()), ((removal, heads),)
+    word, _ = say(tx, group, load_group(tx, group), Kind.WITNESS, encode_witnesses(had), within=within)
+    keep_witnesses(tx, word, had)
+    keep(person, tx)
+    return fresh(person, before)

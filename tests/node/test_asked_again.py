@@ -9,11 +9,11 @@ from chasqui.base.schema import encode
 from chasqui.groups.bodies import AskBody
 from chasqui.groups.operation import Role
 from chasqui.node import inputs
-from chasqui.node.groups import load_group, roster_of, tree_keys
+from chasqui.node.groups import history_of, load_group, roster_of, tree_keys
 from chasqui.node.keys import u24
 from chasqui.node.records import Space
 from chasqui.sealed.kinds import Kind
-from tests.node.hostile import head, utter
+from tests.node.hostile import fresh, head, utter
 from tests.node.world import Person, make_group, meet, pair
 
 
@@ -117,3 +117,29 @@ def test_who_leaves_says_what_his_leaving_cites_first() -> None:
     meet(ana, ben, caro, dan)
     assert left not in roster_of(caro.tx(), group).members
     assert in_one_epoch(group, caro, dan)
+
+
+@pytest.mark.must("M-ASK-12")
+def test_what_members_witness_and_is_not_here_is_asked_for() -> None:
+    """Ben leaves while Ana removes him, and only Dan can ever open that. Nothing cites it, since nobody has to carry it
+    out; nobody counts the numbers of one who is out. Dan has witnessed it."""
+    (ana, ben, caro, dan), group = crowd_of("ana", "ben", "caro", "dan")
+    held = set(ben.held())
+    ben.do(inputs.LeaveGroup(group))
+    lost = fresh(ben, held)
+    (leaving,) = (o.id for o in history_of(ben.tx(), group).order if o.issuer == ben.key(group))
+    ana.do(inputs.RemoveMember(group, ben.key(group)))
+    dan.do(inputs.TakeBundles(lost))
+    noted: list[set[bytes]] = []
+    for _ in range(8):
+        for one in (ana, caro, dan):
+            one.do(inputs.Flush())
+            for other in (ana, caro, dan):
+                other.do(inputs.TakeBundles(tuple(each for each in one.held() if each not in lost)))
+            one.now_s += 10 * 3600
+        noted.append({key[len(group) :] for key, _ in caro.tx().scan_prefix(Space.MISSING, group)})
+    assert noted[0] == {leaving}, "not by the gap in his numbers alone, which who never heard of him cannot see"
+    assert noted[-1] == set()
+    assert leaving in roster_of(dan.tx(), group).counting
+    for person in (ana, caro):
+        assert leaving in history_of(person.tx(), group).position

@@ -8,6 +8,7 @@ import pytest
 
 from chasqui.base.days import day_of
 from chasqui.base.ids import bundle_id
+from chasqui.base.ports import Uptime
 from chasqui.delivery.airtime import HOUR_MS
 from chasqui.delivery.engine import Engine
 from chasqui.delivery.index import Item
@@ -29,7 +30,7 @@ class Station:
         self.now_ms = 0
         self.wake_ms: int | None = None
         self.said: list[bytes] = []
-        self.step(inputs.BroadcastOpened(link, profile, 0, f"radio {link}"))
+        self.step(inputs.BroadcastOpened(link, profile, Uptime(b"boot", 0), f"radio {link}"))
 
     def step(self, event: inputs.Input) -> list[Effect]:
         effects = self.person.node.step(event, self.person.now_s)

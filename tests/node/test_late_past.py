@@ -6,30 +6,19 @@ from __future__ import annotations
 import pytest
 
 from chasqui import mls
-from chasqui.base.ids import EpochId, GroupId, MemberKey, ObjectId
+from chasqui.base.ids import GroupId, MemberKey, ObjectId
 from chasqui.base.schema import encode
 from chasqui.groups.bodies import AskBody
-from chasqui.groups.operation import Add, Reason, Rejoin, Remove, Role, encode_change
-from chasqui.groups.witnesses import encode_witnesses
+from chasqui.groups.operation import Add, Rejoin, Remove, Role
 from chasqui.node import inputs
 from chasqui.node.changes import issue
 from chasqui.node.citing import cited_roster, with_words, words_of
 from chasqui.node.epochs import leaf_of
-from chasqui.node.groups import (
-    history_of,
-    keep_witnesses,
-    load_group,
-    next_heads,
-    note_out,
-    roster_of,
-    save_operations,
-    witnesses_of,
-)
+from chasqui.node.groups import history_of, load_group, next_heads, note_out, roster_of, witnesses_of
 from chasqui.node.keys import u24
-from chasqui.node.outbox import say
 from chasqui.node.records import Space, SpareRecord
 from chasqui.sealed.kinds import Kind
-from tests.node.hostile import fresh, head, keep, mls_state, utter, utter_commit
+from tests.node.hostile import fresh, head, keep, mls_state, utter, utter_commit, utter_removal, utter_word
 from tests.node.test_newcomers_witnesses import back_dated
 from tests.node.test_quorum import tree
 from tests.node.world import Person, make_group, meet, pair
@@ -217,29 +206,6 @@ def test_nobody_who_was_added_in_time_is_put_out_as_if_late() -> None:
     before = head(ana, group)[0]
     ana.do(inputs.TakeBundles((bundle,)))
     assert head(ana, group)[0] == before
-
-
-def utter_removal(
-    person: Person, group: GroupId, whom: Person, heads: tuple[ObjectId, ...], within: EpochId | None = None
-) -> tuple[bytes, ...]:
-    """Somebody removes another as if he had these alone, and witnesses that; nothing is carried out."""
-    tx, before = person.tx(), set(person.held())
-    change = Remove(heads, whom.key(group), load_group(whom.tx(), group).seq, Reason.REMOVED)
-    signed, _ = say(tx, group, load_group(tx, group), Kind.OP, encode_change(change), within=within)
-    save_operations(tx, group, (signed,))
-    keep(person, tx)
-    return (*fresh(person, before), *utter_word(person, group, signed.id, heads, within))
-
-
-def utter_word(
-    person: Person, group: GroupId, removal: ObjectId, heads: tuple[ObjectId, ...], within: EpochId | None = None
-) -> tuple[bytes, ...]:
-    """Somebody says what he had when he heard of a removal."""
-    tx, before, had = person.tx(), set(person.held()), ((removal, heads),)
-    word, _ = say(tx, group, load_group(tx, group), Kind.WITNESS, encode_witnesses(had), within=within)
-    keep_witnesses(tx, word, had)
-    keep(person, tx)
-    return fresh(person, before)
 
 
 def late_by_what_is_late() -> tuple[list[Person], GroupId]:

@@ -8,6 +8,7 @@ import pytest
 
 from chasqui.base.days import day_of
 from chasqui.base.ids import bundle_id
+from chasqui.base.ports import Uptime
 from chasqui.base.secret import NO_SECRET, Secret
 from chasqui.delivery.frames import BundleFrame, IdsFrame, short_id, write_frame
 from chasqui.delivery.radio_frames import PackFrame, write_radio_frame
@@ -52,7 +53,7 @@ class Node:
         link = self._radios.get(name)
         if link is None:
             link = self._radios[name] = BroadcastId(next(self._numbers))
-            self.person.do(inputs.BroadcastOpened(link, RADIO, 0, name))
+            self.person.do(inputs.BroadcastOpened(link, RADIO, Uptime(b"boot", 0), name))
             self.person.node._broadcasts._links[link].keyed = bool(key)
         for data in bundles:
             self.person.do(inputs.BroadcastHeard(link, write_radio_frame(PackFrame((data,))), None, 1))
@@ -130,7 +131,7 @@ def test_known_links_have_more_room_and_drive_out_only_each_other(small: None) -
 def test_a_radio_with_a_key_is_known(small: None) -> None:
     ana = Person("ana")
     for number, key in ((1, NO_SECRET), (2, KEY)):
-        ana.do(inputs.BroadcastOpened(BroadcastId(number), RADIO, 0, str(number), key))
+        ana.do(inputs.BroadcastOpened(BroadcastId(number), RADIO, Uptime(b"boot", 0), str(number), key))
     assert [link.keyed for link in ana.node._broadcasts._links.values()] == [False, True]
 
 

@@ -10,13 +10,15 @@ from msgspec import structs
 
 from chasqui.base.ids import ID_BYTES, GroupId
 from chasqui.base.limits import BUNDLE_BYTES_MIN, SLOT_FRAMES, SLOT_S
+from chasqui.base.ports import Uptime
 from chasqui.delivery.airtime import Air
 from chasqui.delivery.radio_frames import PackFrame, write_radio_frame
 from chasqui.node import inputs, receipting
+from chasqui.node.effects import Persist
 from chasqui.node.epochs import head_of
 from chasqui.node.groups import load_group
 from chasqui.node.link_port import BroadcastId, LinkProfile
-from chasqui.node.receipting import Due
+from chasqui.node.receipting import Due, go_on
 from chasqui.node.records import CommitRecord, Space
 from chasqui.node.votes import goes_alone
 from tests.node.hostile import fresh
@@ -32,7 +34,7 @@ LATEST_S = int(receipting._SLOW_FRAMES_MAX * FRAME_S)
 
 
 def radio(person: Person) -> None:
-    person.do(inputs.BroadcastOpened(AIR, LORA, 0, "radio"))
+    person.do(inputs.BroadcastOpened(AIR, LORA, Uptime(b"boot", 0), "radio"))
 
 
 def hears(person: Person, *bundles: bytes) -> None:
@@ -175,6 +177,32 @@ def test_who_speaks_himself_waits_on() -> None:
     assert second is not None
     assert second.at_s == ben.now_s + first.calm_s
     assert second.latest_s == first.latest_s
+
+
+@pytest.mark.must("M-REC-6")
+@pytest.mark.parametrize("who", ["ana", "ben"])
+def test_a_clock_that_was_ahead_and_is_put_right_lets_no_conversation_put_a_receipt_off_for_long(who: str) -> None:
+    ana, ben, _, group = three()
+    hears(ben, *says(ana, group, "here"))
+    for person in (ana, ben):
+        person.now_s -= 7 * 3600
+    began_s, waits = ben.now_s, due(ben, group)
+    assert waits is not None
+    while waits.at_s > ben.now_s and ben.now_s < began_s + 6 * 3600 + LATEST_S:
+        ana.now_s = ben.now_s = ben.now_s + CALM_S - 1
+        if who == "ana":
+            hears(ben, *says(ana, group, "and here"))
+        else:
+            go_on(tx := ben.tx(), group)
+            (persist,) = tx.outcome()
+            assert isinstance(persist, Persist)
+            ben.store.apply(persist.writes)
+            ben.store.commit()
+        waits = due(ben, group)
+        assert waits is not None
+    assert ticks(ben), "he signs"
+    took_s = ben.now_s - began_s
+    assert took_s <= (LATEST_S + 4 * CALM_S if who == "ana" else 6 * 3600 + 2 * CALM_S), "what he says himself is rare"
 
 
 def test_something_that_comes_fast_hurries_the_receipt() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from chasqui.app.node_thread import NodeThread
+from chasqui.base.ports import Uptime
 from chasqui.base.secret import NO_SECRET, Secret
 from chasqui.delivery.airtime import Air
 from chasqui.node import inputs
@@ -36,9 +37,9 @@ class _LiveBroadcast:
 
     # -- Around ---------------------------------------------------------------------------------------------
 
-    def now_ms(self) -> int:
+    def uptime(self) -> Uptime:
         """See `Around`."""
-        return int(self._loop.time() * 1000)
+        return self._owner.node.uptime()
 
     def step(self, event: inputs.Input, taken: Callable[[], None]) -> None:
         """See `Around`."""
@@ -59,7 +60,7 @@ class _LiveBroadcast:
             self._timer.cancel()
             self._timer = None
         if at_ms is not None:
-            self._timer = self._loop.call_at(at_ms / 1000, self._due)
+            self._timer = self._loop.call_later((at_ms - self.uptime().ms) / 1000, self._due)
 
     def _due(self) -> None:
         self._timer = None
@@ -105,7 +106,7 @@ class LiveBroadcasts:
         self, link: BroadcastLink, name: str, *, key: Secret = NO_SECRET, dummy_share: float = DUMMY_SHARE
     ) -> None:
         """Runs a link until it ends or is cancelled. `name`, `key` and `dummy_share`: see `inputs.BroadcastOpened`."""
-        job = self.node.submit(lambda runner: spent(runner.look(), Book.PROBES, name))
+        job = self.node.submit(lambda runner: spent(runner.look(), Book.PROBES, name, runner.uptime()))
         probed = await asyncio.wrap_future(job)
         live = self._running[link] = _LiveBroadcast(self, link, name, key, dummy_share, probed)
         try:

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 
 from chasqui.app.runner import Job, Release, Runner
 from chasqui.base.errors import ChasquiError, MachineError
-from chasqui.node import inputs
+from chasqui.base.ports import Uptime
 
 T = TypeVar("T")
 BATCH_JOBS_MAX: Final = 256  # one commit; bounds how long the first of them waits
@@ -61,6 +61,10 @@ class NodeThread:
     def ask(self, job: Job[T]) -> T:
         """Queues a job and waits. From any thread but the loop's and the node's."""
         return self.submit(job).result()
+
+    def uptime(self) -> Uptime:
+        """The clock by which the books of airtime are kept."""
+        return self._runner.uptime()
 
     @property
     def bundles_written(self) -> int:
@@ -129,7 +133,7 @@ class NodeThread:
 
     def _tick(self) -> None:
         try:
-            self._runner.do(lambda runner: runner.step(inputs.Tick()))
+            self._runner.do(Runner.tick)
         except MachineError:
             self._tick_not_before = time.monotonic() + _RETRY_S
         else:

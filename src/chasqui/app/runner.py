@@ -9,11 +9,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from chasqui.app.uptime import uptime
 from chasqui.base.errors import PeerError, UserError
-from chasqui.base.ports import Clock, Entropy
+from chasqui.base.ports import Clock, Entropy, UptimeClock
 from chasqui.node.broadcasts import OnAir
 from chasqui.node.effects import Answer, CloseSession, Notice, Persist, Send, Timer, Transmit, Wake
-from chasqui.node.inputs import Input
+from chasqui.node.inputs import Input, Tick
 from chasqui.node.node import Node
 from chasqui.node.records import Space
 from chasqui.node.store_port import Store
@@ -46,8 +47,9 @@ class Runner:
     A job is a function of the runner that steps and looks; it may be run twice, so it does nothing else.
     """
 
-    def __init__(self, store: Store, entropy: Entropy, clock: Clock) -> None:
+    def __init__(self, store: Store, entropy: Entropy, clock: Clock, uptime: UptimeClock = uptime) -> None:
         self.clock = clock
+        self.uptime = uptime
         self.timer_s = 0  # when the node wants a Tick; 0: never
         self.bundles_written = 0  # grows with every bundle that is new in the store
         self.restarts = 0  # grows with every node thrown away: its sessions are gone then
@@ -75,13 +77,17 @@ class Runner:
                     self._staged.append(effect)
         return answer
 
+    def tick(self) -> None:
+        """Tells the node that time has passed."""
+        self.step(Tick(self.uptime()))
+
     def look(self) -> Transaction:
         """A look into the store as it is now."""
         return Transaction(self._store, self.clock(), self._entropy)
 
     def on_air(self) -> dict[str, OnAir]:
         """How each broadcast link fares that is there, by its name."""
-        return {link.name: link for link in self._node.on_air(self.clock())}
+        return {link.name: link for link in self._node.on_air(self.uptime().ms)}
 
     # -- for owners -----------------------------------------------------------------------------------------
 

@@ -14,7 +14,6 @@ from chasqui.app.requests import Request
 from chasqui.app.results import Result
 from chasqui.app.runner import Runner
 from chasqui.base.errors import UserError
-from chasqui.node import inputs
 from chasqui.node.pairing import load_self
 from chasqui.node.records import Space
 from chasqui.node.under_way import incoming, waiting
@@ -58,7 +57,7 @@ def require_owner(runner: Runner) -> None:
 
 def wake(runner: Runner) -> None:
     """Once per opening of the vault: erases what has expired, sends receipts that are due."""
-    runner.step(inputs.Tick())
+    runner.tick()
 
 
 def _status(runner: Runner, request: requests.ShowStatus, around: Surroundings) -> results.Status:

@@ -34,6 +34,7 @@ HASH_FILE: Final = b"chq1 file"
 HASH_FORK: Final = b"chq1 fork"
 HASH_TURN: Final = b"chq1 turn"
 HASH_PLACE: Final = b"chq1 place"
+HASH_BOOT: Final = b"chq1 boot"
 
 # BLAKE2s, 8 bytes of personalisation.
 HASH_MARK_BODY: Final = b"chq1 mrk"

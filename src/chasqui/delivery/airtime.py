@@ -79,8 +79,8 @@ class AirtimeLedger:
                 break
         return at_ms
 
-    def restore(self, entries: Iterable[tuple[int, int]], now_ms: int) -> None:
-        """Puts in what was kept elsewhere: how long ago, and how much, the oldest first."""
-        for age_ms, spent_ms in entries:
-            self._entries.append((now_ms - max(age_ms, 0), spent_ms))
+    def restore(self, entries: Iterable[tuple[int, int]]) -> None:
+        """Puts in what was kept elsewhere: until when it left, and how much, the oldest first."""
+        for end_ms, spent_ms in entries:
+            self._entries.append((end_ms, spent_ms))
             self._used_ms += spent_ms

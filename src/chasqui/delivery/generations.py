@@ -106,14 +106,17 @@ class OwnGeneration:
         self.parity_used += 1
         return PARITY_FIRST + (self.parity_used - 1) % PARITY_MAX
 
+    def is_to_send(self, bundle: BundleId) -> bool:
+        """Whether this is what was asked of us and has not gone out."""
+        asked = self.asked and not self.parts and bundle in self.flows
+        return asked and self.bundles.index(bundle) in self.unsent
+
     def withdraw(self, bundle: BundleId) -> bool:
         """Somebody else has sent what was asked of us, too: it need not go out again, and what stands last takes its
         place. Whether others are to be told that there is less to come."""
-        if not self.asked or self.parts or bundle not in self.flows:
+        if not self.is_to_send(bundle):
             return False
         number, last = self.bundles.index(bundle), self.count - 1
-        if number not in self.unsent:
-            return False
         if number in self.said:
             self.unsent.remove(number)
         elif last in self.unsent and last not in self.said:

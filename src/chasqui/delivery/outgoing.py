@@ -22,7 +22,6 @@ from chasqui.delivery.sharing import WEIGHTS, Flows, in_turns
 
 Fetch = Callable[[BundleId], bytes | None]
 NEWS_JITTER_MS: Final = 4_000  # two nodes to which a stick brought the same must not send at once
-COPIES_ENOUGH: Final = 1  # overheard: whoever has not heard it asks again
 GENERATION_KEPT_MS: Final = HOUR_MS  # so long it answers a NEED
 GENERATIONS_MAX: Final = 128
 TOLD_AGAIN_MS: Final = 8_000  # where texts come one by one: two of them must not take the same number
@@ -48,7 +47,6 @@ class _Waiting:
     order: int
     answer: bool  # somebody lacks it, and others may have sent it before our turn comes
     latest_ms: int = 0  # to which it may be put off
-    copies: int = 0
 
 
 class Turn(NamedTuple):
@@ -75,8 +73,7 @@ class Outgoing:
         self.drawn = False  # whether that was what went out last
         self.turn = Turn(NEWS, "")  # whose the frame is that went out last
         self._answering = Answering(entropy)
-        self._order = 0
-        self._number = below(entropy, 256)
+        self._order, self._number = 0, below(entropy, 256)
         self._on_air: dict[BundleId, int] = {}  # when each was last heard or sent whole, the last one last
         self._last: OwnGeneration | None = None  # of which a symbol of ours was on the air last
         self._in_row = 0  # how many of it since somebody asked for it, or something else was sent
@@ -104,8 +101,9 @@ class Outgoing:
         for item in sorted(items, key=lambda item: (item.rank, -item.day, item.size, item.id)):
             if len(self._waiting) >= ANSWERS_MAX:
                 return
-            if now_ms - self._on_air.get(item.id, -HOUR_MS) < self._incoming.just_ms:
-                continue  # whoever asks had not heard it yet when he worded that
+            just = now_ms - self._on_air.get(item.id, -HOUR_MS) < self._incoming.just_ms
+            if just and self._answering.gives_way(item.id, now_ms):
+                continue  # whoever asks had not heard it yet
             if item.id in self._waiting or item.id in unsent or not self._can_carry(item):
                 continue
             if item.id in ours:
@@ -117,13 +115,14 @@ class Outgoing:
         """Somebody else sent it."""
         note(self._on_air, bundle, now_ms, ON_AIR_MAX)
         waiting = self._waiting.get(bundle)
-        if waiting is not None:
-            waiting.copies += 1
-            if waiting.copies >= COPIES_ENOUGH:
-                del self._waiting[bundle]
-                if waiting.answer:
-                    self._answering.was_sooner()
-        for _, own in self._kept.values():
+        waits = waiting is not None and waiting.answer
+        begun = [own for _, own in self._kept.values() if own.is_to_send(bundle)]
+        if (waits or begun) and not self._answering.gives_way(bundle, now_ms):
+            return
+        self._waiting.pop(bundle, None)
+        if waits:
+            self._answering.was_sooner()
+        for own in begun:
             self._withdraw(own, bundle, now_ms)
 
     def answered(self, now_ms: int) -> None:
@@ -373,6 +372,7 @@ class Outgoing:
         frames = [replace(each, followed=more or at < len(frames) - 1) for at, each in enumerate(frames)]
         for each in frames:
             note(self._on_air, bundle_id(each.symbol), now_ms, ON_AIR_MAX)
+            self._answering.sent(bundle_id(each.symbol), now_ms)
             if own.heard is not None:
                 self._incoming.said(own.heard, each, now_ms)
         return batch_of(frames) if len(frames) > 1 else frames[0]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from chasqui.base.errors import ChasquiError
+from chasqui.base.ports import Uptime
 from chasqui.base.secret import NO_SECRET, Secret
 from chasqui.lab.air import Channel
 from chasqui.lab.device import Device, DownError
@@ -23,7 +24,8 @@ class RadioBoard:
         self, device: Device, channel: Channel, name: str, key: Secret = NO_SECRET, dummy_share: float = DUMMY_SHARE
     ) -> None:
         self.device, self.channel = device, channel
-        self.end = BroadcastEnd(self, device.ends, channel.medium.profile, name, key, dummy_share)
+        self._name, self._key, self._dummy_share = name, key, dummy_share
+        self.end = self._new_end()
         self._plugged = False
         self._sends = False  # or waits for a free channel
         self._asked = 0
@@ -51,7 +53,12 @@ class RadioBoard:
     def up(self) -> None:
         """See `Board`. One that still sends for the process before is there when it has ended."""
         if self._plugged and self.device.on and not self._sends and not self.end.there:
+            self.end = self._new_end()
             self.end.opened()
+
+    def _new_end(self) -> BroadcastEnd:
+        profile = self.channel.medium.profile
+        return BroadcastEnd(self, self.device.ends, profile, self._name, self._key, self._dummy_share)
 
     # -- air.Ear ------------------------------------------------------------------------------------------------
 
@@ -69,9 +76,9 @@ class RadioBoard:
 
     # -- broadcast_end.Around -----------------------------------------------------------------------------------
 
-    def now_ms(self) -> int:
+    def uptime(self) -> Uptime:
         """See `Around`."""
-        return self.device.world.now_ms
+        return self.device.uptime
 
     def step(self, event: inputs.Input, taken: Callable[[], None]) -> None:
         """See `Around`. A step that is refused has changed nothing."""
@@ -95,4 +102,4 @@ class RadioBoard:
             if asked == self._asked:
                 self.end.due()
 
-        self.device.world.at_ms(at_ms, due)
+        self.device.world.at_ms(self.device.booted_ms + at_ms, due)

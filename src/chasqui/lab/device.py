@@ -6,6 +6,7 @@ from typing import Any, Final, Protocol
 
 from chasqui.base.errors import MachineError, PeerError, UserError
 from chasqui.base.ids import bundle_id
+from chasqui.base.ports import Uptime
 from chasqui.delivery.frames import BundleFrame, read_frame
 from chasqui.lab.entropy import SeededEntropy
 from chasqui.lab.memory_store import MemoryStore
@@ -84,6 +85,8 @@ class Device:
         self.entropy = SeededEntropy(f"{seed} {name}")
         self.node = Node(self.store, self.entropy)
         self.skew_s = 0
+        self.boots = 0
+        self.booted_ms = 0  # by the clock of the world
         self.crash_rate = 0.0
         self.on = True
         self.lost = False  # for ever: drowned, taken, thrown away
@@ -99,6 +102,11 @@ class Device:
         self._backups: list[MemoryStore] = []
         self._timer_s = 0
         self._timer_asked = 0
+
+    @property
+    def uptime(self) -> Uptime:
+        """The clock of this device that nobody sets."""
+        return Uptime(f"{self.name} {self.boots}".encode(), self.world.now_ms - self.booted_ms)
 
     @property
     def now_s(self) -> int:
@@ -158,10 +166,13 @@ class Device:
     # -- going down ---------------------------------------------------------------------------------------------
 
     def crash(self) -> None:
-        """Goes down now and comes up again after a while; sessions end."""
+        """Goes down now and comes up again after a while; sessions end. Every other time the machine does."""
         self.crashes += 1
         self.on = False
         self._gone()
+        if self.crashes % 2 == 0:  # not the process alone
+            self.boots += 1
+            self.booted_ms = self.world.now_ms
         self.world.after(self.world.chance.randint(*_DOWN_S), self.start)
 
     def start(self) -> None:
@@ -201,7 +212,7 @@ class Device:
         """Lets the node do what is due."""
         if self.on and self.ticks:
             try:
-                self.do(inputs.Tick())
+                self.do(inputs.Tick(self.uptime))
             except DownError:
                 return
 

@@ -10,22 +10,25 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
+from chasqui.base.ports import Uptime
 from chasqui.base.secret import NO_SECRET, Secret
 from chasqui.delivery.airtime import Air, AirtimeLedger
 from chasqui.node import inputs
 from chasqui.node.effects import Transmit, Wake
 from chasqui.node.link_port import BroadcastId, LinkProfile
+from chasqui.node.spent import AHEAD_MS, Book
 
 DUMMY_SHARE: Final = 0.05  # of the airtime budget: frames that say nothing, where the owner does not choose
 WAITING_FRAMES_MAX: Final = 256  # of one link, heard and not yet taken by the node; what exceeds that is lost
+DEVICE_MS: Final = 30_000  # a device has so long for a frame, whatever becomes of this process; half of `AHEAD_MS`
 PROBES_SHARE: Final = 0.1  # of the link's airtime that a person may spend on tests; the node keeps to the rest
 
 
 class Around(Protocol):
     """What an end needs around it."""
 
-    def now_ms(self) -> int:
-        """A clock that never goes back."""
+    def uptime(self) -> Uptime:
+        """The clock of this machine, of one boot for as long as this is around."""
         ...
 
     def step(self, event: inputs.Input, taken: Callable[[], None]) -> None:
@@ -62,8 +65,8 @@ class BroadcastEnds:
         if end is None:
             return
         match effect:
-            case Transmit(_, frame):
-                end.transmit(frame)
+            case Transmit():
+                end.transmit(effect)
             case Wake(_, at_ms):
                 end.wake(at_ms)
 
@@ -89,7 +92,7 @@ class _Probe:
 
     frame: bytes
     left: Callable[[bool], None]
-    airtime_ms: int
+    until_ms: int  # in the books it has left by then
     booked: bool = False
 
 
@@ -112,14 +115,17 @@ class BroadcastEnd:
         self._id: BroadcastId | None = None
         self._waiting = 0
         self._under_way = False
-        self._next: bytes | None = None  # said by a node that does not know what its predecessor has under way
+        self._next: Transmit | None = None  # said by a node that does not know what its predecessor has under way
+        self._until_ms = 0  # in the books what is under way has left by then
+        self._takes_ms = 0  # and took so long
+        self._orphan = False  # a frame is under way of which the node does not know
         share = profile.airtime_share_max
         self._profile = replace(profile, airtime_share_max=share * (1 - PROBES_SHARE))  # what the node is told
         self.air = Air(
             profile.mtu_bytes, profile.bit_rate_bps or 1, profile.frame_overhead_ms, share * (1 - PROBES_SHARE)
         )
         self._probes = AirtimeLedger(replace(self.air, airtime_share_max=share * PROBES_SHARE))
-        self._probes.restore(probed, around.now_ms())
+        self._probes.restore(probed)
         self._probe: _Probe | None = None  # waits, or is under way
         self._probing = False
         self._ear: ProbeEar | None = None
@@ -129,8 +135,8 @@ class BroadcastEnd:
     def opened(self) -> None:
         """See `BroadcastEvents`."""
         self._id = self._ends.join(self)
-        now_ms = self._around.now_ms()
-        self._step(inputs.BroadcastOpened(self._id, self._profile, now_ms, self._name, self._key, self._dummy_share))
+        now = self._around.uptime()
+        self._step(inputs.BroadcastOpened(self._id, self._profile, now, self._name, self._key, self._dummy_share))
 
     def heard(self, frame: bytes, strength_db: float | None) -> None:
         """See `BroadcastEvents`. A node that cannot keep up loses frames, as the air does."""
@@ -143,32 +149,29 @@ class BroadcastEnd:
         def taken() -> None:
             self._waiting -= 1
 
-        self._step(inputs.BroadcastHeard(self._id, frame, strength_db, self._around.now_ms()), taken)
+        self._step(inputs.BroadcastHeard(self._id, frame, strength_db, self._now_ms), taken)
 
     def sent(self, airtime_ms: int | None) -> None:
         """See `BroadcastEvents`."""
-        self._under_way = False
-        probed = self._probing
-        if self._probing and self._probe is not None:
-            probe, self._probe, self._probing = self._probe, None, False
-            took_ms = probe.airtime_ms if airtime_ms is None else airtime_ms
-            self._probes.add(self._around.now_ms(), took_ms)
-            if self._id is not None and took_ms > probe.airtime_ms:
-                more_ms = took_ms - probe.airtime_ms
-                self._step(inputs.BroadcastProbed(self._id, more_ms, self._around.now_ms()))
-            probe.left(True)
+        probing, orphan = self._probing, self._orphan
+        self._under_way = self._orphan = False
+        if probing:
+            self._probe_left(airtime_ms)
+        elif orphan:
+            self._put_right(Book.FRAMES, self._takes_ms if airtime_ms is None else airtime_ms)
         self._start_probe()
         if self._next is not None:
-            frame, self._next = self._next, None
-            self.transmit(frame)
-        elif self._id is not None and not probed:
-            self._step(inputs.BroadcastSent(self._id, airtime_ms, self._around.now_ms()))
+            said, self._next = self._next, None
+            self.transmit(said)
+        elif self._id is not None and not probing and not orphan:
+            self._step(inputs.BroadcastSent(self._id, airtime_ms, self._now_ms))
 
     def closed(self) -> None:
         """See `BroadcastEvents`."""
         if self._id is not None:
             link, self._id = self._id, None
-            self._under_way, self._next = False, None
+            self._under_way = self._orphan = False
+            self._next = None
             probe, self._probe, self._probing = self._probe, None, False
             if probe is not None:
                 probe.left(False)
@@ -181,18 +184,12 @@ class BroadcastEnd:
     def probe(self, frame: bytes, left: Callable[[bool], None]) -> None:
         """Sends one frame of a test, before what the node says next. `left` is told whether it went out: there is a
         budget, and the device may be gone."""
-        now_ms, airtime_ms = self._around.now_ms(), self.air.airtime_ms(len(frame))
+        now_ms, airtime_ms = self._now_ms, self.air.airtime_ms(len(frame))
         fits = self._probes.free_at_ms(now_ms, airtime_ms) == now_ms
         if self._id is None or self._probe is not None or not fits:
             left(False)
-            return
-        probe = self._probe = _Probe(frame, left, airtime_ms)
-
-        def booked() -> None:
-            probe.booked = True
-            self._start_probe()
-
-        self._step(inputs.BroadcastProbed(self._id, airtime_ms, now_ms), booked)
+        else:
+            self._book(frame, left)
 
     def listen(self, ear: ProbeEar | None) -> None:
         """Whoever hears probes from now on."""
@@ -208,20 +205,53 @@ class BroadcastEnd:
         """Whether somebody listens for probes now."""
         return self._ear is not None
 
+    def _book(self, frame: bytes, left: Callable[[bool], None]) -> None:
+        now_ms = self._now_ms
+        probe = self._probe = _Probe(frame, left, now_ms + AHEAD_MS)
+
+        def booked() -> None:
+            probe.booked = True
+            self._start_probe()
+
+        if self._id is not None:
+            airtime_ms = self.air.airtime_ms(len(frame))
+            self._step(inputs.BroadcastSpent(self._id, Book.PROBES, airtime_ms, now_ms), booked)
+
     def _start_probe(self) -> None:
-        if self._probe is not None and self._probe.booked and not self._under_way:
-            self._under_way = self._probing = True
-            self._around.send(self._probe.frame)
+        probe = self._probe
+        if probe is None or not probe.booked or self._under_way:
+            return
+        if self._late(probe.until_ms):
+            self._probe = None
+            probe.left(False)
+        else:
+            self._probing = True
+            self._hand_over(probe.frame, probe.until_ms)
+
+    def _probe_left(self, airtime_ms: int | None) -> None:
+        probe, self._probe, self._probing = self._probe, None, False
+        took_ms = self._takes_ms if airtime_ms is None else airtime_ms
+        self._probes.add(self._now_ms, took_ms)
+        self._put_right(Book.PROBES, took_ms)
+        if probe is not None:
+            probe.left(True)
+
+    def _put_right(self, book: Book, took_ms: int) -> None:
+        """What has left just now was in the books before; not so late, perhaps, nor so high."""
+        more_ms = took_ms if self._now_ms > self._until_ms else took_ms - self._takes_ms
+        if self._id is not None and more_ms > 0:
+            self._step(inputs.BroadcastSpent(self._id, book, more_ms, self._now_ms))
 
     # -- what the node wants --------------------------------------------------------------------------------
 
-    def transmit(self, frame: bytes) -> None:
-        """The node says this."""
+    def transmit(self, said: Transmit) -> None:
+        """The node says this. What comes too late for the books is lost, as on the air."""
         if self._under_way:
-            self._next = frame
-        else:
-            self._under_way = True
-            self._around.send(frame)
+            self._next = said
+        elif not self._late(said.until_ms):
+            self._hand_over(said.frame, said.until_ms)
+        elif self._id is not None:
+            self._step(inputs.BroadcastSent(self._id, 0, self._now_ms))
 
     def wake(self, at_ms: int | None) -> None:
         """The node wants to be asked then."""
@@ -230,15 +260,32 @@ class BroadcastEnd:
     def due(self) -> None:
         """It is the time for which the timer was set."""
         if self._id is not None:
-            self._step(inputs.BroadcastDue(self._id, self._around.now_ms()))
+            self._step(inputs.BroadcastDue(self._id, self._now_ms))
 
     def begin_again(self) -> None:
-        """The node was made anew and knows no link; what is under way goes on."""
+        """The node was made anew and knows no link; what is under way goes on. A probe that is not yet goes into the
+        books again: that may have failed."""
         under_way, probe, probing = self._under_way, self._probe, self._probing
         self._probe, self._probing = None, False
         self.closed()
         self.opened()
-        self._under_way, self._probe, self._probing = under_way, probe, probing
+        self._under_way, self._orphan = under_way, under_way and not probing
+        if probing:
+            self._probe, self._probing = probe, True
+        elif probe is not None:
+            self._book(probe.frame, probe.left)
+
+    @property
+    def _now_ms(self) -> int:
+        return self._around.uptime().ms
+
+    def _late(self, until_ms: int) -> bool:
+        """What the device does not get in time might be on the air when the books say that it has long left."""
+        return self._now_ms > until_ms - DEVICE_MS
+
+    def _hand_over(self, frame: bytes, until_ms: int) -> None:
+        self._under_way, self._until_ms, self._takes_ms = True, until_ms, self.air.airtime_ms(len(frame))
+        self._around.send(frame)
 
     def _step(self, event: inputs.Input, taken: Callable[[], None] = lambda: None) -> None:
         self._around.step(event, taken)

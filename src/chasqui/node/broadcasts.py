@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 from chasqui.base.days import day_of
 from chasqui.base.errors import PeerError
 from chasqui.base.ids import BundleId, GroupId, bundle_id
+from chasqui.base.ports import Uptime
 from chasqui.base.schema import decode_own
 from chasqui.delivery.airtime import Air
 from chasqui.delivery.engine import Engine, Settings
@@ -20,28 +20,30 @@ from chasqui.node.link_port import BroadcastId, LinkProfile
 from chasqui.node.live_epochs import LiveEpochs
 from chasqui.node.receipting import round_ms
 from chasqui.node.records import BundleRecord, ForeignRecord, Space
-from chasqui.node.spent import Book, Booked, bring_back, settle, shift, spend, spent
+from chasqui.node.spent import AHEAD_MS, Book, Booked, keep_by, settle, spend, spent
 from chasqui.node.transaction import Transaction
 from chasqui.sealed.bundle import Bundle, parse_bundle
-
-_CLOCK_SET_MS: Final = 30_000  # by less a clock drifts, and a step waits for its turn
 
 
 @dataclass
 class _Open:
-    """A link that is there. `at_ms` is its clock when it was last looked at, `zero_ms` what that of the vault shows
-    when this one shows 0."""
+    """A link that is there. `at_ms` is its clock when it was last looked at, `boot` says whose clock that is."""
 
     name: str
-    book: str | None  # under which name its airtime stands in the books
+    books: tuple[str | None, ...]  # under which names its airtime stands in the books
     air: Air
     keyed: bool
     engine: Engine
+    boot: bytes
     at_ms: int
-    zero_ms: int
     wake_ms: int | None = None
     signers: int = 0  # so many will sign for what came or was said; told to the engine when its clock is looked at
     booked: Booked | None = None  # the frame under way
+
+    @property
+    def now(self) -> Uptime:
+        """Its clock when it was last looked at."""
+        return Uptime(self.boot, self.at_ms)
 
     @property
     def frame_ms(self) -> int:
@@ -76,12 +78,12 @@ class Broadcasts:
         if not self._links:
             self._index = _index(tx, live)
         settings = Settings(event.key, event.dummy_share)
-        engine = Engine(air, settings, self._index, tx.entropy, event.at_ms)
-        bring_back(tx)
-        engine.ledger.restore(spent(tx, Book.FRAMES, event.name), event.at_ms)
-        zero_ms = tx.now_s * 1000 - event.at_ms
-        self._links[event.link] = _Open(event.name, event.name, air, bool(event.key), engine, event.at_ms, zero_ms)
-        self._looked(tx, event.link, event.at_ms)
+        now = event.now
+        engine = Engine(air, settings, self._index, tx.entropy, now.ms)
+        keep_by(tx, now)
+        engine.ledger.restore(spent(tx, Book.FRAMES, event.name, now))
+        self._links[event.link] = _Open(event.name, (event.name,), air, bool(event.key), engine, now.boot, now.ms)
+        self._looked(event.link, now.ms)
 
     def closed(self, link: BroadcastId) -> None:
         """A link is gone."""
@@ -93,7 +95,7 @@ class Broadcasts:
         self, tx: Transaction, live: LiveEpochs, link: BroadcastId, frame: bytes, strength_db: float | None, at_ms: int
     ) -> None:
         """Acts on a frame. Nobody knows who sent it, so one that breaks the rules is passed over."""
-        known = self._looked(tx, link, at_ms)
+        known = self._looked(link, at_ms)
         if known is None:
             return
         try:
@@ -108,29 +110,40 @@ class Broadcasts:
 
     def sent(self, tx: Transaction, link: BroadcastId, airtime_ms: int | None, at_ms: int) -> None:
         """A frame of ours has left."""
-        known = self._looked(tx, link, at_ms)
+        known = self._looked(link, at_ms)
         if known is None:
             return
         known.engine.sent(airtime_ms, known.at_ms)
         if known.booked is not None:
-            settle(tx, Book.FRAMES, known.book, known.booked, airtime_ms or known.booked.airtime_ms)
+            for book in known.books:
+                settle(tx, Book.FRAMES, book, known.booked, airtime_ms or known.booked.airtime_ms, known.now)
             known.booked = None
 
-    def probed(self, tx: Transaction, link: BroadcastId, airtime_ms: int, at_ms: int) -> None:
-        """A test of a link takes so much of what is kept for tests."""
-        known = self._looked(tx, link, at_ms)
-        if known is not None:
-            spend(tx, Book.PROBES, known.book, airtime_ms)
+    def spent(self, tx: Transaction, link: BroadcastId, book: Book, airtime_ms: int, at_ms: int) -> None:
+        """So much airtime was taken, or is about to be, by what the node does not know of."""
+        known = self._looked(link, at_ms)
+        if known is None:
+            return
+        if book is Book.FRAMES:
+            known.engine.ledger.add(known.at_ms, airtime_ms)
+        for name in known.books:
+            spend(tx, book, name, airtime_ms, known.now)
 
     def removed(self, name: str) -> None:
         """A link is no more, though its device may be there for a moment yet."""
         for known in self._links.values():
-            if known.book == name:
-                known.book = None
+            if name in known.books:
+                known.books = (*(book for book in known.books if book != name), None)
 
-    def due(self, tx: Transaction, link: BroadcastId, at_ms: int) -> None:
+    def added(self, name: str) -> None:
+        """A link was added, perhaps the same radio as one of those that are no more and still there."""
+        for known in self._links.values():
+            if None in known.books:
+                known.books = (*known.books, name)
+
+    def due(self, link: BroadcastId, at_ms: int) -> None:
         """It is time for something."""
-        known = self._looked(tx, link, at_ms)
+        known = self._looked(link, at_ms)
         if known is not None:
             known.wake_ms = None
 
@@ -155,8 +168,9 @@ class Broadcasts:
                 turn = known.engine.turn(known.at_ms, lambda bundle: _fetch(tx, bundle))
                 if turn.frame is not None:
                     airtime_ms = known.air.airtime_ms(len(turn.frame))
-                    known.booked = spend(tx, Book.FRAMES, known.book, airtime_ms)
-                    effects.append(Transmit(link, turn.frame))
+                    for book in known.books:
+                        known.booked = spend(tx, Book.FRAMES, book, airtime_ms, known.now)
+                    effects.append(Transmit(link, turn.frame, known.at_ms + AHEAD_MS))
                 if turn.wake_ms != known.wake_ms:
                     known.wake_ms = turn.wake_ms
                     effects.append(Wake(link, turn.wake_ms))
@@ -165,11 +179,11 @@ class Broadcasts:
                 effects.append(Wake(link, known.at_ms))
         return effects
 
-    def on_air(self, now_s: int) -> list[OnAir]:
+    def on_air(self, uptime_ms: int) -> list[OnAir]:
         """How each link fares."""
         found = []
         for known in self._links.values():
-            now_ms = max(known.at_ms, now_s * 1000 - known.zero_ms)  # for the eye alone: the clock may have been set
+            now_ms = max(known.at_ms, uptime_ms)
             silent_ms = max(known.engine.plain_ms(known.at_ms) - now_ms, 0)
             passages, flows = known.engine.passages(now_ms), known.engine.flows_of_news()
             found.append(OnAir(known.name, silent_ms, tuple(passages), frozenset(flows)))
@@ -196,21 +210,11 @@ class Broadcasts:
                 self._index.remove(bundle)
         return fresh
 
-    def _follow_clock(self, tx: Transaction, known: _Open) -> None:
-        """What was spent is kept by the clock of the vault: where that was set, the books are put right."""
-        by_ms = tx.now_s * 1000 - known.at_ms - known.zero_ms
-        if abs(by_ms) > _CLOCK_SET_MS:
-            shift(tx, by_ms // 1000)
-            for each in self._links.values():
-                each.zero_ms += by_ms
-                each.booked = None  # it stays in the books
-
-    def _looked(self, tx: Transaction, link: BroadcastId, at_ms: int) -> _Open | None:
+    def _looked(self, link: BroadcastId, at_ms: int) -> _Open | None:
         known = self._links.get(link)
         if known is not None:
             known.at_ms = max(known.at_ms, at_ms)
             self._now = link
-            self._follow_clock(tx, known)
         return known
 
 

@@ -33,10 +33,12 @@ class CloseSession:
 
 @dataclass(frozen=True)
 class Transmit:
-    """One frame to whoever hears this broadcast link. There is no other before `BroadcastSent` came."""
+    """One frame to whoever hears this broadcast link. There is no other before `BroadcastSent` came. In the books
+    it has left by `until_ms` of the link's clock."""
 
     link: BroadcastId
     frame: bytes
+    until_ms: int
 
 
 @dataclass(frozen=True)

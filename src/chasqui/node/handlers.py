@@ -87,6 +87,9 @@ def handle(tx: Transaction, signed: SignedObject, bundle: BundleId) -> None:
             _admit_words(tx, signed, said)
             count(tx, signed)
             keep_witnesses(tx, signed, said)
+            named = {each for removal, heads in said for each in (removal, *heads)}
+            if note_cited(tx, signed.group, named, signed.author):
+                tx.retry_refused.add(signed.group)
             tx.retry.add(signed.group)
         case Kind.PART:
             count(tx, signed)

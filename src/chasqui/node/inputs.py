@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from chasqui.base.ids import GroupId, MemberKey, ObjectId
+from chasqui.base.ports import Uptime
 from chasqui.base.secret import NO_SECRET, Secret
 from chasqui.groups.operation import Role
 from chasqui.media.burst import Quality
 from chasqui.node.link_port import BroadcastId, LinkProfile, SessionId
+from chasqui.node.spent import Book
 
 
 @dataclass(frozen=True)
@@ -235,12 +237,12 @@ class SessionClosed:
 @dataclass(frozen=True)
 class BroadcastOpened:
     """A broadcast link is there. `name` is its lasting one, under which its airtime is kept; `key` that of the
-    neighbourhood, or empty; `dummy_share` the part of the airtime budget for frames that say nothing. `at_ms`, here
-    and below, is of any clock that never goes back, one for each link."""
+    neighbourhood, or empty; `dummy_share` the part of the airtime budget for frames that say nothing. `at_ms` below is
+    of the same clock as `now`."""
 
     link: BroadcastId
     profile: LinkProfile
-    at_ms: int
+    now: Uptime
     name: str = ""
     key: Secret = NO_SECRET
     dummy_share: float = 0.0
@@ -266,10 +268,12 @@ class BroadcastSent:
 
 
 @dataclass(frozen=True)
-class BroadcastProbed:
-    """A test of the link is about to take so much airtime."""
+class BroadcastSpent:
+    """So much airtime is about to be taken, or was just now, by what the node did not say or says no more: a test of
+    the link, or a frame of a node before this one."""
 
     link: BroadcastId
+    book: Book
     airtime_ms: int
     at_ms: int
 
@@ -291,7 +295,9 @@ class BroadcastClosed:
 
 @dataclass(frozen=True)
 class Tick:
-    """Time has passed."""
+    """Time has passed. None: nobody can read the machine's own clock; the books of airtime stay as they are."""
+
+    uptime: Uptime | None = None
 
 
 Input = (
@@ -325,7 +331,7 @@ Input = (
     | BroadcastOpened
     | BroadcastHeard
     | BroadcastSent
-    | BroadcastProbed
+    | BroadcastSpent
     | BroadcastDue
     | BroadcastClosed
     | Tick

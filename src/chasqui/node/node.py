@@ -35,7 +35,7 @@ from chasqui.node.records import LinkRecord, SelfRecord, Space
 from chasqui.node.renewal import renew_to_say
 from chasqui.node.seats import demand
 from chasqui.node.speech import say_bursts
-from chasqui.node.spent import bequeath, inherit
+from chasqui.node.spent import bequeath, inherit, keep_by
 from chasqui.node.store_port import StoreReader
 from chasqui.node.transaction import Transaction
 from chasqui.node.upkeep import keep_up, next_due_s
@@ -64,9 +64,9 @@ class Node:
         """How many epochs a bundle is compared with."""
         return len(self._live)
 
-    def on_air(self, now_s: int) -> list[OnAir]:
+    def on_air(self, uptime_ms: int) -> list[OnAir]:
         """How each broadcast link fares that is there."""
-        return self._broadcasts.on_air(now_s)
+        return self._broadcasts.on_air(uptime_ms)
 
     def step(self, event: inputs.Input, now_s: int) -> list[Effect]:
         """Effects of an input at a time in seconds since 1970. Raises `ChasquiError`; then nothing has changed."""
@@ -210,6 +210,8 @@ class Node:
         keep_up(tx, everything=True)
 
     def _tick(self, tx: Transaction, event: inputs.Tick) -> None:
+        if event.uptime is not None:
+            keep_by(tx, event.uptime)
         keep_up(tx, everything=False)
 
     def _session_opened(self, tx: Transaction, event: inputs.SessionOpened) -> None:
@@ -230,11 +232,11 @@ class Node:
     def _broadcast_sent(self, tx: Transaction, event: inputs.BroadcastSent) -> None:
         self._broadcasts.sent(tx, event.link, event.airtime_ms, event.at_ms)
 
-    def _broadcast_probed(self, tx: Transaction, event: inputs.BroadcastProbed) -> None:
-        self._broadcasts.probed(tx, event.link, event.airtime_ms, event.at_ms)
+    def _broadcast_spent(self, tx: Transaction, event: inputs.BroadcastSpent) -> None:
+        self._broadcasts.spent(tx, event.link, event.book, event.airtime_ms, event.at_ms)
 
     def _broadcast_due(self, tx: Transaction, event: inputs.BroadcastDue) -> None:
-        self._broadcasts.due(tx, event.link, event.at_ms)
+        self._broadcasts.due(event.link, event.at_ms)
 
     def _broadcast_closed(self, tx: Transaction, event: inputs.BroadcastClosed) -> None:
         self._broadcasts.closed(event.link)
@@ -248,6 +250,7 @@ class Node:
         link = tx.entropy(4).hex()
         tx.save(Space.LINK, link.encode(), record)
         inherit(tx, link)
+        self._broadcasts.added(link)
         return link
 
     def _remove_link(self, tx: Transaction, event: inputs.RemoveLink) -> None:
@@ -289,7 +292,7 @@ _HANDLERS: Final[dict[type[Any], Callable[[Node, Transaction, Any], object]]] = 
     inputs.BroadcastOpened: Node._broadcast_opened,
     inputs.BroadcastHeard: Node._broadcast_heard,
     inputs.BroadcastSent: Node._broadcast_sent,
-    inputs.BroadcastProbed: Node._broadcast_probed,
+    inputs.BroadcastSpent: Node._broadcast_spent,
     inputs.BroadcastDue: Node._broadcast_due,
     inputs.BroadcastClosed: Node._broadcast_closed,
     inputs.Tick: Node._tick,

@@ -53,9 +53,13 @@ class Due(NamedTuple):
         """The record."""
         return b"".join(map(u64, self))
 
-    def put_off(self, now_s: int) -> Due:
-        """The conversation goes on."""
-        return self._replace(at_s=min(now_s + self.calm_s, self.latest_s)) if self.latest_s else self
+    def put_off(self, now_s: int, within_s: int) -> Due:
+        """The conversation goes on; for so long it may keep us from signing. (A clock that was ahead has set `latest_s`
+        too far off.)"""
+        if not self.latest_s:
+            return self
+        latest_s = min(self.latest_s, now_s + within_s)
+        return self._replace(at_s=min(now_s + self.calm_s, latest_s), latest_s=latest_s)
 
 
 def owe(tx: Transaction, group: GroupId, kind: Kind, came: SignedObject | None = None) -> None:
@@ -81,7 +85,7 @@ def go_on(tx: Transaction, group: GroupId) -> None:
     """We say something ourselves: what is to be signed for takes the next room, and waits for more."""
     value = tx.get(Space.DUE, group)
     if value is not None:
-        tx.put(Space.DUE, group, Due.read(value).put_off(tx.now_s).written())
+        tx.put(Space.DUE, group, Due.read(value).put_off(tx.now_s, _SLOW_S_MAX).written())
 
 
 def await_receipts(tx: Transaction, epoch: EpochRecord) -> None:
@@ -115,7 +119,7 @@ def _slow(tx: Transaction, known: Due | None, came: SignedObject) -> Due:
     if epoch is not None:
         await_receipts(tx, epoch)
     if known is not None and known.at_s <= known.latest_s:
-        return known.put_off(tx.now_s)
+        return known.put_off(tx.now_s, _at_most_s(tx, known.calm_s))
     if known is not None and not known.latest_s:
         return known
     others = [key for _, key in epoch.roster if key != came.author] if epoch is not None else []
@@ -123,8 +127,12 @@ def _slow(tx: Transaction, known: Due | None, came: SignedObject) -> Due:
     place = sum(each < drawn[0] for each in drawn)
     begins_ms, place_ms = round_ms(tx.frame_ms)
     calm_s = min(-(-(begins_ms + place * place_ms) // 1000), _SLOW_S_MAX)
-    latest_s = tx.now_s + min(_SLOW_FRAMES_MAX * tx.frame_ms // 1000 + calm_s, _SLOW_S_MAX)
-    return Due(tx.now_s + calm_s, latest_s, calm_s)
+    return Due(tx.now_s + calm_s, tx.now_s + _at_most_s(tx, calm_s), calm_s)
+
+
+def _at_most_s(tx: Transaction, calm_s: int) -> int:
+    """For how long a conversation keeps whoever has this place from signing."""
+    return min(_SLOW_FRAMES_MAX * tx.frame_ms // 1000 + calm_s, _SLOW_S_MAX)
 
 
 def is_owed(tx: Transaction, group: GroupId) -> bool:

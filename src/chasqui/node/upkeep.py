@@ -39,7 +39,6 @@ from chasqui.node.resealing import answer, publish, until_answer, until_publish
 from chasqui.node.saying import say_witnesses
 from chasqui.node.seats import demand_if_stale, forget_seat, offer_seat, until_demand, until_offer
 from chasqui.node.skipped import erase_outdated
-from chasqui.node.spent import forget_old
 from chasqui.node.telling import tell_removed
 from chasqui.node.transaction import Transaction
 from chasqui.node.votes import due_vote, goes_alone, until_vote
@@ -227,7 +226,6 @@ def _sweep(tx: Transaction) -> bool:
         return False
     tx.put(Space.META, _SWEPT, u64(tx.now_s))
     _apart(tx, None, drop_expired)
-    _apart(tx, None, forget_old)
     new_day = day_of(last) != day_of(tx.now_s)
     if new_day:
         _apart(tx, None, erase_outdated, trusted_day(tx))
