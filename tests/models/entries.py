@@ -369,8 +369,10 @@ class Entries:
             mine = [p for p in me.packages if p.whom == whom]
             newest = max((number for m, number in me.rejoins if m == whom), default=0)
             package = max(mine, key=lambda p: p.number, default=None)
-            gave = package and any((c.by, c.whom, c.number) == (name, whom, package.number) for c in me.commits)
-            if whom != name and package and not gave and package.number == newest and self.is_due(me, head, package):
+            if package is None or whom == name or package.number != newest:
+                continue
+            gave = any((c.by, c.whom, c.number) == (name, whom, newest) for c in me.commits)  # and forgot it then
+            if (not gave or self.again_and_again) and self.is_due(me, head, package):
                 yield package
 
     def is_due(self, me: Device, head: str, package: Package) -> bool:
@@ -535,7 +537,7 @@ class Entries:
         if what := self._wrong_at_the_end(end):
             return what
         final = self.head(end[0])
-        for at, me in enumerate(state):
+        for me in state:
             if not me.root:
                 continue
             if not self.all_demand and not me.entry and final != me.root and not final.startswith(me.root + "/"):
