@@ -1,4 +1,5 @@
-"""Somebody whom nobody but us hears sends in our place what others asked us for: that they go on asking tells us."""
+"""Somebody whom nobody but us hears sends in our place what others asked us for: that they go on asking tells us. Or he
+asks in our place."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import pytest
 
 from chasqui.base.ids import bundle_id
 from chasqui.delivery.answering import GIVEN_MS, SAME_MS, WAYS_GIVEN, Answering
+from chasqui.delivery.index import fingerprint, short_id
 from chasqui.delivery.radio_frames import (
     CodedFrame,
     DaysFrame,
@@ -14,14 +16,15 @@ from chasqui.delivery.radio_frames import (
     read_radio_frame,
     write_radio_frame,
 )
-from tests.delivery.place import Place, bundle_of, seeded
+from chasqui.delivery.sketch import syndromes_of
+from tests.delivery.place import TODAY, Place, bundle_of, seeded
 
 MINUTE_MS = 60_000
 COMMON = 3
 
 
 class Liar:
-    """Beside `a`, whom nobody else hears: he answers in its place whatever it is asked for."""
+    """Beside `a`, and nobody else hears him: he answers in its place whatever it is asked for. `b` lacks something."""
 
     def __init__(self, lacking: int, seed: int) -> None:
         self.place = Place("ab", seed=seed)
@@ -56,6 +59,30 @@ class Liar:
         """Before anybody has asked, and after."""
         self.answers()
         self.place.at(self.place.now_ms + 2_000, self.without_end)
+
+    def asks(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Beside `b` in place of `a`: he says the SUM that `a` would, and then REQ, so that `b` says neither."""
+        hear, salts = self.asker.engine.heard, seeded("salts of the liar")
+
+        def tell(frame: SumFrame | WantFrame) -> None:
+            hear(write_radio_frame(frame), 10.0, self.place.now_ms)
+            if self.asker.queued is None:
+                self.asker.turn()
+
+        def heard(data: bytes, strength_db: float | None, now_ms: int) -> list[bytes]:
+            brought, word, salt = hear(data, strength_db, now_ms), read_radio_frame(data), salts(2)
+            if isinstance(word, DaysFrame):
+                ids = tuple(self.near.index.short_ids(salt, TODAY, 0))
+                check, sketch = fingerprint(salt, len(ids), sum(ids)), syndromes_of(ids, 3)
+                self.place.at(now_ms + 300, lambda: tell(SumFrame(TODAY % 256, salt, 0, len(ids), check, sketch)))
+            elif isinstance(word, SumFrame):
+                salt = word.salt
+            if isinstance(word, DaysFrame | SumFrame):
+                wanted = tuple(short_id(salt, bundle_id(bundle)) for bundle in self.lacking)
+                self.place.at(now_ms + 600, lambda: tell(WantFrame(salt, wanted)))
+            return brought
+
+        monkeypatch.setattr(self.asker.engine, "heard", heard)
 
     def failed(self) -> bool:
         """Whether the asker has all of it."""
@@ -94,6 +121,15 @@ def test_what_was_begun_and_is_asked_for_a_fourth_time_goes_on() -> None:
         while outgoing.ranks(now_ms + 8_000):
             told += isinstance(outgoing.next(1, now_ms + 8_000, held.get), CodedFrame)
         assert told == (3 if now_ms == 100_000 + WAYS_GIVEN * SAME_MS else 0)
+
+
+@pytest.mark.must("M-RAD-20")
+def test_who_asks_in_the_place_of_who_lacks_it_gains_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
+    for seed in range(3):
+        liar = Liar(1, seed)
+        liar.asks(monkeypatch)
+        assert liar.place.run(25 * MINUTE_MS, liar.failed)
+        assert liar.place.now_ms > 5 * MINUTE_MS, "he does gain something"
 
 
 def test_what_is_asked_for_by_many_at_once_is_one_asking() -> None:

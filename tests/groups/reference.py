@@ -183,15 +183,18 @@ class Reference:
         if len(electorate) < self.rules.smallest_electorate:
             return False
         lacking = [
-            m for m in electorate if (m, r.id) in self.witnesses and o.id not in self.named(self.witnesses[m, r.id])
+            m
+            for m in electorate
+            if (said := self.witnesses.get((m, r.id))) is not None
+            and said.heads <= self.ops.keys()  # else nobody could cite it
+            and o.id not in self.named(said)
         ]
         part, of = self.rules.witnesses_needed
         return of * len(lacking) > part * len(electorate)
 
     def named(self, witness: Witness) -> frozenset[str]:
-        """What a witness had: its heads and their pasts, as far as they are here."""
-        here = witness.heads & frozenset(self.ops)
-        return here.union(*(self.past(head) for head in here))
+        """What a witness had: its heads and their pasts."""
+        return witness.heads.union(*(self.past(head) for head in witness.heads))
 
     def _with_his_own(self, r: Op, judge: Judge) -> frozenset[str]:
         """The removed one, and who owes his seat to nobody but such as these and in ways r does not know of."""

@@ -78,7 +78,8 @@ def _made_late(history: History, ruling: Ruling, said: _Said) -> Iterator[MadeLa
             continue
         removed = MemberKey(operation.change.member)
         jury = ruling.view(ruling.rights & ruling.past[index]).seats.keys() - {removed}
-        heard = [_named(history, words[member]) for member in jury if member in words]
+        said_here = (words[member] for member in jury if member in words)
+        heard = [_named(history, word) for word in said_here if is_whole(history, word)]
         if len(jury) < _JURY_MIN or 3 * len(heard) <= 2 * len(jury):
             continue
         theirs = 0
@@ -93,12 +94,17 @@ def _made_late(history: History, ruling: Ruling, said: _Said) -> Iterator[MadeLa
             yield MadeLate((operation.id, *(confirm.id for confirm in confirms)), late)
 
 
+def is_whole(history: History, word: Witness) -> bool:
+    """Whether all is here that a witness names. A word that names what is not here counts for nothing yet: no commit
+    could cite it, and its maker would go by what no reader can see."""
+    return all(head in history.position for head in word.heads)
+
+
 def _named(history: History, word: Witness) -> int:
-    """What a witness had, as far as it is here."""
+    """What a witness had."""
     named = 0
     for head in word.heads:
-        if head in history.position:
-            named |= history.past[head] | 1 << history.position[head]
+        named |= history.past[head] | 1 << history.position[head]
     return named
 
 

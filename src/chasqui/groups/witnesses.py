@@ -66,19 +66,16 @@ def _read_one(item: tuple[bytes | tuple[bytes, ...], ...]) -> tuple[ObjectId, tu
 
 def had_now(history: History, removed: MemberKey) -> tuple[ObjectId, ...]:
     """The heads of all that is here, for a witness of a removal. Where there are more than fit: as few as name all
-    operations of the removed one, then those that know most. What waits for its past is named by itself."""
+    operations of the removed one, then those that know most. What waits for its past is not named: whoever is to be
+    removed could let it wait for what does not exist, and words that name it would never count."""
     own = sum(1 << index for index, operation in enumerate(history.order) if operation.issuer == removed)
-    waiting = [operation.id for operation in history.deferred if operation.issuer == removed]
     heads = {head: history.past[head] | 1 << history.position[head] for head in history.heads}
     chosen: list[ObjectId] = []
-    while heads:
+    while heads and len(chosen) < OPERATION_HEADS_MAX:
         best = max(heads, key=lambda head: ((heads[head] & own).bit_count(), heads[head].bit_count(), head))
         own &= ~heads.pop(best)
         chosen.append(best)
-        if not own:
-            chosen += [*waiting, *sorted(heads, key=lambda head: (-heads[head].bit_count(), head))]
-            break
-    return tuple(sorted(chosen[:OPERATION_HEADS_MAX]))
+    return tuple(sorted(chosen))
 
 
 def counting(witnesses: Iterable[Witness]) -> Mapping[ObjectId, Mapping[MemberKey, Witness]]:

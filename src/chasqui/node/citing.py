@@ -13,7 +13,7 @@ from collections.abc import Set as AbstractSet
 
 from chasqui.base.ids import GroupId, MemberKey, ObjectId
 from chasqui.groups.history import History, arrange
-from chasqui.groups.late import makers_of_late
+from chasqui.groups.late import is_whole, makers_of_late
 from chasqui.groups.membership import Roster, members, promotions
 from chasqui.groups.operation import Confirm, Lift, Operation, Rejoin, Remove
 from chasqui.groups.witnesses import Witness, read_witnesses
@@ -116,7 +116,7 @@ def with_words(tx: Transaction, group: GroupId, operations: Iterable[ObjectId]) 
         return tuple(sorted(cited))
     witnesses = witnesses_of(tx, group)
     makers = makers_of_late(history, witnesses)
-    usable = [word for word in witnesses if all(head in history.position for head in word.heads)]
+    usable = [word for word in witnesses if is_whole(history, word)]
     while True:
         past = _with_past(history, cited_operations(history, cited), words_of(tx, group, cited))
         more = {behind for made in makers if made.late & past for behind in made.behind}
