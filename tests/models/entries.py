@@ -27,7 +27,7 @@ from chasqui.base.ids import CommitId, EpochId, ObjectId
 from chasqui.groups.fork_choice import Child, Fork
 from chasqui.groups.history import History, arrange
 from chasqui.node.commit_tree import Branches
-from chasqui.node.entries import elders, is_home, needs_leaf
+from chasqui.node.entries import elders, is_home, needs_leaf, seems_elsewhere
 from chasqui.node.records import CommitRecord
 from tests.groups.reference import Change, Op
 from tests.models.histories import as_operation, key, object_id
@@ -121,6 +121,7 @@ class Entries:
     cut: bool = False  # the search begins after a long cut (`after_a_cut`)
     offers: int = 1
     demands: int = 0
+    all_demand: bool = False  # founders, too
     lot: int = 0  # another order wherever the lot decides
     states: int = 10**9
     by_tree_alone: bool = False  # broken: who sits in the tree needs no leaf
@@ -128,12 +129,18 @@ class Entries:
     untold: bool = False  # broken: who came in by a welcome does not know what was carried out before
     all_alike: bool = False  # as it was: who came in later counts as much as who was there before
     offers_once: bool = False  # broken: no key package after the first
+    left_to_others: bool = False  # as it was: who knows no fork point gives no leaf
     again_and_again: bool = False  # broken: a REJOIN that was cited is used again, and such a commit is taken
 
     @cached_property
     def names(self) -> str:
         """Everybody."""
         return self.founders + self.newcomers
+
+    @cached_property
+    def seekers(self) -> str:
+        """Who may ask for a leaf."""
+        return self.names if self.all_demand else self.newcomers
 
     @cached_property
     def by(self) -> Mapping[str, str]:
@@ -147,8 +154,8 @@ class Entries:
         """All operations that can be cited: who holds a commit that cites one has that, too."""
         made = [Op("00", "a", 1, frozenset(), Change("genesis"))]
         made += [Op(f"0{m}", "a", 2, frozenset({"00"}), Change("add", m)) for m in self.names if m != "a"]
-        for m in self.newcomers:
-            past = f"0{m}"
+        for m in self.seekers:
+            past = f"0{m}" if m != "a" else "00"
             for number in range(1, OFFERS_MAX + 1):
                 made.append(Op(f"{number}{m}", m, number, frozenset({past}), Change("rejoin")))
                 past = f"{number}{m}"
@@ -302,10 +309,10 @@ class Entries:
                 yield self.does(state, at, self.gives(me, name, package))
             if vote := self.vote(me, name):
                 yield self.does(state, at, me._replace(votes=me.votes | {vote}))
-            if name in self.newcomers:
-                if me.given < self.offers and self.may_offer(me):
+            if name in self.seekers:
+                if me.entry and me.given < self.offers and self.may_offer(me):
                     yield self.does(state, at, self.offered(me, name))
-                if self.offers <= me.given < self.offers + self.demands and not me.demanded:
+                if self.offers * bool(me.entry) <= me.given < self.offers + self.demands and not me.demanded:
                     yield self.does(state, at, self.offered(me, name, demanded=True))
                 for welcome in self.welcomes(state, at):
                     yield self.does(state, at, self.entered(me, welcome, name))
@@ -358,11 +365,14 @@ class Entries:
     def due(self, me: Device, name: str) -> Iterator[Package]:
         """Leaves that this device may give in its head."""
         head = self.head(me)
-        for whom in self.newcomers:
+        for whom in self.seekers:
             mine = [p for p in me.packages if p.whom == whom]
             newest = max((number for m, number in me.rejoins if m == whom), default=0)
             package = max(mine, key=lambda p: p.number, default=None)
-            if whom != name and package and package.number == newest and self.is_due(me, head, package):
+            if package is None or whom == name or package.number != newest:
+                continue
+            gave = any((c.by, c.whom, c.number) == (name, whom, newest) for c in me.commits)  # and forgot it then
+            if (not gave or self.again_and_again) and self.is_due(me, head, package):
                 yield package
 
     def is_due(self, me: Device, head: str, package: Package) -> bool:
@@ -376,7 +386,10 @@ class Entries:
         if self.by_tree_alone:
             return not seated
         given_in = self.id_of(package.given_in)
-        return needs_leaf(branches, self.history, key(package.whom), here, given_in, seated=seated)
+        if needs_leaf(branches, self.history, key(package.whom), here, given_in, seated=seated):
+            return True
+        spoke_in = self.id_of(dict(me.last).get(package.whom, package.given_in))
+        return not self.left_to_others and seems_elsewhere(branches, here, given_in, spoke_in)
 
     def gives(self, me: Device, name: str, package: Package) -> Device:
         """Commits a new leaf on its head."""
@@ -430,7 +443,7 @@ class Entries:
             rejoins=me.rejoins | {(p.whom, p.number) for p in packages},
         )
         spoken = self.head(them)
-        if name in self.newcomers and me.holds(spoken):
+        if name in self.seekers and me.holds(spoken):
             me = me._replace(last=frozenset({(m, at) for m, at in me.last if m != other} | {(other, spoken)}))
         return me
 
@@ -456,7 +469,7 @@ class Entries:
             offering = [
                 at
                 for at, name in enumerate(self.names)
-                if name in self.newcomers and state[at].root and self.may_offer(state[at])
+                if name in self.seekers and state[at].entry and self.may_offer(state[at])
             ]
             if rounds and not self._wrong_at_the_end(state):
                 break  # nothing is left to offer for, and what was offered anew changed nothing
@@ -464,7 +477,7 @@ class Entries:
                 state = self.does(state, at, self.offered(state[at], self.names[at]))
         before = frozenset().union(*(d.commits for d in state))
         for at, name in enumerate(self.names):
-            if name in self.newcomers and state[at].root and self.may_offer(state[at]):
+            if name in self.seekers and state[at].entry and self.may_offer(state[at]):
                 state = self.does(state, at, self.offered(state[at], name))
         state = self._quiet(state)
         if not self._wrong_at_the_end(state) and frozenset().union(*(d.commits for d in state)) != before:
@@ -524,10 +537,10 @@ class Entries:
         if what := self._wrong_at_the_end(end):
             return what
         final = self.head(end[0])
-        for at, me in enumerate(state):
+        for me in state:
             if not me.root:
                 continue
-            if at < len(self.founders) and final != me.root and not final.startswith(me.root + "/"):
+            if not self.all_demand and not me.entry and final != me.root and not final.startswith(me.root + "/"):
                 return "what was settled reverts"
             said_in = self.head(me)
             for reader, leaf in self.leaves(said_in).items():

@@ -226,14 +226,23 @@ class GroupMachine(RuleBasedStateMachine):
         latest_s = max(person.now_s for person in self.people)
         for person in self.people:
             person.now_s = latest_s
-        for turn in range(16):
+        for turn in range(24):
             meet(*self.people)
             if turn >= 8 and not self.lacks():
-                break  # who lacks something asks once in three days, and may have been elsewhere the first time
+                break  # who lacks something asks once in three days, and offers a key package anew after fourteen
             self.wait(30)
+            if turn == 0:
+                self.do_as_told()
         meet(*self.people)
         for group in self.groups:
             self.is_one(group)
+
+    def do_as_told(self) -> None:
+        """Who reads that others go on without him asks for a new leaf (M-QUO-4): nothing else brings him back."""
+        for group in self.groups:
+            for index, person in enumerate(self.people):
+                if self.is_in(index, group) and person.show(group).state == "passed-over":
+                    self.do(index, inputs.Rejoin(group))
 
     def lacks(self) -> bool:
         """Whether anybody who is in has a gap."""
@@ -308,6 +317,22 @@ _PLAIN = settings(phases=[Phase.generate], deadline=None, suppress_health_check=
 
 TestGroupMachine = GroupMachine.TestCase
 TestGroupMachine.settings = settings(_PLAIN, max_examples=8, stateful_step_count=30)
+
+
+@pytest.mark.must("M-SEA-4")
+def test_who_is_alone_where_all_others_got_new_leaves_comes_back() -> None:
+    """All ask for new leaves in one evening. Eve gets one and goes on there; the others get theirs elsewhere, one after
+    the other, so that none of them knows any more where she and they parted."""
+    machine = GroupMachine()
+    machine.found(admins=1, inside=5, taken=2, quorum=1)
+    for index in (3, 4, 0, 2):
+        machine.ask_for_a_new_leaf(index)
+    machine.visit(4, 0)
+    machine.visit(0, 3)
+    for index in (1, 4):
+        machine.ask_for_a_new_leaf(index)
+    machine.visit(4, 0)
+    machine.teardown()
 
 
 @pytest.mark.long

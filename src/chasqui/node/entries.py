@@ -45,12 +45,18 @@ def needs_leaf(
     branches: Branches, history: History, member: MemberKey, head: EpochId, given_in: EpochId, *, seated: bool
 ) -> bool:
     """Whether a member has no leaf in a head's tree, or one of which he has no keys: he has those of the leaf alone
-    with which he gave his newest key package. Who does not know where his branch and the head's part cannot judge that,
-    and leaves it to others: he may have entered there himself."""
+    with which he gave his newest key package. Who does not know where his branch and the head's part cannot judge that
+    by commits: he may have entered there himself (`seems_elsewhere`)."""
     fork = fork_of(branches, head, given_in)
     if fork is None:
         return False
     return not seated or any(entry_on(branches, history, member, at, fork) is not None for at in (head, given_in))
+
+
+def seems_elsewhere(branches: Branches, head: EpochId, given_in: EpochId, spoke_in: EpochId) -> bool:
+    """Whether no commit that is known leads from where a member gave his newest key package, or spoke last, to where
+    the head comes from. Where all others have got new leaves, nobody knows more, and he would stay alone for ever."""
+    return all(fork_of(branches, head, at) is None for at in (given_in, spoke_in))
 
 
 def elders(

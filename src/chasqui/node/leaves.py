@@ -14,6 +14,7 @@ from chasqui.base.errors import PeerError
 from chasqui.base.ids import EpochId, GroupId, MemberKey
 from chasqui.base.limits import (
     LEAF_BYTES_MAX,
+    SECONDS_PER_DAY,
 )
 from chasqui.base.schema import encode
 from chasqui.groups.bodies import read_demand, read_key_packages
@@ -23,13 +24,14 @@ from chasqui.groups.mls_errors import peers_fault
 from chasqui.groups.operation import Operation, Rejoin, read_operation
 from chasqui.groups.pairing import SUITE
 from chasqui.groups.seats import seal_welcome
+from chasqui.node.authors import load_author
 from chasqui.node.branches import branches_of
 from chasqui.node.changes import carry_out, welcome_to
 from chasqui.node.citing import with_lifts
 from chasqui.node.derived import derived
 from chasqui.node.earlier import new_earlier, say_earlier
 from chasqui.node.effects import Notice
-from chasqui.node.entries import needs_leaf
+from chasqui.node.entries import needs_leaf, seems_elsewhere
 from chasqui.node.epochs import head_of, leaf_of, load_epoch
 from chasqui.node.groups import (
     history_of,
@@ -46,6 +48,7 @@ from chasqui.sealed.kinds import Kind
 from chasqui.sealed.object import SignedObject, read_whole
 
 SEAT_SLOT_S: Final = 6 * 3600  # whoever is welcomed twice has lost a key package: better to wait for the one before
+ELSEWHERE_S: Final = 3 * SECONDS_PER_DAY  # whoever is here says something in that time; and who knows more goes first
 
 
 def take_seat_package(tx: Transaction, signed: SignedObject) -> None:
@@ -103,7 +106,8 @@ def reseat(tx: Transaction, group: GroupId) -> None:
             tx.save(Space.SEAT, group + member, seat)
         able = roster.current if seat.contact else _readers(tx, group, seat)
         turn = turns(head, (present & able) | {own}).index(own)
-        if not seat.contact and tx.now_s < seat.due_s + SEAT_SLOT_S * turn:
+        wait_s = SEAT_SLOT_S * turn + (ELSEWHERE_S if _seems_elsewhere(tx, group, head, member, seat) else 0)
+        if not seat.contact and tx.now_s < seat.due_s + wait_s:
             continue
         part = tx.part()
         try:
@@ -169,8 +173,16 @@ def _is_due(tx: Transaction, group: GroupId, record: GroupRecord, operation: Ope
         return False
     if seat.contact:
         return True
-    seated = member in tree_keys(epoch)
-    return needs_leaf(branches, history_of(tx, group), member, head, given_in, seated=seated)
+    seated, history = member in tree_keys(epoch), history_of(tx, group)
+    if needs_leaf(branches, history, member, head, given_in, seated=seated):
+        return True
+    return _seems_elsewhere(tx, group, head, member, seat)
+
+
+def _seems_elsewhere(tx: Transaction, group: GroupId, head: EpochId, member: MemberKey, seat: SeatRecord) -> bool:
+    given_in = EpochId(seat.epoch)
+    spoke_in = EpochId(load_author(tx, group, member).at) or given_in
+    return not seat.contact and seems_elsewhere(branches_of(tx, group), head, given_in, spoke_in)
 
 
 def _let_rest(tx: Transaction, group: GroupId, record: GroupRecord, member: MemberKey, seat: SeatRecord) -> None:
