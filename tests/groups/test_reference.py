@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 
-from tests.groups.reference import ADMIN, MEMBER, Rules
+from tests.groups.reference import ADMIN, MEMBER, Change, Op, Rules
 from tests.models.histories import agree, stories
 from tests.models.story import Story, names
 
@@ -382,3 +382,24 @@ def test_it_is_what_the_reference_says(story: Story) -> None:
 @given(stories())
 def test_it_is_what_the_reference_says_at_length(story: Story) -> None:
     agree(story.ops.values(), story.witnesses)
+
+
+def test_what_is_void_below_can_take_the_right_from_what_is_signed_on_top() -> None:
+    """Ana quarantines Ben, as if she had not heard that he made Caro an admin: Caro's role is void. Without it, Ana's
+    removal of Ben, of the same days, needs nobody else: so her later change of his role has none to change."""
+    three_admins = [
+        Op("00", "a", 1, frozenset(), Change("genesis", taken=1, quorum=2)),
+        Op("01", "a", 2, frozenset({"00"}), Change("add", "b", ADMIN)),
+        Op("02", "b", 1, frozenset({"01"}), Change("confirm", operation="01")),
+        Op("03", "a", 3, frozenset({"02"}), Change("add", "c", ADMIN)),
+        Op("04", "b", 2, frozenset({"03"}), Change("confirm", operation="03")),
+    ]
+    later = [
+        Op("05", "a", 4, frozenset({"03"}), Change("accuse", "b")),
+        Op("06", "a", 5, frozenset({"02"}), Change("remove", "b")),
+        Op("07", "a", 6, frozenset({"04", "05", "06"}), Change("rejoin")),
+        Op("08", "a", 7, frozenset({"07"}), Change("role", "b", MEMBER)),
+    ]
+    said = agree([*three_admins, *later], [])
+    assert said.void == {"03", "08"}
+    assert said.pending == {"06"}

@@ -221,6 +221,8 @@ class Ruling:
         elif isinstance(change, Remove) and change.member == issuer:
             longer = self._apply(longer, index)
         else:
+            if not isinstance(change, Remove) and not self._still_holds(index, view.bits, view.void):
+                return None
             settled = isinstance(change, Remove) or view.bits == self.rights & self.past[index]
             if not settled and not self._allows(view, index):
                 return None
