@@ -130,6 +130,7 @@ class Entries:
     all_alike: bool = False  # as it was: who came in later counts as much as who was there before
     offers_once: bool = False  # broken: no key package after the first
     left_to_others: bool = False  # as it was: who knows no fork point gives no leaf
+    asks_again: bool = False  # whoever hears nobody in the end asks all contacts once more, as the screen says
     again_and_again: bool = False  # broken: a REJOIN that was cited is used again, and such a commit is taken
 
     @cached_property
@@ -475,6 +476,10 @@ class Entries:
                 break  # nothing is left to offer for, and what was offered anew changed nothing
             for at in offering:
                 state = self.does(state, at, self.offered(state[at], self.names[at]))
+        if self.asks_again:
+            for at in [at for at, me in enumerate(state) if me.root and not self._hears_somebody(state, at)]:
+                state = self.does(state, at, self.offered(state[at], self.names[at], demanded=True))
+            state = self._quiet(state)
         before = frozenset().union(*(d.commits for d in state))
         for at, name in enumerate(self.names):
             if name in self.seekers and state[at].entry and self.may_offer(state[at]):
@@ -483,6 +488,9 @@ class Entries:
         if not self._wrong_at_the_end(state) and frozenset().union(*(d.commits for d in state)) != before:
             return None
         return state
+
+    def _hears_somebody(self, state: State, at: int) -> bool:
+        return any(them.root and state[at].holds(self.head(them)) for other, them in enumerate(state) if other != at)
 
     def _quiet(self, state: State) -> State:
         for _ in range(60):

@@ -84,6 +84,14 @@ def test_where_all_ask_all_for_leaves_at_once_somebody_may_stay_alone() -> None:
     assert replace(ALL, states=10**9).search()[1] == "two heads"
 
 
+@pytest.mark.long
+def test_whoever_stayed_alone_and_asks_once_more_is_with_the_others() -> None:
+    """The same search, sampled, where whoever hears nobody in the end asks all once more."""
+    count, wrong, _ = replace(ALL, states=30_000, asks_again=True).search()
+    assert wrong == ""
+    assert count > 3000, "the search has found the states"
+
+
 @pytest.mark.must("M-SEA-6")
 def test_nobody_alone_moves_anybody_who_hears_another() -> None:
     """Whatever one member says, and whoever else is heard: all of the others speak where they were."""
