@@ -163,6 +163,14 @@ class Radio:
         self.close()
         self.open()
 
+    def add_and_remove(self) -> None:
+        """The board has another name now: a link for that, and then the one of before is removed."""
+        self.close()
+        before = self.link
+        self.link = str(self.step(inputs.AddLink("rnode", (("place", f"{before} new"),))))
+        self.step(inputs.RemoveLink(before))
+        self.open()
+
     def replug(self) -> None:
         self.close()
         self.open()

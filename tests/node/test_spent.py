@@ -48,6 +48,7 @@ EVENTS = st.one_of(
     st.tuples(st.just("reboot"), st.sampled_from([0, 60_000, 2_000_000])),
     st.tuples(st.just("die"), st.sampled_from(["before", "after"])),
     st.tuples(st.just("remove"), st.sampled_from([0, 500, 5_000])),
+    st.tuples(st.just("add first"), st.none()),
     st.tuples(st.just("replug"), st.none()),
     st.tuples(st.just("disk full"), st.none()),
     st.tuples(st.just("clock"), st.sampled_from([-(10**9), -86_400, -3_600, -31, 31, 3_600, 90_000, 10**9])),
@@ -69,6 +70,8 @@ def happens(radio: Radio, what: str, how: Any) -> None:
             radio.dies = how
         case "remove":
             radio.remove_and_add(how)
+        case "add first":
+            radio.add_and_remove()
         case "replug":
             radio.replug()
         case "disk full":
@@ -119,7 +122,7 @@ def test_whatever_happens_for_long_no_hour_holds_more_than_the_budget(events: li
 @pytest.mark.must("M-RAD-1")
 @pytest.mark.must("M-RAD-27")
 @pytest.mark.parametrize(
-    "what", ["kill", "reboot", "remove", "replug", "disk full", "clock", "sleep", "kill within each frame"]
+    "what", ["kill", "reboot", "remove", "add first", "replug", "disk full", "clock", "sleep", "kill within each frame"]
 )
 def test_nothing_gives_a_radio_a_new_hour(what: str) -> None:
     radio = busy()

@@ -4,9 +4,9 @@ The books are kept by a clock that nobody sets (`Uptime`), and know by which. Wh
 another machine, was spent before they were first seen on this one: nothing else is known of it, so it counts as spent
 just then.
 
-A frame is booked before it leaves, at least a minute ahead: whoever dies in between has it in the books. What a removed
-link has spent counts for every link that is added within the hour, because nobody can tell whether it is the same
-radio: devices change their names when they are plugged in again.
+A frame is booked before it leaves, at least a minute ahead: whoever dies in between has it in the books. What any link
+has spent, removed or not, counts for every link that is added within the hour, because nobody can tell whether it is
+the same radio: devices change their names when they are plugged in again.
 """
 
 from __future__ import annotations
@@ -72,19 +72,22 @@ def settle(tx: Transaction, book: Book, link: str | None, booked: Booked, took_m
 
 
 def inherit(tx: Transaction, link: str) -> None:
-    """A link was added: its radio may be that of a link that was removed."""
+    """A link was added: its radio may be that of a link that was removed, or will be."""
     for book in Book:
-        _write(tx, _key(book, link), _read(tx, _key(book, None)))
+        kept = [_read(tx, key) for key, _ in tx.scan_prefix(Space.META, book.value)]
+        _write(tx, _key(book, link), _largest(kept))
 
 
 def bequeath(tx: Transaction, link: str) -> None:
-    """A link was removed. Of each minute the larger part counts: a radio can only have been one of those removed."""
+    """A link was removed."""
     for book in Book:
-        gone = _read(tx, _key(book, None))
-        for end_s, airtime_ms in _read(tx, _key(book, link)).items():
-            gone[end_s] = max(gone.get(end_s, 0), airtime_ms)
-        _write(tx, _key(book, None), gone)
+        _write(tx, _key(book, None), _largest([_read(tx, _key(book, None)), _read(tx, _key(book, link))]))
         tx.erase(Space.META, _key(book, link))
+
+
+def _largest(kept: list[dict[int, int]]) -> dict[int, int]:
+    """Of each minute the largest part: a radio can only have been one of those."""
+    return {end_s: max(minutes.get(end_s, 0) for minutes in kept) for end_s in set[int]().union(*kept)}
 
 
 def keep_by(tx: Transaction, now: Uptime) -> None:
