@@ -3,7 +3,7 @@ hour."""
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import pytest
@@ -93,7 +93,7 @@ def lives(events: list[tuple[str, Any]]) -> None:
     radio.run(1_200_000)
     for what, how in events:
         radio.do(lambda: radio.say(4))
-        radio.do(lambda what=what, how=how: happens(radio, what, how))  # type: ignore[misc]
+        radio.do(partial(happens, radio, what, how))
     radio.dies, radio.wait_ms, radio.ahead_s = None, 0, 0
     radio.replug()
     radio.say(6)
@@ -248,7 +248,8 @@ def test_a_frame_of_a_node_that_was_made_anew_is_put_right_when_it_leaves_late()
     ((left_ms, took_ms),) = radio.left[Book.FRAMES]
     booked = spent(radio.look(), Book.FRAMES, radio.link, radio.uptime)
     assert [ms for end_ms, ms in booked if end_ms >= left_ms - radio.booted_ms and ms == took_ms]
-    used_ms = radio.process.node._broadcasts._links[radio.end._id].engine.ledger.used_ms(radio.uptime.ms)  # type: ignore[index]
+    assert radio.end._id is not None
+    used_ms = radio.process.node._broadcasts._links[radio.end._id].engine.ledger.used_ms(radio.uptime.ms)
     assert used_ms >= 2 * took_ms, "and the engine, which read it as leaving at once, knows of it too"
 
 

@@ -45,15 +45,17 @@ def _despite_lifts(
     cited, history, out = _with_who_is_out(tx, group, roster, member), history_of(tx, group), frozenset({member})
     shown = cited_operations(history, way)
     signers = {history.order[history.position[each]].issuer for each in shown - roster.counting}
-    against = [o for o in history.order if getattr(o.change, "member", b"") in signers and o.id in roster.rightful]
-    against.sort(key=lambda o: isinstance(o.change, Accuse))  # it takes several of these
-    for known in against:
+    against = [
+        o
+        for o in history.order
+        if isinstance(o.change, SetRole | Remove | Accuse)
+        and o.change.member in signers
+        and o.id in (roster.rightful if isinstance(o.change, SetRole) else roster.counting)
+    ]
+    for known in sorted(against, key=lambda o: isinstance(o.change, Accuse)):  # it takes several of these
         if not forgets_lifts(tx, group, way, with_words(tx, group, cited), out) or len(cited) >= CITED_AT_ONCE:
             break
-        if isinstance(known.change, SetRole) or (
-            isinstance(known.change, Remove | Accuse) and known.id in roster.counting
-        ):
-            cited += roster.behind(known.id)
+        cited += roster.behind(known.id)
     return cited
 
 
